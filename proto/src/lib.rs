@@ -1,0 +1,1 @@
+//! underlay.v1: the wire between provider, cli, agent and server.

@@ -1,0 +1,1 @@
+//! The program that runs in RAM on a host: inventory, imaging, reboot.

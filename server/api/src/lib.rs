@@ -1,0 +1,1 @@
+//! The gRPC services: authorise, convert, validate, one store call.

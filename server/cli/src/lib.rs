@@ -1,0 +1,1 @@
+//! Operator verbs over the public API.

@@ -1,0 +1,1 @@
+//! The words of the domain: ids, specs, states, outcomes and driver traits.

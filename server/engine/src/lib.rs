@@ -1,0 +1,1 @@
+//! The durable loop that runs any controller.

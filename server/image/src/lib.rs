@@ -1,0 +1,1 @@
+//! Operating system images: import, formats, content-addressed store.

@@ -1,0 +1,1 @@
+//! Machines and hosts: controllers, BMC drivers, DHCP, TFTP and HTTP boot.

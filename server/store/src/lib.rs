@@ -1,0 +1,1 @@
+//! The only SQL: objects, queue, steps, observations and events on SQLite or Postgres.

@@ -1,0 +1,1 @@
+//! Cross-crate tests: the real CLI, real firmware, real peers.
