@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Installs what a level needs and the machine lacks, through the distribution's own package client.
+#
+#   scripts/setup.sh [LEVEL...]     default: base terraform
+#
+#   base       build and download tools, a Rust toolchain is checked for
+#   terraform  `terraform` on PATH, or else `tofu` built into the cache; with UNDERLAY_TOFU=1 both
+#   metal      QEMU, firmware, iPXE, and what makes a Debian image and a boot ramdisk
+#   redfish    a private libvirt and the sushy-tools Redfish emulator in a venv of the cache (needs metal)
+#   postgres   the PostgreSQL server binaries
+#
+# Silent when everything is there. As an ordinary user it goes through sudo; where it cannot, it prints
+# the command that an administrator has to run, and fails.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+SUSHY_TOOLS=2.2.0
+BCRYPT=5.0.0
+
+packages_of() {
+    case $1 in
+    base) echo build-essential pkg-config git curl ca-certificates jq util-linux ;;
+    terraform) have terraform || have go || [ -d "$UNDERLAY_CACHE/tofu" ] || echo golang-go ;;
+    metal) echo qemu-system-x86 qemu-utils ovmf ipxe ipxe-qemu seabios mmdebstrap uidmap dosfstools mtools gdisk \
+        fdisk e2fsprogs grub-efi-amd64-bin grub-pc-bin grub-common debian-archive-keyring cpio kmod zstd xz-utils iproute2 \
+        openssh-client socat tcpdump ;;
+    redfish) echo libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients python3-libvirt \
+        python3-venv openssl ;;
+    postgres) echo postgresql ;;
+    *) die "no level named $1; levels: base terraform metal redfish postgres" ;;
+    esac
+}
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+# pinned PACKAGE: PACKAGE, or PACKAGE=VERSION where an installed copy from a source that is no longer
+# configured (a backport, say) would keep the others from being installed.
+pinned() {
+    local candidate
+    case $1 in
+    qemu-utils)
+        candidate=$(apt-cache madison qemu-system-x86 | awk 'NR == 1 { print $3 }')
+        echo "qemu-utils${candidate:+=$candidate}"
+        ;;
+    *) echo "$1" ;;
+    esac
+}
+
+install_packages() {
+    local missing=() wanted=() package
+    for package in "$@"; do
+        installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    have apt-get || die "this machine has no apt-get; please install: ${missing[*]}"
+    if [ "$(id -u)" != 0 ] && ! { have sudo && sudo -v; }; then
+        die "these packages are missing and need root: apt-get install ${missing[*]}"
+    fi
+    say "installing ${missing[*]}"
+    as_root apt-get -qq update
+    # A plain install of qemu-system-x86 fails where another version of qemu-utils stays in place.
+    case " ${missing[*]} " in *" qemu-system-x86 "*) missing+=(qemu-utils) ;; esac
+    for package in "${missing[@]}"; do
+        wanted+=("$(pinned "$package")")
+    done
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+        --allow-downgrades -o Dpkg::Use-Pty=0 "${wanted[@]}" >"$UNDERLAY_CACHE/apt.log" 2>&1 || {
+        tail -20 "$UNDERLAY_CACHE/apt.log" >&2
+        die "apt-get install failed; the whole log is $UNDERLAY_CACHE/apt.log"
+    }
+}
+
+make_venv() {
+    /usr/bin/python3 -m venv --system-site-packages "$1/out"
+    "$1/out/bin/python" -m pip install -q "sushy-tools==$SUSHY_TOOLS" "bcrypt==$BCRYPT"
+}
+
+after() {
+    case $1 in
+    base)
+        have cargo || die "cargo is not installed; see https://rustup.rs, then run this again"
+        ;;
+    terraform)
+        if [ "${UNDERLAY_TOFU:-}" = 1 ] || ! have terraform; then
+            "$here/tofu.sh" >/dev/null
+        fi
+        ;;
+    redfish)
+        once "$UNDERLAY_CACHE/venv/sushy-$SUSHY_TOOLS" make_venv
+        ;;
+    esac
+}
+
+[ $# -gt 0 ] || set -- base terraform
+packages=()
+for level in "$@"; do
+    read -ra of_level <<<"$(packages_of "$level")"
+    packages+=("${of_level[@]}")
+done
+install_packages "${packages[@]}"
+for level in "$@"; do
+    after "$level"
+done

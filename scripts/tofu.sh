@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Prints the path of an OpenTofu `tofu`, built once into the cache from its Go module.
+#
+#   scripts/tofu.sh            /home/me/.cache/underlay/tofu/1.11.6/tofu
+#
+# The module has a `replace` directive, so `go install` refuses it from outside. It is built where the
+# module cache unpacked it, as its own main module, with the dependencies of its own go.mod and go.sum.
+# Needs a Go that builds GO_VERSION or newer; an older one (Debian's) fetches that toolchain, which is
+# itself a module, and steps aside.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
+
+VERSION=1.11.6
+GO_VERSION=1.25.6
+MODULE=github.com/opentofu/opentofu
+
+# new_enough GO: whether this Go can build the module without changing toolchains.
+new_enough() {
+    local has
+    has=$("$1" env GOVERSION)
+    [ "$(printf '%s\n' "$GO_VERSION" "${has#go}" | sort -V | head -1)" = "$GO_VERSION" ]
+}
+
+# module_dir MODULE@VERSION: downloads and verifies a module, prints where it was unpacked.
+module_dir() {
+    (cd / && "$go" mod download -json "$1") | jq -er .Dir
+}
+
+build_go() {
+    local work=$1
+    cp -r "$(module_dir "golang.org/toolchain@v0.0.1-go$GO_VERSION.linux-amd64")" "$work/out"
+    chmod -R u+w "$work/out"
+    chmod +x "$work"/out/bin/* "$work"/out/pkg/tool/*/*
+}
+
+build_tofu() {
+    local work=$1 source
+    say "building tofu $VERSION, once; this takes minutes"
+    source=$(module_dir "$MODULE@v$VERSION")
+    mkdir "$work/out"
+    (cd "$source" && CGO_ENABLED=0 "$go" build -trimpath -buildvcs=false \
+        -ldflags "-s -w -X $MODULE/version.dev=no" -o "$work/out/tofu" ./cmd/tofu 2> >(grep -v '^go: downloading' >&2))
+    env -u TF_CLI_CONFIG_FILE "$work/out/tofu" version | head -1
+}
+
+tofu=$UNDERLAY_CACHE/tofu/$VERSION/tofu
+if [ ! -x "$tofu" ]; then
+    need go terraform
+    need jq base
+    go=go
+    export GOTOOLCHAIN=local
+    if ! new_enough go; then
+        once "$UNDERLAY_CACHE/go/$GO_VERSION" build_go
+        go=$UNDERLAY_CACHE/go/$GO_VERSION/bin/go
+    fi
+    once "$UNDERLAY_CACHE/tofu/$VERSION" build_tofu
+fi
+printf '%s\n' "$tofu"
