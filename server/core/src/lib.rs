@@ -1,1 +1,41 @@
-//! The words of the domain: ids, specs, states, outcomes and driver traits.
+//! The words of the domain: ids, specs, states, outcomes and driver traits. No I/O, no SQL, no wire.
+//!
+//! - [`id`], [`mac`], [`bytes`]: names, addresses and sizes
+//! - [`noun`], [`object`]: what every object has; [`host`], [`machine`], [`image`], [`network`], [`credential`]: each kind
+//! - [`controller`], [`outcome`], [`view`], [`observation`]: the contract with the engine
+//! - [`bmc`], [`agent`], [`boot`]: the contracts with hardware, the agent and the boot servers
+//! - [`failure`]: the one classification of errors
+//!
+//! To add a kind of object, see docs/adding-a-resource.md; a BMC driver, docs/adding-a-bmc-driver.md.
+
+#![deny(missing_docs)]
+
+pub mod agent;
+pub mod bmc;
+pub mod boot;
+pub mod bytes;
+pub mod controller;
+pub mod credential;
+pub mod failure;
+pub mod host;
+pub mod id;
+pub mod image;
+pub mod mac;
+pub mod machine;
+pub mod network;
+pub mod noun;
+pub mod object;
+pub mod observation;
+pub mod outcome;
+pub mod view;
+
+pub use bytes::Bytes;
+pub use controller::{Controller, Snapshot};
+pub use failure::{ErrorKind, Failure, FieldError};
+pub use id::{Incarnation, Key, Kind, Name, ObjectId, OperationId};
+pub use mac::Mac;
+pub use noun::{Noun, Reference, Spec, State};
+pub use object::{Amount, Meta, Object, Standing, Unit};
+pub use outcome::{Effect, Outcome, Step};
+pub use secrecy::SecretString;
+pub use view::View;

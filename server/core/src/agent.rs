@@ -1,0 +1,250 @@
+//! What the server and the agent in a host's RAM say to each other, as it is stored: inventory, assignment, report, token.
+//!
+//! An epoch counts the boots of the agent that an object asked for; whatever carries an older one is refused.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Bytes, Mac, ObjectId, machine::RootHint};
+
+/// What the agent found on the host.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// SMBIOS system serial number (type 1).
+    pub serial: Option<String>,
+    /// SMBIOS system UUID (type 1), lower case.
+    pub uuid: Option<String>,
+    /// SMBIOS manufacturer.
+    pub vendor: Option<String>,
+    /// SMBIOS product name.
+    pub product: Option<String>,
+    /// `x86_64`, `aarch64`.
+    pub arch: String,
+    /// `bios` or `uefi`, as booted.
+    pub firmware: String,
+    /// Version string of the firmware.
+    pub firmware_version: Option<String>,
+    /// Model name of the first CPU.
+    pub cpu_model: Option<String>,
+    /// Logical CPUs.
+    pub cpus: u32,
+    /// Usable memory.
+    pub memory: Bytes,
+    /// Is a TPM present?
+    pub tpm: bool,
+    /// Block devices that could hold a system.
+    pub disks: Vec<Disk>,
+    /// Network interfaces, loopback left out.
+    pub nics: Vec<Nic>,
+}
+
+/// One disk.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Disk {
+    /// Kernel name (`vda`, `nvme0n1`); not stable over boots.
+    pub name: String,
+    /// Stable path under `/dev/disk/by-path`, where the kernel gives one.
+    pub by_path: Option<String>,
+    /// Serial number.
+    pub serial: Option<String>,
+    /// World wide name.
+    pub wwn: Option<String>,
+    /// Model.
+    pub model: Option<String>,
+    /// `nvme`, `ssd`, `hdd` or `virtio`.
+    pub kind: String,
+    /// Capacity.
+    pub size: Bytes,
+    /// Logical sector size in bytes.
+    pub sector: u32,
+    /// Why this disk must never be written, where it must not: `removable`, `read_only`, `iscsi`, `fibre_channel`,
+    /// `multipath`.
+    pub excluded: Option<String>,
+}
+
+/// One network interface.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Nic {
+    /// Kernel name in the agent.
+    pub name: String,
+    /// Permanent hardware address.
+    pub mac: Mac,
+    /// Has it link?
+    pub link: bool,
+    /// Speed in Mbit/s where known.
+    pub speed: Option<u32>,
+    /// Addresses the agent got on it.
+    pub addresses: Vec<IpAddr>,
+    /// Driver name.
+    pub driver: Option<String>,
+    /// Did the agent boot over it?
+    pub boot: bool,
+}
+
+/// What the agent on a host is to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The host.
+    pub host: ObjectId,
+    /// The object on whose behalf.
+    pub on_behalf_of: ObjectId,
+    /// The fence: an agent of another epoch is refused.
+    pub epoch: i64,
+    /// The work.
+    pub task: Task,
+}
+
+/// A piece of work for the agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Task {
+    /// Nothing yet: stay and wait for the next assignment.
+    Stay,
+    /// Write an image and its seed, then leave as `leave` says.
+    Deploy(Box<Deploy>),
+    /// Leave now.
+    Leave(Leave),
+}
+
+/// How the agent leaves the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Leave {
+    /// Restart through the firmware.
+    Reboot,
+    /// Power off; the server powers it on again.
+    PowerOff,
+    /// Start the installed kernel directly.
+    Kexec,
+}
+
+/// An image to write, with everything that must be checked before the first byte.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deploy {
+    /// The host must be this one, or nothing is written.
+    pub identity: ExpectedIdentity,
+    /// Which disk; it must be unambiguous.
+    pub root: RootHint,
+    /// Path of the image's manifest on the boot endpoint.
+    pub manifest_path: String,
+    /// Path of the image's data on the boot endpoint; read with Range.
+    pub data_path: String,
+    /// BLAKE3 of the manifest in its canonical encoding, hex.
+    pub manifest_digest: String,
+    /// Size of the disk the image was made for.
+    pub virtual_size: Bytes,
+    /// A file system image (label CIDATA) that the agent puts into a partition of its own at the end of the disk.
+    #[serde(with = "base64_bytes")]
+    pub seed: Vec<u8>,
+    /// How to leave when done.
+    pub leave: Leave,
+}
+
+/// What the enrolment says about the host; each one given must match.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExpectedIdentity {
+    /// SMBIOS serial.
+    pub serial: Option<String>,
+    /// SMBIOS UUID, lower case.
+    pub uuid: Option<String>,
+    /// MAC of a NIC that must be present.
+    pub mac: Option<Mac>,
+}
+
+/// How far the agent is, or how it ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The epoch of the assignment.
+    pub epoch: i64,
+    /// What it is doing or did.
+    pub stage: Stage,
+}
+
+/// A stage of the agent's work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum Stage {
+    /// Checking identity and choosing the disk; nothing is written yet.
+    Checking,
+    /// Writing the image to `disk`.
+    Writing {
+        /// Kernel name of the disk.
+        disk: String,
+        /// Bytes of the image dealt with (holes included).
+        done: u64,
+        /// Bytes of the image in all.
+        total: u64,
+    },
+    /// The image is on the disk and verified; the seed is being written.
+    Finishing,
+    /// All is written and synced; the agent is leaving.
+    Written {
+        /// Kernel name of the disk.
+        disk: String,
+        /// Bytes that were written to it.
+        written: u64,
+        /// How long the writing took, in milliseconds.
+        elapsed_ms: u64,
+        /// Peak resident memory of the agent, in bytes.
+        peak_memory: u64,
+    },
+    /// It did not work.
+    Failed {
+        /// What a person reads.
+        failure: crate::Failure,
+        /// Was anything written to a disk?
+        touched_disk: Touched,
+    },
+}
+
+/// Was a disk written to?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Touched {
+    /// No byte.
+    No,
+    /// At least one.
+    Yes,
+}
+
+/// A one-time token that lets one agent boot call home.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenGrant {
+    /// BLAKE3 of the token, hex; the token itself is only in the boot script.
+    pub digest: String,
+    /// The host it was minted for.
+    pub host: ObjectId,
+    /// The object whose operation expects the boot.
+    pub on_behalf_of: ObjectId,
+    /// The epoch of that boot.
+    pub epoch: i64,
+    /// What the token is good for.
+    pub purpose: Purpose,
+    /// Void after this.
+    pub expires_at: Timestamp,
+}
+
+/// What a token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// An agent calling home.
+    Agent,
+    /// The installed system calling its one-time URL.
+    PhoneHome,
+}
+
+mod base64_bytes {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}

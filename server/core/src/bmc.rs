@@ -1,0 +1,156 @@
+//! The power and boot control of one host, whatever speaks for it: Redfish, a local QEMU process, later IPMI and others.
+//!
+//! Every method is an idempotent wish: asked twice, it does nothing the second time. A call ends within
+//! [`CALL_LIMIT`], because a BMC cannot be fenced: the caller's lease outlives every call it makes. What a driver
+//! reports is a claim until the agent has checked it in band.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{ErrorKind, Object, View, host::Host};
+
+/// The longest a driver call may take.
+pub const CALL_LIMIT: Duration = Duration::from_secs(30);
+
+/// Is it on?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Power {
+    /// Running.
+    On,
+    /// Off.
+    Off,
+    /// The driver cannot say, or the machine is between the two.
+    Unknown,
+}
+
+/// What a host starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// The network, once; afterwards its disk.
+    NetworkOnce,
+    /// Its own disk, from now on.
+    Disk,
+}
+
+/// What a driver sees of its host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Power state.
+    pub power: Power,
+    /// What is set to start next, where the driver can tell.
+    pub next_boot: Option<Target>,
+    /// Serial number, where the driver can tell.
+    pub serial: Option<String>,
+    /// System UUID in lower case, where the driver can tell.
+    pub uuid: Option<String>,
+    /// MAC addresses it knows of, where the driver can tell.
+    pub macs: Vec<crate::Mac>,
+    /// TCP ports of the host that can be reached elsewhere (`"22" -> "127.0.0.1:40022"`); QEMU user networking.
+    pub forwards: BTreeMap<String, String>,
+    /// How many power-ons the driver has counted, where it can: tells a restart from none.
+    pub boots: Option<u64>,
+}
+
+/// What went wrong with a driver call.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It did not answer, or not in time.
+    #[error("{address} does not answer")]
+    Unreachable {
+        /// Where it was asked.
+        address: String,
+        /// What the network said.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// It answered no: wrong credentials or certificate.
+    #[error("{address} refuses us: {why}")]
+    Refused {
+        /// Where it was asked.
+        address: String,
+        /// What it said.
+        why: String,
+    },
+    /// It answered something that makes no sense.
+    #[error("{address} answers nonsense to {request}: {why}")]
+    Nonsense {
+        /// Where it was asked.
+        address: String,
+        /// What was asked.
+        request: String,
+        /// What is wrong with the answer.
+        why: String,
+    },
+    /// It is busy, or asks us to come back.
+    #[error("{address} is busy: {why}")]
+    Busy {
+        /// Where it was asked.
+        address: String,
+        /// What it said.
+        why: String,
+    },
+    /// It cannot do what was asked, ever.
+    #[error("{address} cannot {wish}: {why}")]
+    Unsupported {
+        /// Where it was asked.
+        address: String,
+        /// What was asked.
+        wish: String,
+        /// What it said or lacks.
+        why: String,
+    },
+    /// Something on the server itself stands in the way (QEMU missing, disk full).
+    #[error("cannot {wish} on this server")]
+    Local {
+        /// What was asked.
+        wish: String,
+        /// What stood in the way.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The host is configured in a way this driver cannot serve.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Error {
+    /// May the call be tried again?
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Unreachable { .. } | Error::Busy { .. } | Error::Nonsense { .. } | Error::Local { .. } => {
+                ErrorKind::Transient
+            }
+            Error::Refused { .. } | Error::Unsupported { .. } => ErrorKind::Permanent,
+            Error::Invalid(_) => ErrorKind::Invalid,
+        }
+    }
+}
+
+/// Power and boot of one host.
+#[async_trait]
+pub trait Bmc: Send + Sync {
+    /// What the driver sees now.
+    async fn observe(&self) -> Result<Observation, Error>;
+
+    /// Ask for `power`; `Ok` means the wish was accepted, `observe` tells when it is true. [`Power::Unknown`] is an
+    /// [`Error::Invalid`].
+    async fn ensure_power(&self, power: Power) -> Result<(), Error>;
+
+    /// Set what the host starts from at its next power-on.
+    async fn ensure_next_boot(&self, target: Target) -> Result<(), Error>;
+
+    /// Forget the host: the driver removes what it made for it (a QEMU host's process and disks) and nothing else.
+    async fn forget(&self) -> Result<(), Error>;
+}
+
+/// Finds the driver of a host.
+#[async_trait]
+pub trait Bmcs: Send + Sync + 'static {
+    /// The driver that the host's spec names, with its credential read through `view`. Calls through it are queued
+    /// one at a time per BMC.
+    async fn bmc(&self, host: &Object<Host>, view: &dyn View) -> Result<Arc<dyn Bmc>, Error>;
+}

@@ -1,0 +1,58 @@
+//! The contract between the engine and whoever moves one kind of object: a snapshot goes in, a [`Step`] comes out.
+//!
+//! A step reads top to bottom: is deletion wanted, is the thing already true, do one idempotent act, say what is waited
+//! for. It never retries inside itself and never writes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{Failure, Noun, Object, Step, View, observation::Observation};
+
+/// Moves objects of one kind towards their specs.
+#[async_trait]
+pub trait Controller: Send + Sync + 'static {
+    /// The kind moved.
+    type Noun: Noun;
+
+    /// One decision about one object.
+    ///
+    /// # Errors
+    /// Only what is worth trying again as it is: the engine backs off with jitter and steps again, and shows the
+    /// failure meanwhile. A failure that should stand is an [`crate::Outcome::Failed`].
+    async fn step(
+        &self,
+        snapshot: &Snapshot<Self::Noun>,
+        view: &dyn View,
+    ) -> Result<Step<Self::Noun>, Failure>;
+
+    /// The longest one step may take, driver calls included; its lease lasts longer than that.
+    fn step_limit(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+}
+
+/// What a controller is shown.
+#[derive(Clone, Debug)]
+pub struct Snapshot<N: Noun> {
+    /// The object as it stands.
+    pub object: Object<N>,
+    /// The newest observation from each source.
+    pub observations: Vec<Observation>,
+    /// The present moment, by the server's clock.
+    pub now: Timestamp,
+}
+
+impl<N: Noun> Snapshot<N> {
+    /// Is deletion wanted?
+    pub fn is_deleting(&self) -> bool {
+        self.object.meta.deleted_at.is_some()
+    }
+
+    /// Has nothing moved for `patience`, counted from the last evidence?
+    pub fn is_stalled(&self, patience: Duration) -> bool {
+        let idle = self.now.duration_since(self.object.progress.evidence_at);
+        idle.unsigned_abs() >= patience && idle.is_positive()
+    }
+}

@@ -1,0 +1,89 @@
+//! What went wrong, in the four parts a reader needs, and the one classification that engine, API and provider read.
+
+use serde::{Deserialize, Serialize};
+
+/// What may be done about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// Worth trying again: a timeout, a busy BMC, a lost connection.
+    Transient,
+    /// Trying again changes nothing until somebody acts.
+    Permanent,
+    /// What was asked for is wrong.
+    Invalid,
+}
+
+/// One failure as a person reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{what}: {why}. {done}. {next}")]
+pub struct Failure {
+    /// May it be tried again?
+    pub kind: ErrorKind,
+    /// What failed: object and step ("machine web-0: writing the image").
+    pub what: String,
+    /// The evidence ("sha256 of the source is 91ac.., 77e0.. was promised").
+    pub why: String,
+    /// What was done about it ("the disk was not touched").
+    pub done: String,
+    /// What to do next, an exact command or line where there is one.
+    pub next: String,
+    /// Does the evidence speak against the host itself? Only then may the host be quarantined.
+    #[serde(default)]
+    pub blames_host: bool,
+    /// The attribute that is to blame, as a dotted path ("root.min_size"), where one is.
+    #[serde(default)]
+    pub attribute: Option<String>,
+}
+
+impl Failure {
+    /// A failure with its four parts; see the fields.
+    pub fn new(
+        kind: ErrorKind,
+        what: impl Into<String>,
+        why: impl Into<String>,
+        done: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            what: what.into(),
+            why: why.into(),
+            done: done.into(),
+            next: next.into(),
+            blames_host: false,
+            attribute: None,
+        }
+    }
+
+    /// The same failure, with the attribute that is to blame.
+    #[must_use]
+    pub fn at(mut self, attribute: impl Into<String>) -> Self {
+        self.attribute = Some(attribute.into());
+        self
+    }
+
+    /// The same failure, held against the host.
+    #[must_use]
+    pub fn blaming_host(mut self) -> Self {
+        self.blames_host = true;
+        self
+    }
+}
+
+/// One thing wrong with a spec, at an attribute path such as `network.vlans.v220.id`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{attribute}: {message}")]
+pub struct FieldError {
+    /// Dotted path from the spec's root; list positions as numbers.
+    pub attribute: String,
+    /// What is wrong and what to write instead.
+    pub message: String,
+}
+
+impl FieldError {
+    /// An error at `attribute`.
+    pub fn new(attribute: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { attribute: attribute.into(), message: message.into() }
+    }
+}

@@ -1,0 +1,22 @@
+//! Host: one physical or virtual box that can be powered and booted.
+
+mod spec;
+mod state;
+mod status;
+
+pub use spec::{Boot, BootMethod, Driver, Firmware, Identity, OnDestroy, Qemu, Redfish, Spec, Tls};
+pub use state::State;
+pub use status::{Condition, Health, Status};
+
+use crate::{Kind, Noun};
+
+/// Marks hosts in the type system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Host;
+
+impl Noun for Host {
+    const KIND: Kind = Kind::Host;
+    type Spec = Spec;
+    type State = State;
+    type Status = Status;
+}

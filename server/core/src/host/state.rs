@@ -1,0 +1,38 @@
+//! Where a host stands with its controller.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Failure;
+
+/// The lifecycle of a host. Whether it is claimed is not a state: the claim stands in a table of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum State {
+    /// Known by name; its driver has not answered yet.
+    #[default]
+    Enrolling,
+    /// Its driver answers; a machine can have it.
+    Available,
+    /// Set aside: no machine may have it until somebody clears it.
+    Quarantined {
+        /// Why.
+        failure: Failure,
+    },
+    /// Being destroyed: waiting for its machine to let go, then for the driver to forget it.
+    Leaving,
+}
+
+impl crate::State for State {
+    fn phase(&self) -> &'static str {
+        match self {
+            State::Enrolling => "enrolling",
+            State::Available => "available",
+            State::Quarantined { .. } => "quarantined",
+            State::Leaving => "leaving",
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        matches!(self, State::Available | State::Quarantined { .. })
+    }
+}

@@ -1,0 +1,71 @@
+use super::*;
+use crate::{
+    ObjectId,
+    machine::{Redeploy, RootHint, WaitFor},
+};
+
+fn spec() -> Spec {
+    Spec {
+        hostname: "web-0".into(),
+        image: format!("debian@sha256:{}", "a".repeat(64)),
+        host: "lab-1".into(),
+        root: RootHint::default(),
+        network: None,
+        ssh_keys: Vec::new(),
+        user_data_digest: None,
+        allow_disruption: Disruption::Reboot,
+        redeploy: Redeploy::default(),
+        wait_for: WaitFor::Booted,
+    }
+}
+
+fn deployed() -> Deployed {
+    Deployed::of(&spec(), ObjectId::new(), 1)
+}
+
+#[test]
+fn a_new_machine_disrupts_nothing() {
+    assert_eq!(plan(&spec(), None), Change::default());
+}
+
+#[test]
+fn the_same_spec_changes_nothing() {
+    assert_eq!(plan(&spec(), Some(&deployed())), Change::default());
+}
+
+#[test]
+fn another_image_erases_the_root_disk() {
+    let wanted = Spec { image: format!("debian@sha256:{}", "b".repeat(64)), ..spec() };
+    let change = plan(&wanted, Some(&deployed()));
+    assert_eq!(change.disruption, Disruption::EraseRoot);
+    assert_eq!(change.because, [Aspect::Image].into());
+}
+
+#[test]
+fn the_same_content_under_another_name_changes_nothing() {
+    let wanted = Spec { image: format!("renamed@sha256:{}", "a".repeat(64)), ..spec() };
+    assert_eq!(plan(&wanted, Some(&deployed())), Change::default());
+}
+
+#[test]
+fn a_change_outside_redeploy_on_waits_as_pending() {
+    let wanted = Spec { user_data_digest: Some("77".into()), ..spec() };
+    let change = plan(&wanted, Some(&deployed()));
+    assert_eq!(change.disruption, Disruption::None);
+    assert_eq!(change.pending, [Aspect::Config].into());
+}
+
+#[test]
+fn a_raised_generation_takes_what_is_pending_with_it() {
+    let redeploy = Redeploy { generation: 2, ..Redeploy::default() };
+    let wanted = Spec { hostname: "web-9".into(), redeploy, ..spec() };
+    let change = plan(&wanted, Some(&deployed()));
+    assert_eq!(change.disruption, Disruption::EraseRoot);
+    assert!(change.pending.is_empty());
+}
+
+#[test]
+fn another_host_is_a_move_whatever_else_changes() {
+    let wanted = Spec { host: "lab-2".into(), ..spec() };
+    assert_eq!(plan(&wanted, Some(&deployed())).disruption, Disruption::Move);
+}

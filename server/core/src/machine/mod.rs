@@ -1,0 +1,26 @@
+//! Machine: the claim on one host plus what runs on it.
+
+mod disruption;
+mod network;
+mod spec;
+mod state;
+mod status;
+
+pub use disruption::{Allowance, Aspect, Change, Disruption, plan};
+pub use network::{Address, Bond, Dns, Network, Vlan};
+pub use spec::{Redeploy, RootHint, Spec, USER_DATA, WaitFor};
+pub use state::{Deployed, Run, State};
+pub use status::Status;
+
+use crate::{Kind, Noun};
+
+/// Marks machines in the type system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine;
+
+impl Noun for Machine {
+    const KIND: Kind = Kind::Machine;
+    type Spec = Spec;
+    type State = State;
+    type Status = Status;
+}

@@ -1,0 +1,132 @@
+//! What a tenant wants to run, and where.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Allowance, Aspect, Network};
+use crate::{Bytes, FieldError, Kind, Reference};
+
+/// The name under which a machine's `user_data` is sealed.
+pub const USER_DATA: &str = "user_data";
+
+/// Desired state of a machine. `user_data` is sealed apart from it; here stands only its digest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    /// Host name of the installed system.
+    pub hostname: String,
+    /// The image, `NAME@sha256:HEX`.
+    pub image: String,
+    /// The host to claim, by name.
+    pub host: String,
+    /// Which disk becomes the root disk.
+    pub root: RootHint,
+    /// The installed system's own network; left out: DHCP on the boot NIC.
+    pub network: Option<Network>,
+    /// Public keys for the image's default user and root, in `authorized_keys` form.
+    pub ssh_keys: Vec<String>,
+    /// BLAKE3 of `user_data`, hex; the data itself is sealed.
+    pub user_data_digest: Option<String>,
+    /// The worst disruption an apply may cause without being refused.
+    pub allow_disruption: Allowance,
+    /// What re-images the machine in place.
+    pub redeploy: Redeploy,
+    /// When it counts as ready.
+    pub wait_for: WaitFor,
+}
+
+/// Which disk; every hint given must match, and exactly one disk must be left.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RootHint {
+    /// `nvme`, `ssd`, `hdd` or `virtio`.
+    pub kind: Option<String>,
+    /// At least this large.
+    pub min_size: Option<Bytes>,
+    /// Serial number.
+    pub serial: Option<String>,
+    /// World wide name.
+    pub wwn: Option<String>,
+    /// Name under `/dev/disk/by-path`.
+    pub by_path: Option<String>,
+}
+
+/// What re-images the machine in place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redeploy {
+    /// A change of any of these does.
+    pub on: BTreeSet<Aspect>,
+    /// Raised by the user to re-image with everything that waits as pending.
+    pub generation: i64,
+}
+
+impl Default for Redeploy {
+    fn default() -> Self {
+        Self { on: [Aspect::Image].into(), generation: 1 }
+    }
+}
+
+/// When a machine counts as ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitFor {
+    /// The installed system has called its one-time URL.
+    #[default]
+    Booted,
+    /// The image is on the disk and the host was told to start it.
+    Written,
+}
+
+impl crate::Spec for Spec {
+    fn validate(&self) -> Result<(), Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let label = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let labels = self.hostname.split('.').all(|part| {
+            !part.is_empty()
+                && part.len() <= 63
+                && part.chars().all(label)
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+        });
+        if !labels || self.hostname.len() > 253 {
+            errors.push(FieldError::new(
+                "hostname",
+                "must be a host name of letters, digits and '-' (RFC 1123)",
+            ));
+        }
+        if image_digest(&self.image).is_none() {
+            let message = "must be an image's id, NAME@sha256:HEX; write underlay_image.NAME.id";
+            errors.push(FieldError::new("image", message));
+        }
+        if let Some(kind) = &self.root.kind
+            && !["nvme", "ssd", "hdd", "virtio"].contains(&kind.as_str())
+        {
+            errors.push(FieldError::new("root.kind", "use \"nvme\", \"ssd\", \"hdd\" or \"virtio\""));
+        }
+        for (position, key) in self.ssh_keys.iter().enumerate() {
+            let known = ["ssh-", "ecdsa-", "sk-"].iter().any(|prefix| key.starts_with(prefix));
+            if !known || key.trim().contains('\n') || key.len() > 16 << 10 {
+                let path = format!("ssh_keys.{position}");
+                errors.push(FieldError::new(path, "must be one public key in authorized_keys form"));
+            }
+        }
+        if let Some(network) = &self.network {
+            network.validate(&mut errors);
+        }
+        if self.redeploy.generation < 1 {
+            errors.push(FieldError::new("redeploy.generation", "counts from 1"));
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    fn references(&self) -> Vec<Reference> {
+        let name = self.image.split('@').next().unwrap_or_default();
+        vec![Reference::new(Kind::Host, &self.host, "host"), Reference::new(Kind::Image, name, "image")]
+    }
+}
+
+/// The SHA-256 part of an image id `NAME@sha256:HEX`, if it is one.
+pub(super) fn image_digest(image: &str) -> Option<&str> {
+    let (name, digest) = image.split_once("@sha256:")?;
+    let hex = digest.len() == 64 && digest.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
+    (hex && !name.is_empty()).then_some(digest)
+}

@@ -1,0 +1,177 @@
+//! Where a machine stands with its controller, and what is on its disk.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Aspect, Spec};
+use crate::ObjectId;
+
+/// The lifecycle of a machine, in the order in which a deployment passes it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum State {
+    /// Looking for what the spec names: host, image; claiming the host.
+    #[default]
+    Pending,
+    /// The host is ours; it is switched off, so that it starts from a known point.
+    PoweringOff {
+        /// This deployment.
+        run: Run,
+    },
+    /// Set to boot the agent from the network, and switched on.
+    PoweringOn {
+        /// This deployment.
+        run: Run,
+    },
+    /// Waiting for the agent to call home.
+    Booting {
+        /// This deployment.
+        run: Run,
+    },
+    /// The agent checks the host, writes the image and its seed.
+    Imaging {
+        /// This deployment.
+        run: Run,
+    },
+    /// The host starts from its disk; waiting for the installed system to call its one-time URL.
+    Starting {
+        /// This deployment.
+        run: Run,
+    },
+    /// What was wanted runs.
+    Ready {
+        /// What is on the disk.
+        deployed: Deployed,
+    },
+    /// A deployment failed; a new generation tries again.
+    Failed {
+        /// The deployment that failed, where it had begun.
+        run: Option<Run>,
+        /// What ran before and still runs, if the disk was not touched.
+        deployed: Option<Deployed>,
+        /// The generation that failed.
+        generation: i64,
+    },
+    /// Letting the host go.
+    Releasing {
+        /// The host that is let go.
+        host: Option<ObjectId>,
+    },
+}
+
+/// One deployment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The machine's generation it carries out.
+    pub generation: i64,
+    /// The fence: counts the agent boots this machine asked for, over all deployments.
+    pub epoch: i64,
+    /// The claimed host.
+    pub host: ObjectId,
+    /// What will be on the disk when it is done.
+    pub target: Deployed,
+    /// What was on the disk before and is there until the first byte is written.
+    pub previous: Option<Box<Deployed>>,
+    /// Digest of the one-time URL the installed system will call.
+    pub phone_home: Option<String>,
+}
+
+/// What is on the disk of a machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deployed {
+    /// The host it runs on.
+    pub host: ObjectId,
+    /// That host's name, as the spec wrote it.
+    pub host_name: String,
+    /// The image, `NAME@sha256:HEX`.
+    pub image: String,
+    /// Digest of each part of the spec that a re-image takes in.
+    pub digests: BTreeMap<Aspect, String>,
+    /// `redeploy.generation` that was carried out.
+    pub redeploy_generation: i64,
+    /// The epoch of the deployment that wrote it.
+    pub epoch: i64,
+    /// When it became ready.
+    pub ready_at: Option<Timestamp>,
+}
+
+impl Deployed {
+    /// Digest of each part of `spec`, BLAKE3 in hex. The image counts by its content, not by its name.
+    pub fn digests(spec: &Spec) -> BTreeMap<Aspect, String> {
+        let digest =
+            |value: serde_json::Value| blake3::hash(value.to_string().as_bytes()).to_hex().to_string();
+        let image = super::spec::image_digest(&spec.image).unwrap_or(&spec.image);
+        [
+            (Aspect::Image, digest(serde_json::json!(image))),
+            (
+                Aspect::Config,
+                digest(serde_json::json!([spec.hostname, spec.ssh_keys, spec.user_data_digest])),
+            ),
+            (Aspect::Network, digest(serde_json::json!(spec.network))),
+            (Aspect::Root, digest(serde_json::json!(spec.root))),
+        ]
+        .into()
+    }
+
+    /// What `spec` puts on the disk of `host`.
+    pub fn of(spec: &Spec, host: ObjectId, epoch: i64) -> Self {
+        Self {
+            host,
+            host_name: spec.host.clone(),
+            image: spec.image.clone(),
+            digests: Self::digests(spec),
+            redeploy_generation: spec.redeploy.generation,
+            epoch,
+            ready_at: None,
+        }
+    }
+}
+
+impl State {
+    /// The deployment under way or failed.
+    pub fn run(&self) -> Option<&Run> {
+        match self {
+            State::PoweringOff { run }
+            | State::PoweringOn { run }
+            | State::Booting { run }
+            | State::Imaging { run }
+            | State::Starting { run } => Some(run),
+            State::Failed { run, .. } => run.as_ref(),
+            State::Pending | State::Ready { .. } | State::Releasing { .. } => None,
+        }
+    }
+
+    /// What is on the disk, as far as is known: what was there before counts until the first byte is written.
+    pub fn deployed(&self) -> Option<&Deployed> {
+        match self {
+            State::Ready { deployed } => Some(deployed),
+            State::Failed { deployed, .. } => deployed.as_ref(),
+            State::PoweringOff { run } | State::PoweringOn { run } | State::Booting { run } => {
+                run.previous.as_deref()
+            }
+            _ => None,
+        }
+    }
+}
+
+impl crate::State for State {
+    fn phase(&self) -> &'static str {
+        match self {
+            State::Pending => "pending",
+            State::PoweringOff { .. } => "powering_off",
+            State::PoweringOn { .. } => "powering_on",
+            State::Booting { .. } => "booting",
+            State::Imaging { .. } => "imaging",
+            State::Starting { .. } => "starting",
+            State::Ready { .. } => "ready",
+            State::Failed { .. } => "failed",
+            State::Releasing { .. } => "releasing",
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        matches!(self, State::Ready { .. } | State::Failed { .. })
+    }
+}

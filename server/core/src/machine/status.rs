@@ -1,0 +1,33 @@
+//! What readers see of a machine: where it runs, how to reach it, what waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::Aspect;
+use crate::{ObjectId, agent::Inventory};
+
+/// What readers see of a machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The claimed host.
+    pub host: Option<ObjectId>,
+    /// Its name.
+    pub host_name: Option<String>,
+    /// What the agent found on it, at the last deployment.
+    pub inventory: Option<Inventory>,
+    /// The address the installed system called from.
+    pub address: Option<String>,
+    /// Guest TCP port -> reachable address, for QEMU hosts with user networking.
+    pub forwards: BTreeMap<String, String>,
+    /// SSH host public keys the installed system announced.
+    pub ssh_host_keys: Vec<String>,
+    /// Kernel name of the disk that was written.
+    pub root_disk: Option<String>,
+    /// Bytes written and milliseconds taken by the last imaging.
+    pub written: Option<(u64, u64)>,
+    /// What differs from the spec and waits for `redeploy.generation`.
+    pub pending: BTreeSet<Aspect>,
+    /// How often an image was put onto a disk for this machine.
+    pub deployments: u64,
+}

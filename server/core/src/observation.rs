@@ -1,0 +1,96 @@
+//! What was seen of an object, by whom and when. Agents and pollers write observations; controllers read them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{ObjectId, agent};
+
+/// The newest thing one source saw of one object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Of which object.
+    pub id: ObjectId,
+    /// Who saw it.
+    pub source: Source,
+    /// When, by the server's clock.
+    pub at: Timestamp,
+    /// What was seen.
+    pub body: Body,
+}
+
+/// Who saw it. One row is kept per object and source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The agent's inventory, sent when it calls home.
+    Inventory,
+    /// The agent's progress and result on its assignment.
+    Agent,
+    /// The installed system calling its one-time URL.
+    PhoneHome,
+    /// A boot server: DHCP, TFTP or HTTP was asked by one of the host's NICs.
+    Boot,
+    /// A second agent key tried to redeem the host's token.
+    Intruder,
+    /// The progress of an image import.
+    Import,
+}
+
+impl Source {
+    /// The word used in SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Source::Inventory => "inventory",
+            Source::Agent => "agent",
+            Source::PhoneHome => "phone_home",
+            Source::Boot => "boot",
+            Source::Intruder => "intruder",
+            Source::Import => "import",
+        }
+    }
+}
+
+/// What was seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Body {
+    /// The agent is up and has looked around.
+    Inventory {
+        /// The epoch whose token it redeemed.
+        epoch: i64,
+        /// What it found.
+        inventory: Box<agent::Inventory>,
+    },
+    /// The agent is at work or done.
+    Report(agent::Report),
+    /// The installed system is up.
+    PhoneHome {
+        /// The epoch whose URL was called.
+        epoch: i64,
+        /// SSH host public keys it announced, in `authorized_keys` form.
+        ssh_host_keys: Vec<String>,
+        /// The address it called from.
+        address: String,
+    },
+    /// A boot server was asked.
+    Boot {
+        /// In words: "DHCP discover from iPXE", "fetched the kernel".
+        what: String,
+    },
+    /// A second key tried to redeem the host's token.
+    Intruder {
+        /// The epoch of the token.
+        epoch: i64,
+        /// Fingerprint of the key that was refused.
+        key: String,
+        /// The address it came from.
+        address: String,
+    },
+    /// An image import is at work.
+    Import {
+        /// Bytes read from the source.
+        read: u64,
+        /// All bytes of the source; 0 where not known.
+        total: u64,
+    },
+}

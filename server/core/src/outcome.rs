@@ -1,0 +1,165 @@
+//! What a controller decides: stay, go on, rest, fail, or be gone; and what is to be committed with that decision.
+//!
+//! A controller returns a [`Step`]; the engine alone persists it, state and effects in one transaction, with the place
+//! in the source that made the decision.
+
+use std::{panic::Location, time::Duration};
+
+use crate::{
+    Amount, Failure, Mac, Noun, ObjectId,
+    agent::{Assignment, TokenGrant},
+    boot,
+};
+
+/// One decision of a controller.
+#[derive(Clone, Debug)]
+pub struct Step<N: Noun> {
+    /// What happens to the state.
+    pub outcome: Outcome<N::State>,
+    /// The status to show from now on.
+    pub status: N::Status,
+    /// What is committed together with the state.
+    pub effects: Vec<Effect>,
+    /// Where this was decided.
+    pub decided_at: &'static Location<'static>,
+}
+
+/// What happens to the state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome<S> {
+    /// Stay, because of `reason`; look again after `again`, or earlier when something changes.
+    Wait {
+        /// What is waited for, in a sentence with its evidence.
+        reason: String,
+        /// When to look again if nothing wakes us.
+        again: Duration,
+        /// How much is done.
+        amount: Option<Amount>,
+    },
+    /// Go on to the next state at once.
+    Advance {
+        /// The next state.
+        next: S,
+    },
+    /// What was wanted is true; rest until something changes or `audit` has passed.
+    Done {
+        /// Look again after this long even if nothing changes.
+        audit: Option<Duration>,
+    },
+    /// It went wrong: take the state `next` and show `failure` until a new generation comes.
+    Failed {
+        /// The state in which the failure stands.
+        next: S,
+        /// What a person reads.
+        failure: Failure,
+    },
+    /// Deletion is complete: leave a tombstone.
+    Gone,
+}
+
+/// A change to something other than the state, committed with it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Claim `host` for the object that is stepped. If another object holds it, nothing of the step is committed
+    /// and the controller is stepped again (its view will then show the holder).
+    Claim {
+        /// The host to claim.
+        host: ObjectId,
+    },
+    /// Give up the claim on `host`, if the object that is stepped holds it.
+    Release {
+        /// The host to give up.
+        host: ObjectId,
+    },
+    /// What the boot servers answer `mac` from now on.
+    PutBootPlan {
+        /// The NIC that asks.
+        mac: Mac,
+        /// The host it belongs to.
+        host: ObjectId,
+        /// The answer.
+        plan: boot::Plan,
+    },
+    /// Forget the boot plans of `host`: it boots its own disk.
+    DropBootPlans {
+        /// The host.
+        host: ObjectId,
+    },
+    /// Accept this one-time token; older tokens of the same host are void.
+    GrantToken(TokenGrant),
+    /// Void every token of `host`.
+    RevokeTokens {
+        /// The host.
+        host: ObjectId,
+    },
+    /// What the agent on `host` is to do; replaces an earlier assignment.
+    Assign(Assignment),
+    /// The agent on `host` has nothing more to do.
+    Unassign {
+        /// The host.
+        host: ObjectId,
+    },
+    /// Look at another object now.
+    Wake {
+        /// The object.
+        id: ObjectId,
+    },
+    /// Write a line into the object's history.
+    Note {
+        /// The line.
+        text: String,
+    },
+}
+
+impl<N: Noun> Step<N> {
+    fn new(outcome: Outcome<N::State>, status: N::Status, decided_at: &'static Location<'static>) -> Self {
+        Self { outcome, status, effects: Vec::new(), decided_at }
+    }
+
+    /// Stay and look again after `again`.
+    #[track_caller]
+    pub fn wait(status: N::Status, reason: impl Into<String>, again: Duration) -> Self {
+        let outcome = Outcome::Wait { reason: reason.into(), again, amount: None };
+        Self::new(outcome, status, Location::caller())
+    }
+
+    /// Go on to `next` at once.
+    #[track_caller]
+    pub fn advance(status: N::Status, next: N::State) -> Self {
+        Self::new(Outcome::Advance { next }, status, Location::caller())
+    }
+
+    /// Rest until something changes.
+    #[track_caller]
+    pub fn done(status: N::Status, audit: Option<Duration>) -> Self {
+        Self::new(Outcome::Done { audit }, status, Location::caller())
+    }
+
+    /// Take `next` and show `failure`.
+    #[track_caller]
+    pub fn failed(status: N::Status, next: N::State, failure: Failure) -> Self {
+        Self::new(Outcome::Failed { next, failure }, status, Location::caller())
+    }
+
+    /// Leave a tombstone.
+    #[track_caller]
+    pub fn gone(status: N::Status) -> Self {
+        Self::new(Outcome::Gone, status, Location::caller())
+    }
+
+    /// The same decision, with `amount` of the step done.
+    #[must_use]
+    pub fn at(mut self, done: Option<Amount>) -> Self {
+        if let Outcome::Wait { amount, .. } = &mut self.outcome {
+            *amount = done;
+        }
+        self
+    }
+
+    /// The same decision, committed together with `effect`.
+    #[must_use]
+    pub fn with(mut self, effect: Effect) -> Self {
+        self.effects.push(effect);
+        self
+    }
+}
