@@ -51,6 +51,8 @@ pub struct Observation {
     pub macs: Vec<crate::Mac>,
     /// TCP ports of the host that can be reached elsewhere (`"22" -> "127.0.0.1:40022"`); QEMU user networking.
     pub forwards: BTreeMap<String, String>,
+    /// SHA-256 of the TLS certificate it presented, hex, for pinning.
+    pub certificate: Option<String>,
     /// How many power-ons the driver has counted, where it can: tells a restart from none.
     pub boots: Option<u64>,
 }
