@@ -29,6 +29,7 @@ mod context;
 pub mod cty;
 mod data_source;
 mod diagnostics;
+pub mod docs;
 mod ephemeral;
 pub mod function;
 mod plan;
@@ -38,6 +39,7 @@ mod provider;
 pub mod resource;
 mod rpc;
 pub mod schema;
+pub mod serve;
 pub mod timeouts;
 
 pub use async_trait::async_trait;

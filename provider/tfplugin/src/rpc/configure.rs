@@ -14,7 +14,7 @@ impl<P: Provider> Service<P> {
         let mut setup = Setup {
             terraform_version: request.terraform_version.clone(),
             diagnostics: Diagnostics::new(),
-            stop: self.stop().clone(),
+            stop: self.restart(),
         };
         match shared.provider.configure(&mut setup, config).await {
             Ok(data) => self.set_data(data),

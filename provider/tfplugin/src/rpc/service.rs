@@ -20,7 +20,7 @@ pub(super) struct Shared<P: Provider> {
     pub(super) block: Block,
     pub(super) catalog: Catalog<P::Data>,
     data: RwLock<Option<Arc<P::Data>>>,
-    stop: CancellationToken,
+    stop: RwLock<CancellationToken>,
 }
 
 impl<P: Provider> Clone for Service<P> {
@@ -35,12 +35,21 @@ impl<P: Provider> Service<P> {
         let mut catalog = Catalog::new();
         provider.register(&mut catalog);
         let block = Block::new(P::Config::description(), P::Config::attributes());
-        Self(Arc::new(Shared { provider, block, catalog, data: RwLock::default(), stop: CancellationToken::new() }))
+        Self(Arc::new(Shared { provider, block, catalog, data: RwLock::default(), stop: RwLock::default() }))
     }
 
     /// Cancelled once the host asked to stop.
-    pub fn stop(&self) -> &CancellationToken {
-        &self.0.stop
+    pub fn stop(&self) -> CancellationToken {
+        self.0.stop.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A provider that serves several runs, in debug mode, is not stopped for ever: configuring it starts anew.
+    pub(super) fn restart(&self) -> CancellationToken {
+        let mut stop = self.0.stop.write().unwrap_or_else(PoisonError::into_inner);
+        if stop.is_cancelled() {
+            *stop = CancellationToken::new();
+        }
+        stop.clone()
     }
 
     pub(super) fn shared(&self) -> &Shared<P> {
@@ -53,7 +62,7 @@ impl<P: Provider> Service<P> {
 
     pub(super) fn context(&self, private: &[u8]) -> Context<P::Data> {
         let data = self.0.data.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Context::new(data, self.0.stop.clone(), Private::from_bytes(private))
+        Context::new(data, self.stop(), Private::from_bytes(private))
     }
 
     pub(super) fn resource(&self, name: &str) -> Result<&dyn AnyResource<P::Data>, Diagnostics> {
