@@ -102,7 +102,7 @@ pub struct Assignment {
 pub enum Task {
     /// Nothing yet: stay and wait for the next assignment.
     Stay,
-    /// Write an image and its seed, then leave as `leave` says.
+    /// Write an image and its seed, report, and wait for the order to leave.
     Deploy(Box<Deploy>),
     /// Leave now.
     Leave(Leave),
@@ -138,8 +138,6 @@ pub struct Deploy {
     /// A file system image (label CIDATA) that the agent puts into a partition of its own at the end of the disk.
     #[serde(with = "base64_bytes")]
     pub seed: Vec<u8>,
-    /// How to leave when done.
-    pub leave: Leave,
 }
 
 /// What the enrolment says about the host; each one given must match.
@@ -179,7 +177,7 @@ pub enum Stage {
     },
     /// The image is on the disk and verified; the seed is being written.
     Finishing,
-    /// All is written and synced; the agent is leaving.
+    /// All is written and synced; the agent waits for the order to leave.
     Written {
         /// Kernel name of the disk.
         disk: String,

@@ -1,8 +1,11 @@
 //! The boot-plan projection: what DHCP, TFTP and HTTP answer one NIC. Controllers write it; boot servers only read it.
 
+use std::net::IpAddr;
+
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{ObjectId, SecretString};
+use crate::{Mac, ObjectId, SecretString, network::Unknown, view};
 
 /// What a NIC is to boot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +23,53 @@ pub enum Plan {
         /// The host, for the agent's command line.
         host: ObjectId,
     },
+}
+
+/// What the boot servers know of a NIC.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It belongs to a host; a host for which nothing is asked boots its own disk.
+    Known {
+        /// The host.
+        host: ObjectId,
+        /// What it is to boot.
+        plan: Plan,
+    },
+    /// It belongs to no host: it gets what its network says.
+    Unknown(Unknown),
+}
+
+/// What the boot servers read, and the two observations they may leave. A packet never changes state.
+#[async_trait]
+pub trait Directory: Send + Sync + 'static {
+    /// What `mac`, asking from `from`, is to boot.
+    async fn answer(&self, mac: Mac, from: IpAddr) -> Result<Answer, view::Error>;
+
+    /// A NIC was seen doing something ("fetched the kernel"). Bounded and never blocking: may be dropped.
+    fn saw(&self, mac: Mac, what: &str);
+
+    /// The installed system called its one-time URL.
+    async fn phone_home(&self, call: PhoneHome) -> Result<Redemption, view::Error>;
+}
+
+/// The call of an installed system.
+#[derive(Clone, Debug)]
+pub struct PhoneHome {
+    /// [`digest`] of the token in the URL.
+    pub token: String,
+    /// Where it came from.
+    pub address: IpAddr,
+    /// SSH host public keys it announced, in `authorized_keys` form.
+    pub ssh_host_keys: Vec<String>,
+}
+
+/// What became of a one-time token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redemption {
+    /// It was good; calling again with it is harmless.
+    Accepted,
+    /// Unknown, expired, revoked or meant for something else.
+    Refused,
 }
 
 /// A bearer token; never printed.

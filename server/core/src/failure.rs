@@ -87,3 +87,18 @@ impl FieldError {
         Self { attribute: attribute.into(), message: message.into() }
     }
 }
+
+/// `error: source: source`, at most 600 characters.
+pub fn because(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(next) = source {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        source = next.source();
+    }
+    match text.char_indices().nth(600) {
+        Some((end, _)) => format!("{}..", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}

@@ -4,6 +4,7 @@
 //! - [`noun`], [`object`]: what every object has; [`host`], [`machine`], [`image`], [`network`], [`credential`]: each kind
 //! - [`controller`], [`outcome`], [`view`], [`observation`]: the contract with the engine
 //! - [`bmc`], [`agent`], [`boot`]: the contracts with hardware, the agent and the boot servers
+//! - [`disks`], [`identity`]: which disk, which box: the same answer on the server and in the agent
 //! - [`failure`]: the one classification of errors
 //!
 //! To add a kind of object, see docs/adding-a-resource.md; a BMC driver, docs/adding-a-bmc-driver.md.
@@ -16,9 +17,11 @@ pub mod boot;
 pub mod bytes;
 pub mod controller;
 pub mod credential;
+pub mod disks;
 pub mod failure;
 pub mod host;
 pub mod id;
+pub mod identity;
 pub mod image;
 pub mod mac;
 pub mod machine;
@@ -31,7 +34,7 @@ pub mod view;
 
 pub use bytes::Bytes;
 pub use controller::{Controller, Snapshot};
-pub use failure::{ErrorKind, Failure, FieldError};
+pub use failure::{ErrorKind, Failure, FieldError, because};
 pub use id::{Incarnation, Key, Kind, Name, ObjectId, OperationId};
 pub use mac::Mac;
 pub use noun::{Noun, Reference, Spec, State};

@@ -52,6 +52,8 @@ pub enum Outcome<S> {
         next: S,
         /// What a person reads.
         failure: Failure,
+        /// Look again after this long; left out: only when something changes.
+        again: Option<Duration>,
     },
     /// Deletion is complete: leave a tombstone.
     Gone,
@@ -138,7 +140,7 @@ impl<N: Noun> Step<N> {
     /// Take `next` and show `failure`.
     #[track_caller]
     pub fn failed(status: N::Status, next: N::State, failure: Failure) -> Self {
-        Self::new(Outcome::Failed { next, failure }, status, Location::caller())
+        Self::new(Outcome::Failed { next, failure, again: None }, status, Location::caller())
     }
 
     /// Leave a tombstone.
@@ -152,6 +154,15 @@ impl<N: Noun> Step<N> {
     pub fn at(mut self, done: Option<Amount>) -> Self {
         if let Outcome::Wait { amount, .. } = &mut self.outcome {
             *amount = done;
+        }
+        self
+    }
+
+    /// The same failure, looked at again after `after`: what is wrong may have been mended outside.
+    #[must_use]
+    pub fn retrying(mut self, after: Duration) -> Self {
+        if let Outcome::Failed { again, .. } = &mut self.outcome {
+            *again = Some(after);
         }
         self
     }

@@ -1,1 +1,15 @@
-//! Machines and hosts: controllers, BMC drivers, DHCP, TFTP and HTTP boot.
+//! Machines and hosts: controllers, BMC drivers, DHCP, TFTP and HTTP boot. Knows core and nothing else of ours.
+//!
+//! - [`machine`], [`host`], [`config`]: the controllers, a file per state
+//! - [`seed`]: what an installed system is told about itself
+//! - [`http`]: the boot endpoint
+//! - [`token`]: one-time tokens
+//!
+//! To add a BMC driver, see docs/adding-a-bmc-driver.md.
+
+pub mod config;
+pub mod host;
+pub mod http;
+pub mod machine;
+pub mod seed;
+pub mod token;

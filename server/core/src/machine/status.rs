@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Aspect;
+use super::{Aspect, Deployed};
 use crate::{ObjectId, agent::Inventory};
 
 /// What readers see of a machine.
@@ -28,6 +28,10 @@ pub struct Status {
     pub written: Option<(u64, u64)>,
     /// What differs from the spec and waits for `redeploy.generation`.
     pub pending: BTreeSet<Aspect>,
+    /// What is on the disk; cleared when the first byte of something else is written.
+    pub deployed: Option<Deployed>,
+    /// The epoch of the newest deployment, so that the next one's is higher.
+    pub epoch: i64,
     /// How often an image was put onto a disk for this machine.
     pub deployments: u64,
 }

@@ -1,0 +1,136 @@
+//! What is known of a host, brought together from its driver, its agent and the claim table.
+
+use jiff::Timestamp;
+use underlay_core::{
+    ErrorKind, Failure, Noun, Snapshot, View,
+    bmc::{self, Bmcs},
+    host::{Health, Host, Status},
+    identity,
+    machine::Machine,
+    observation::{Body, Source},
+    view,
+};
+
+/// What asking the driver brought.
+pub(super) enum Asked {
+    /// It answered; the status shows it.
+    Answered(Status),
+    /// It did not; the status shows that, and the failure says why.
+    Silent(Status, Failure),
+}
+
+/// Ask the driver, and bring the agent's findings and the claim into the status.
+pub(super) async fn ask(
+    bmcs: &dyn Bmcs,
+    snapshot: &Snapshot<Host>,
+    view: &dyn View,
+) -> Result<Asked, Failure> {
+    let mut status = known(snapshot, view).await?;
+    let now = snapshot.now;
+    let answer = match bmcs.bmc(&snapshot.object, view).await {
+        Ok(bmc) => bmc.observe().await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(observed) => {
+            take(&mut status, snapshot, &observed, now);
+            Ok(Asked::Answered(status))
+        }
+        Err(error) => {
+            let why = underlay_core::because(&error);
+            status.power = Some(bmc::Power::Unknown);
+            status.set_condition("Reachable", Health::Bad, &why, now);
+            let name = &snapshot.object.meta.key.name;
+            let failure = Failure::new(
+                error.kind(),
+                format!("host {name}: asking its driver"),
+                why,
+                "nothing was changed",
+                format!("mend it, then ask again: underlay power observe host/{name}"),
+            );
+            Ok(Asked::Silent(status, failure))
+        }
+    }
+}
+
+fn take(status: &mut Status, snapshot: &Snapshot<Host>, observed: &bmc::Observation, now: Timestamp) {
+    let spec = &snapshot.object.spec;
+    status.power = Some(observed.power);
+    status.forwards = observed.forwards.clone();
+    status.boot_mac = spec.identity.boot_mac.or(observed.macs.first().copied()).or(status.boot_mac);
+    if status.pinned_certificate.is_none() {
+        status.pinned_certificate = observed.certificate.clone();
+    }
+    status.set_condition("Reachable", Health::Good, "its driver answers", now);
+    let serial = spec.identity.serial.as_ref().zip(observed.serial.as_ref());
+    let uuid =
+        spec.identity.uuid.map(|uuid| uuid.to_string()).zip(observed.uuid.as_ref().map(|u| u.to_lowercase()));
+    if let Some((expected, found)) = serial.filter(|(expected, found)| expected.trim() != found.trim()) {
+        let reason = format!("its BMC says serial {found}, the enrolment says {expected}");
+        status.set_condition("IdentityVerified", Health::Bad, reason, now);
+    } else if let Some((expected, found)) = uuid.filter(|(expected, found)| expected != found) {
+        let reason = format!("its BMC says UUID {found}, the enrolment says {expected}");
+        status.set_condition("IdentityVerified", Health::Bad, reason, now);
+    }
+}
+
+/// What is known without asking anybody: the agent's last inventory and who holds the host.
+pub(super) async fn known(snapshot: &Snapshot<Host>, view: &dyn View) -> Result<Status, Failure> {
+    let mut status = snapshot.object.status.clone();
+    let unreadable = |error: view::Error| unreadable(snapshot, &error);
+    let inventory = snapshot.observations.iter().find(|seen| seen.source == Source::Inventory);
+    if let Some((at, Body::Inventory { inventory, .. })) = inventory.map(|seen| (seen.at, &seen.body)) {
+        status.inventory = Some((**inventory).clone());
+        status.inventoried_at = Some(at);
+        match identity::check(&snapshot.object.spec.identity, inventory) {
+            Ok(()) => status.set_condition(
+                "IdentityVerified",
+                Health::Good,
+                format!("the agent found {}", identity::describe(&snapshot.object.spec.identity)),
+                at,
+            ),
+            Err(mismatch) => status.set_condition("IdentityVerified", Health::Bad, mismatch.to_string(), at),
+        }
+    }
+    let holder = view.holder(snapshot.object.meta.id).await.map_err(unreadable)?;
+    status.machine = match holder {
+        None => None,
+        Some(id) => {
+            let unreadable = |error: view::Error| self::unreadable(snapshot, &error);
+            view.by_id(id)
+                .await
+                .map_err(unreadable)?
+                .filter(|raw| raw.meta.kind == Machine::KIND)
+                .map(|raw| raw.meta.key.name.to_string())
+        }
+    };
+    Ok(status)
+}
+
+/// A second agent key that tried to redeem one of the host's tokens, newer than `since`.
+pub(super) fn intruder(snapshot: &Snapshot<Host>, since: Timestamp) -> Option<Failure> {
+    let seen =
+        snapshot.observations.iter().find(|seen| seen.source == Source::Intruder && seen.at > since)?;
+    let Body::Intruder { key, address, .. } = &seen.body else { return None };
+    let name = &snapshot.object.meta.key.name;
+    Some(
+        Failure::new(
+            ErrorKind::Permanent,
+            format!("host {name}: its one-time token was used twice"),
+            format!("a second agent, key {key}, presented the token from {address}"),
+            "the second agent was refused and the host set aside",
+            format!("find out what sits on that segment; then clear it: underlay apply again, or destroy host {name}"),
+        )
+        .blaming_host(),
+    )
+}
+
+pub(super) fn unreadable(snapshot: &Snapshot<Host>, error: &view::Error) -> Failure {
+    Failure::new(
+        error.kind(),
+        format!("host {}: reading the store", snapshot.object.meta.key.name),
+        underlay_core::because(error),
+        "nothing was changed",
+        "see the server's log",
+    )
+}

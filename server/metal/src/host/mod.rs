@@ -1,0 +1,46 @@
+//! Moves hosts: enrolling, available, quarantined, leaving; a file per state.
+//!
+//! A host's controller only ever observes a claimed host: power and boot belong to the machine that holds it.
+
+mod available;
+mod enrolling;
+mod facts;
+mod leaving;
+mod quarantined;
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use underlay_core::{
+    Controller, Failure, Snapshot, Step, View,
+    bmc::Bmcs,
+    host::{Host, State},
+};
+
+/// Moves hosts towards their specs.
+pub struct Hosts {
+    /// Finds the driver of a host.
+    pub bmcs: Arc<dyn Bmcs>,
+    /// How often an idle host's driver is asked whether it still answers; the engine spreads these.
+    pub audit: Duration,
+}
+
+#[async_trait]
+impl Controller for Hosts {
+    type Noun = Host;
+
+    async fn step(&self, snapshot: &Snapshot<Host>, view: &dyn View) -> Result<Step<Host>, Failure> {
+        if snapshot.is_deleting() {
+            return leaving::step(self, snapshot, view).await;
+        }
+        match &snapshot.object.state {
+            State::Enrolling => enrolling::step(self, snapshot, view).await,
+            State::Available => available::step(self, snapshot, view).await,
+            State::Quarantined { failure } => quarantined::step(snapshot, view, failure).await,
+            State::Leaving => leaving::step(self, snapshot, view).await,
+        }
+    }
+}

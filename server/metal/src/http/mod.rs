@@ -1,0 +1,89 @@
+//! The boot endpoint: what firmware, iPXE, the agent and freshly installed systems fetch over plain HTTP.
+//!
+//! - `script.rs`: iPXE scripts, rendered on request from the boot plan of the MAC that asks
+//! - `files.rs`: kernel, initramfs, loaders, images, with Range
+//! - `phone_home.rs`: the one-time URL of an installed system
+//! - [`paths`]: where each of them is
+//!
+//! Plain HTTP, because firmware knows no CA of ours: a script proves nothing but the segment it was fetched on. What
+//! must be trusted is checked elsewhere: the agent knows the server by the digest of its CA certificate, an image by
+//! its own. Every MAC that belongs to a host gets a script, never an error.
+
+mod files;
+mod paths;
+mod phone_home;
+mod script;
+
+#[cfg(test)]
+mod tests;
+
+pub use paths::{data_path, manifest_path, phone_home_url, script_url};
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use underlay_core::boot::Directory;
+
+/// What the boot endpoint serves and how hosts reach the server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The port it listens on; hosts reach it under the address they asked.
+    pub port: u16,
+    /// The port of the API, where agents call home.
+    pub api_port: u16,
+    /// The server's CA certificate, DER.
+    pub ca_certificate: Vec<u8>,
+    /// Directory with `vmlinuz` and `initrd` of the agent.
+    pub ramdisk: PathBuf,
+    /// Directory with network boot loaders (`ipxe.efi`, `undionly.kpxe`).
+    pub loaders: PathBuf,
+    /// Directory of the image store: `<sha256>/manifest.json` and `<sha256>/data`.
+    pub images: PathBuf,
+}
+
+/// What the handlers share.
+pub(crate) struct Endpoint {
+    pub(crate) config: Config,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) ca_digest: String,
+}
+
+/// The endpoint's routes.
+pub fn router(config: Config, directory: Arc<dyn Directory>) -> Router {
+    let ca_digest = hex::encode(ring_digest(&config.ca_certificate));
+    let endpoint = Arc::new(Endpoint { config, directory, ca_digest });
+    Router::new()
+        .route("/boot.ipxe", get(script::entry))
+        .route(paths::SCRIPT, get(script::of_mac))
+        .route(paths::CA, get(files::ca))
+        .route(paths::RAMDISK, get(files::ramdisk))
+        .route(paths::LOADER, get(files::loader))
+        .route(paths::IMAGE, get(files::image))
+        .route(paths::PHONE_HOME, post(phone_home::call))
+        .layer(axum::extract::DefaultBodyLimit::max(64 << 10))
+        .with_state(endpoint)
+}
+
+fn ring_digest(bytes: &[u8]) -> Vec<u8> {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).to_vec()
+}
+
+/// Serve until cancelled; connections under way are finished.
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    directory: Arc<dyn Directory>,
+    cancel: CancellationToken,
+) -> std::io::Result<()> {
+    let service = router(config, directory).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(cancel.cancelled_owned()).await
+}

@@ -1,0 +1,177 @@
+//! Booting: wait for the agent to call home, check that it runs on the box that was enrolled, and give it its work.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use underlay_core::{
+    Effect, ErrorKind, Failure, Object, Step,
+    agent::{Assignment, Deploy, Inventory, Purpose, Task, TokenGrant},
+    boot::Token,
+    disks,
+    host::Host,
+    identity,
+    image::Image,
+    machine::{Machine, Run, State, USER_DATA, WaitFor},
+    observation::{Body, Source},
+};
+
+use super::world::{Disk, LATER, World};
+use crate::{seed, token};
+
+/// How long the installed system may take to call its one-time URL.
+const PHONE_HOME_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
+    if world.is_outdated(run) {
+        return Ok(world.start_over(run));
+    }
+    let host = world.host(run.host).await?;
+    match world.observed(Source::Inventory) {
+        Some(Body::Inventory { epoch, inventory }) if *epoch == run.epoch => {
+            called_home(world, run, &host, inventory).await
+        }
+        _ => wait_on(world, run, &host).await,
+    }
+}
+
+async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<Step<Machine>, Failure> {
+    let name = &host.meta.key.name;
+    let seen = world.view.observation(run.host, Source::Boot).await;
+    let seen = seen.map_err(|error| world.unreadable(&error))?;
+    let last = match seen.filter(|seen| seen.at >= world.snapshot.object.progress.since) {
+        Some(seen) => match seen.body {
+            Body::Boot { what } => format!("last seen: {what}"),
+            _ => "nothing seen on the network yet".into(),
+        },
+        None => "nothing seen on the network yet".into(),
+    };
+    if world.snapshot.is_stalled(world.machines.patience.boot) {
+        let failure = Failure::new(
+            ErrorKind::Permanent,
+            format!("machine {}: waiting for the agent on host {name}", world.name()),
+            format!("nothing new for {} s; {last}", world.machines.patience.boot.as_secs()),
+            "the host was left on as it is; nothing was written to its disk",
+            format!("look at its console and boot order, see underlay explain host/{name}, then apply again"),
+        );
+        return Ok(world.give_up(run, failure, Disk::Untouched));
+    }
+    Ok(Step::wait(world.status(), format!("the agent on host {name} to call home; {last}"), LATER))
+}
+
+async fn called_home(
+    world: &World<'_>,
+    run: &Run,
+    host: &Object<Host>,
+    inventory: &Inventory,
+) -> Result<Step<Machine>, Failure> {
+    let mut status = world.status();
+    status.inventory = Some(inventory.clone());
+    let name = &host.meta.key.name;
+    if let Err(mismatch) = identity::check(&host.spec.identity, inventory) {
+        let failure = Failure::new(
+            ErrorKind::Permanent,
+            format!("machine {}: checking who answered as host {name}", world.name()),
+            mismatch.to_string(),
+            "no byte was written",
+            format!(
+                "check which BMC and which cable belong to host {name}, correct the enrolment and apply again"
+            ),
+        );
+        return Ok(world.give_up(run, failure, Disk::Untouched));
+    }
+    let image = image(world, run).await?;
+    let needed = image.status.virtual_size.unwrap_or_default();
+    let disk = match disks::choose(&inventory.disks, &world.spec().root, needed) {
+        Ok(disk) => disk,
+        Err(error) => {
+            let failure = Failure::new(
+                ErrorKind::Invalid,
+                format!("machine {}: choosing the root disk of host {name}", world.name()),
+                error.to_string(),
+                "no disk was touched",
+                "change root, the image or the host and apply again",
+            );
+            return Ok(world.give_up(run, failure.at("root"), Disk::Untouched));
+        }
+    };
+    let phone_home = Token(token::mint());
+    let mut next = run.clone();
+    next.phone_home = (world.spec().wait_for == WaitFor::Booted).then(|| phone_home.digest());
+    let seed = make_seed(world, host, inventory, disk.sector, &phone_home).await?;
+    let deploy = Deploy {
+        identity: identity::expected(&host.spec.identity),
+        root: world.spec().root.clone(),
+        manifest_path: crate::http::manifest_path(&image.spec.sha256),
+        data_path: crate::http::data_path(&image.spec.sha256),
+        manifest_digest: image.status.manifest_digest.clone().unwrap_or_default(),
+        virtual_size: needed,
+        seed,
+    };
+    let assignment = Assignment {
+        host: run.host,
+        on_behalf_of: world.snapshot.object.meta.id,
+        epoch: run.epoch,
+        task: Task::Deploy(Box::new(deploy)),
+    };
+    let grant = TokenGrant {
+        digest: phone_home.digest(),
+        host: run.host,
+        on_behalf_of: world.snapshot.object.meta.id,
+        epoch: run.epoch,
+        purpose: Purpose::PhoneHome,
+        expires_at: world.snapshot.now + SignedDuration::try_from(PHONE_HOME_LIFE).unwrap_or_default(),
+    };
+    let note = format!("the agent called home from host {name}; root disk {} ({})", disk.name, disk.size);
+    Ok(Step::advance(status, State::Imaging { run: next })
+        .with(Effect::GrantToken(grant))
+        .with(Effect::Assign(assignment))
+        .with(Effect::Wake { id: run.host })
+        .with(Effect::Note { text: note }))
+}
+
+async fn image(world: &World<'_>, run: &Run) -> Result<Object<Image>, Failure> {
+    let name = run.target.image.split('@').next().unwrap_or_default();
+    let key = &world.snapshot.object.meta.key;
+    let raw = world.view.by_name(key, underlay_core::Kind::Image, name).await;
+    let image = raw.map_err(|error| world.unreadable(&error))?.ok_or_else(|| {
+        Failure::new(
+            ErrorKind::Permanent,
+            format!("machine {}: reading its image", world.name()),
+            format!("image {name} is not there any more"),
+            "nothing was written",
+            "put the image back and apply again",
+        )
+    })?;
+    image.decode::<Image>().map_err(|error| world.unreadable(&error))
+}
+
+async fn make_seed(
+    world: &World<'_>,
+    host: &Object<Host>,
+    inventory: &Inventory,
+    sector: u32,
+    phone_home: &Token,
+) -> Result<Vec<u8>, Failure> {
+    let object = &world.snapshot.object;
+    let user_data =
+        world.view.secret(object.meta.id, USER_DATA).await.map_err(|error| world.unreadable(&error))?;
+    let url = world.machines.boot_url.boot_url(&host.spec);
+    let boot_mac = inventory.nics.iter().find(|nic| nic.boot).map(|nic| nic.mac);
+    let content = seed::Content {
+        instance: format!("{}-{}", object.meta.id, world.snapshot.object.status.epoch),
+        spec: world.spec(),
+        boot_mac: boot_mac.or(host.spec.identity.boot_mac).or(host.status.boot_mac),
+        user_data: user_data.as_ref(),
+        phone_home: crate::http::phone_home_url(&url, phone_home),
+    };
+    seed::image(&content, sector).map_err(|error| {
+        Failure::new(
+            ErrorKind::Invalid,
+            format!("machine {}: making its seed", world.name()),
+            underlay_core::because(&error),
+            "nothing was written",
+            "shorten user_data and apply again",
+        )
+        .at("user_data")
+    })
+}

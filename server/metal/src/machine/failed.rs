@@ -1,0 +1,22 @@
+//! Failed: rest, with the failure shown, until a new generation says to try again. What still runs on the disk is kept.
+
+use underlay_core::{
+    Failure, Step,
+    machine::{Deployed, Machine, Run, State},
+};
+
+use super::world::World;
+
+pub(super) fn step(
+    world: &World<'_>,
+    _run: Option<&Run>,
+    deployed: Option<&Deployed>,
+    generation: i64,
+) -> Result<Step<Machine>, Failure> {
+    if world.generation() > generation {
+        let mut status = world.status();
+        status.deployed = deployed.cloned();
+        return Ok(Step::advance(status, State::Pending));
+    }
+    Ok(Step::done(world.status(), None))
+}

@@ -1,0 +1,128 @@
+//! Imaging: follow the agent's reports until all is written, then send it off to start from its disk.
+//!
+//! The disk counts as touched from the first report of writing. The next boot is set to the disk before the agent is
+//! told to leave, so that a restart never comes back to the network.
+
+use underlay_core::{
+    Amount, Effect, ErrorKind, Failure, Object, Step, Unit,
+    agent::{Assignment, Leave, Report, Stage, Task, Touched},
+    bmc::Target,
+    host::Host,
+    machine::{Machine, Run, State, Status},
+    observation::{Body, Source},
+};
+
+use super::world::{Disk, LATER, World};
+
+pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
+    let host = world.host(run.host).await?;
+    let name = &host.meta.key.name;
+    let stage = match world.observed(Source::Agent) {
+        Some(Body::Report(Report { epoch, stage })) if *epoch == run.epoch => Some(stage),
+        _ => None,
+    };
+    let wait = |reason: String| Step::wait(world.status(), reason, LATER);
+    let step = match stage {
+        None => wait(format!("the agent on host {name} to take its work")),
+        Some(Stage::Checking) => wait(format!("the agent on host {name} to check identity and disk")),
+        Some(Stage::Writing { disk, done, total }) => {
+            let amount = Amount { done: *done, total: *total, unit: Unit::Bytes };
+            let reason = format!("writing the image to {disk} of host {name}");
+            Step::wait(touched_status(world), reason, LATER).at(Some(amount))
+        }
+        Some(Stage::Finishing) => Step::wait(touched_status(world), "writing the seed", LATER),
+        Some(Stage::Written { disk, written, elapsed_ms, .. }) => {
+            let mut status = touched_status(world);
+            status.root_disk = Some(disk.clone());
+            status.written = Some((*written, *elapsed_ms));
+            return written_all(world, run, &host, status).await;
+        }
+        Some(Stage::Failed { failure, touched_disk }) => {
+            return Ok(failed(world, run, &host, failure, *touched_disk));
+        }
+    };
+    if world.snapshot.is_stalled(world.machines.patience.imaging) {
+        return Ok(stalled(world, run, &host, stage));
+    }
+    Ok(step)
+}
+
+/// From the first byte on, what was on the disk before is gone.
+fn touched_status(world: &World<'_>) -> Status {
+    Status { deployed: None, ..world.status() }
+}
+
+async fn written_all(
+    world: &World<'_>,
+    run: &Run,
+    host: &Object<Host>,
+    mut status: Status,
+) -> Result<Step<Machine>, Failure> {
+    let bmc = world.bmc(host).await?;
+    if let Err(error) = bmc.ensure_next_boot(Target::Disk).await {
+        let failure = world.driver_failed(host, "setting its next boot to the disk", &error);
+        if failure.kind == ErrorKind::Transient && !world.snapshot.is_stalled(world.machines.patience.imaging)
+        {
+            return Err(failure);
+        }
+        return Ok(world.give_up(run, failure, Disk::Touched));
+    }
+    status.deployments += 1;
+    let leave = Assignment {
+        host: run.host,
+        on_behalf_of: world.snapshot.object.meta.id,
+        epoch: run.epoch,
+        task: Task::Leave(Leave::Reboot),
+    };
+    let (bytes, millis) = status.written.unwrap_or_default();
+    let note = format!("wrote {bytes} bytes in {millis} ms; starting from the disk");
+    Ok(Step::advance(status, State::Starting { run: run.clone() })
+        .with(Effect::DropBootPlans { host: run.host })
+        .with(Effect::Assign(leave))
+        .with(Effect::Note { text: note }))
+}
+
+fn failed(
+    world: &World<'_>,
+    run: &Run,
+    host: &Object<Host>,
+    failure: &Failure,
+    touched_disk: Touched,
+) -> Step<Machine> {
+    let mut failure = failure.clone();
+    failure.what = format!("machine {}: {} on host {}", world.name(), failure.what, host.meta.key.name);
+    match touched_disk {
+        Touched::No => world.give_up(run, failure, Disk::Untouched),
+        Touched::Yes => {
+            let mut step = world.give_up(run, failure, Disk::Touched);
+            step.status.deployed = None;
+            step
+        }
+    }
+}
+
+fn stalled(world: &World<'_>, run: &Run, host: &Object<Host>, stage: Option<&Stage>) -> Step<Machine> {
+    let name = &host.meta.key.name;
+    let (evidence, disk) = match stage {
+        Some(Stage::Writing { done, total, .. }) => {
+            (format!("{done} of {total} bytes were written"), Disk::Touched)
+        }
+        Some(Stage::Finishing) => ("the image was written, the seed was not".into(), Disk::Touched),
+        _ => ("nothing was written yet".into(), Disk::Untouched),
+    };
+    let failure = Failure::new(
+        ErrorKind::Permanent,
+        format!("machine {}: imaging host {name}", world.name()),
+        format!(
+            "the agent reported nothing new for {} s; {evidence}",
+            world.machines.patience.imaging.as_secs()
+        ),
+        "the host was left on as it is",
+        format!("look at its console and link, see underlay explain host/{name}, then apply again"),
+    );
+    let mut step = world.give_up(run, failure, disk);
+    if disk == Disk::Touched {
+        step.status.deployed = None;
+    }
+    step
+}

@@ -1,0 +1,93 @@
+//! Moves machines: a file per state, one decision each. What a state may do is in its file; the table below only calls.
+//!
+//! Order of a deployment: [`pending`] finds and claims, [`powering_off`] starts from a known point, [`powering_on`]
+//! boots the agent, [`booting`] waits for it and checks who it is, [`imaging`] follows its work, [`starting`] waits for
+//! the installed system, [`ready`] rests. [`failed`] rests too; [`releasing`] lets go.
+//!
+//! Invariant: nothing is written to a disk before the agent's identity has matched the enrolment, and what was ready for
+//! a generation is never imaged for it again.
+
+mod booting;
+mod failed;
+mod imaging;
+mod pending;
+mod powering_off;
+mod powering_on;
+mod ready;
+mod releasing;
+mod starting;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use underlay_core::{
+    Controller, Failure, Snapshot, Step, View,
+    bmc::Bmcs,
+    machine::{Machine, State},
+};
+
+/// How long a state may show no new evidence before it counts as failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a BMC to do what it accepted.
+    pub power: Duration,
+    /// For the agent to call home after power-on.
+    pub boot: Duration,
+    /// For the agent to make any progress.
+    pub imaging: Duration,
+    /// For the installed system to call its one-time URL.
+    pub start: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        Self { power: minutes(5), boot: minutes(20), imaging: minutes(10), start: minutes(30) }
+    }
+}
+
+/// Moves machines towards their specs.
+pub struct Machines {
+    /// Finds the driver of a host.
+    pub bmcs: Arc<dyn Bmcs>,
+    /// Where hosts reach the boot endpoint, `http://10.77.0.1:7480`; goes into the seed of what is installed.
+    pub boot_url: Arc<dyn BootUrl>,
+    /// Deadlines.
+    pub patience: Patience,
+}
+
+/// Tells where a host reaches the boot endpoint: under QEMU user networking the server has another address than on a
+/// boot segment.
+pub trait BootUrl: Send + Sync + 'static {
+    /// Base URL without a slash at the end.
+    fn boot_url(&self, host: &underlay_core::host::Spec) -> String;
+}
+
+#[async_trait]
+impl Controller for Machines {
+    type Noun = Machine;
+
+    async fn step(&self, snapshot: &Snapshot<Machine>, view: &dyn View) -> Result<Step<Machine>, Failure> {
+        let world = world::World { machines: self, snapshot, view };
+        if snapshot.is_deleting() && !matches!(snapshot.object.state, State::Releasing { .. }) {
+            return world.leave().await;
+        }
+        match &snapshot.object.state {
+            State::Pending => pending::step(&world).await,
+            State::PoweringOff { run } => powering_off::step(&world, run).await,
+            State::PoweringOn { run } => powering_on::step(&world, run).await,
+            State::Booting { run } => booting::step(&world, run).await,
+            State::Imaging { run } => imaging::step(&world, run).await,
+            State::Starting { run } => starting::step(&world, run).await,
+            State::Ready { deployed } => ready::step(&world, deployed).await,
+            State::Failed { run, deployed, generation } => {
+                failed::step(&world, run.as_ref(), deployed.as_ref(), *generation)
+            }
+            State::Releasing { host } => releasing::step(&world, *host).await,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! PoweringOff: the claimed host is switched off, so that the agent's boot starts from a known point.
+//!
+//! When it is off, the boot plan and its one-time token are committed before anything is switched on: a host that comes
+//! up finds its answer.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use underlay_core::{
+    Effect, Failure, Mac, Object, Step,
+    agent::{Purpose, TokenGrant},
+    bmc::Power,
+    boot::{Plan, Token},
+    host::Host,
+    machine::{Machine, Run, State},
+};
+
+use super::world::{SOON, World};
+use crate::token;
+
+/// How long an agent may take from power-on to its call home.
+const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+
+pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
+    if world.is_outdated(run) {
+        return Ok(world.start_over(run));
+    }
+    let host = world.host(run.host).await?;
+    let bmc = world.bmc(&host).await?;
+    let observed = match bmc.observe().await {
+        Ok(observed) => observed,
+        Err(error) => return world.try_again(run, world.driver_failed(&host, "reading its power", &error)),
+    };
+    if observed.power == Power::Off {
+        return Ok(prepare(world, run, &host, &observed.macs));
+    }
+    if let Err(error) = bmc.ensure_power(Power::Off).await {
+        return world.try_again(run, world.driver_failed(&host, "switching it off", &error));
+    }
+    if world.snapshot.is_stalled(world.machines.patience.power) {
+        return Ok(world.give_up(run, lies(world, &host), super::world::Disk::Untouched));
+    }
+    Ok(Step::wait(world.status(), format!("host {} to switch off", host.meta.key.name), SOON))
+}
+
+fn prepare(world: &World<'_>, run: &Run, host: &Object<Host>, seen: &[Mac]) -> Step<Machine> {
+    let macs = underlay_core::identity::boot_macs(host, seen);
+    if macs.is_empty() {
+        let failure = Failure::new(
+            underlay_core::ErrorKind::Invalid,
+            format!("machine {}: preparing the boot of host {}", world.name(), host.meta.key.name),
+            "no MAC address is known: the enrolment gives none and the BMC lists none while the host is off",
+            "the host is off and nothing was written",
+            "give the host identity = { boot_mac = \"..\" } and apply again",
+        );
+        return world.give_up(run, failure, super::world::Disk::Untouched);
+    }
+    let token = Token(token::mint());
+    let grant = TokenGrant {
+        digest: token.digest(),
+        host: run.host,
+        on_behalf_of: world.snapshot.object.meta.id,
+        epoch: run.epoch,
+        purpose: Purpose::Agent,
+        expires_at: world.snapshot.now + SignedDuration::try_from(TOKEN_LIFE).unwrap_or_default(),
+    };
+    let mut step = Step::advance(world.status(), State::PoweringOn { run: run.clone() })
+        .with(Effect::RevokeTokens { host: run.host })
+        .with(Effect::GrantToken(grant))
+        .with(Effect::DropBootPlans { host: run.host });
+    for mac in macs {
+        let plan = Plan::Agent { token: token.clone(), epoch: run.epoch, host: run.host };
+        step = step.with(Effect::PutBootPlan { mac, host: run.host, plan });
+    }
+    step
+}
+
+fn lies(world: &World<'_>, host: &Object<Host>) -> Failure {
+    let name = &host.meta.key.name;
+    Failure::new(
+        underlay_core::ErrorKind::Permanent,
+        format!("machine {}: switching off host {name}", world.name()),
+        format!(
+            "its BMC accepted the wish {} s ago and still reports that it is on",
+            world.machines.patience.power.as_secs()
+        ),
+        "nothing was written to its disk",
+        format!("look at the box: underlay power observe host/{name}; then apply again"),
+    )
+}

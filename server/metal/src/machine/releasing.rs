@@ -1,0 +1,49 @@
+//! Releasing: nothing is served to the host any more, it is switched off, the claim is given up, the object is gone.
+//!
+//! The claim is held until the host is seen off: a host that still runs must not be claimed by another machine. Disks
+//! are left as they are; the next deployment writes over them.
+
+use underlay_core::{
+    Effect, Failure, ObjectId, Step,
+    bmc::{Power, Target},
+    host::Host,
+    machine::Machine,
+};
+
+use super::world::{SOON, World};
+
+pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<Step<Machine>, Failure> {
+    let Some(id) = host else { return Ok(Step::gone(world.status())) };
+    let mine = world.view.holder(id).await.map_err(|error| world.unreadable(&error))?;
+    if mine != Some(world.snapshot.object.meta.id) {
+        return Ok(Step::gone(world.status()));
+    }
+    let raw = world.view.by_id(id).await.map_err(|error| world.unreadable(&error))?;
+    let Some(raw) = raw else { return Ok(let_go(world, id)) };
+    let host = raw.decode::<Host>().map_err(|error| world.unreadable(&error))?;
+    let name = &host.meta.key.name;
+    let bmc = world.bmc(&host).await?;
+    let observed = bmc
+        .observe()
+        .await
+        .map_err(|error| world.driver_failed(&host, "reading its power to release it", &error))?;
+    if observed.power == Power::Off {
+        bmc.ensure_next_boot(Target::Disk)
+            .await
+            .map_err(|error| world.driver_failed(&host, "setting its next boot to the disk", &error))?;
+        return Ok(let_go(world, id));
+    }
+    bmc.ensure_power(Power::Off)
+        .await
+        .map_err(|error| world.driver_failed(&host, "switching it off to release it", &error))?;
+    Ok(Step::wait(world.status(), format!("host {name} to switch off, so that it can be released"), SOON))
+}
+
+fn let_go(world: &World<'_>, host: ObjectId) -> Step<Machine> {
+    Step::gone(world.status())
+        .with(Effect::DropBootPlans { host })
+        .with(Effect::RevokeTokens { host })
+        .with(Effect::Unassign { host })
+        .with(Effect::Release { host })
+        .with(Effect::Wake { id: host })
+}

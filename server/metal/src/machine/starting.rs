@@ -1,0 +1,52 @@
+//! Starting: the host starts from its disk; ready when the installed system has called its one-time URL, or at once
+//! where `wait_for` is `written`.
+
+use underlay_core::{
+    Effect, ErrorKind, Failure, Step,
+    machine::{Machine, Run, State, WaitFor},
+    observation::{Body, Source},
+};
+
+use super::world::{Disk, LATER, World};
+
+pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
+    let host = world.host(run.host).await?;
+    let name = &host.meta.key.name;
+    let mut status = world.status();
+    status.forwards = host.status.forwards.clone();
+    let called = match world.observed(Source::PhoneHome) {
+        Some(Body::PhoneHome { epoch, ssh_host_keys, address }) if *epoch == run.epoch => {
+            status.address = Some(address.clone());
+            status.ssh_host_keys = ssh_host_keys.clone();
+            true
+        }
+        _ => false,
+    };
+    if called || world.spec().wait_for == WaitFor::Written {
+        let mut deployed = run.target.clone();
+        deployed.ready_at = Some(world.snapshot.now);
+        status.deployed = Some(deployed.clone());
+        let note = if called { "the installed system called home" } else { "the image is written" };
+        return Ok(Step::advance(status, State::Ready { deployed })
+            .with(Effect::Unassign { host: run.host })
+            .with(Effect::RevokeTokens { host: run.host })
+            .with(Effect::Wake { id: run.host })
+            .with(Effect::Note { text: note.into() }));
+    }
+    if world.snapshot.is_stalled(world.machines.patience.start) {
+        let failure = Failure::new(
+            ErrorKind::Permanent,
+            format!("machine {}: waiting for the installed system on host {name}", world.name()),
+            format!(
+                "it did not call its one-time URL within {} s after the image was written",
+                world.machines.patience.start.as_secs()
+            ),
+            "the host was left on as it is; the image is on its disk",
+            "look at its console; does the image run cloud-init with phone_home? If not, set wait_for = \"written\"",
+        );
+        let mut step = world.give_up(run, failure, Disk::Touched);
+        step.status.deployed = None;
+        return Ok(step);
+    }
+    Ok(Step::wait(status, format!("the system installed on host {name} to call home"), LATER))
+}

@@ -1,0 +1,153 @@
+//! What a state of a machine sees and the few questions all of them ask: the host, its driver, whether patience is over.
+
+use std::{sync::Arc, time::Duration};
+
+use underlay_core::{
+    Effect, ErrorKind, Failure, Object, ObjectId, Snapshot, Step, View,
+    bmc::{self, Bmc},
+    host::Host,
+    machine::{Machine, Run, State, Status},
+    observation::{Body, Source},
+    view,
+};
+
+use super::Machines;
+
+/// How soon a wait is looked at again when nothing wakes it.
+pub(super) const SOON: Duration = Duration::from_secs(2);
+/// How often a wait that is woken by observations is looked at all the same.
+pub(super) const LATER: Duration = Duration::from_secs(30);
+
+pub(super) struct World<'a> {
+    pub(super) machines: &'a Machines,
+    pub(super) snapshot: &'a Snapshot<Machine>,
+    pub(super) view: &'a dyn View,
+}
+
+impl World<'_> {
+    /// The name of the machine, for texts.
+    pub(super) fn name(&self) -> &str {
+        self.snapshot.object.meta.key.name.as_str()
+    }
+
+    pub(super) fn spec(&self) -> &underlay_core::machine::Spec {
+        &self.snapshot.object.spec
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.snapshot.object.status.clone()
+    }
+
+    pub(super) fn generation(&self) -> i64 {
+        self.snapshot.object.meta.generation
+    }
+
+    /// The newest body from `source`.
+    pub(super) fn observed(&self, source: Source) -> Option<&Body> {
+        self.snapshot.observations.iter().find(|seen| seen.source == source).map(|seen| &seen.body)
+    }
+
+    /// The host of a deployment; its absence is a failure, because a claimed host cannot be deleted.
+    pub(super) async fn host(&self, id: ObjectId) -> Result<Object<Host>, Failure> {
+        let raw = self.view.by_id(id).await.map_err(|error| self.unreadable(&error))?;
+        let raw = raw.ok_or_else(|| {
+            Failure::new(
+                ErrorKind::Permanent,
+                format!("machine {}: its host", self.name()),
+                format!("host {id} is not there any more"),
+                "nothing was touched",
+                "name a host that exists and apply again",
+            )
+        })?;
+        raw.decode::<Host>().map_err(|error| self.unreadable(&error))
+    }
+
+    /// The driver of `host`.
+    pub(super) async fn bmc(&self, host: &Object<Host>) -> Result<Arc<dyn Bmc>, Failure> {
+        self.machines
+            .bmcs
+            .bmc(host, self.view)
+            .await
+            .map_err(|error| self.driver_failed(host, "finding its driver", &error))
+    }
+
+    /// A failed driver call in four parts.
+    pub(super) fn driver_failed(&self, host: &Object<Host>, step: &str, error: &bmc::Error) -> Failure {
+        let name = &host.meta.key.name;
+        Failure::new(
+            error.kind(),
+            format!("machine {}: {step} on host {name}", self.name()),
+            underlay_core::because(error),
+            "nothing was written to a disk by this step",
+            format!("check the driver: underlay power observe host/{name}"),
+        )
+    }
+
+    /// The store could not be read; always tried again unless what is stored is broken.
+    pub(super) fn unreadable(&self, error: &view::Error) -> Failure {
+        Failure::new(
+            error.kind(),
+            format!("machine {}: reading the store", self.name()),
+            underlay_core::because(error),
+            "nothing was touched",
+            "see the server's log",
+        )
+    }
+
+    /// Stay and try again while the failure is worth it and patience lasts, fail for good otherwise.
+    pub(super) fn try_again(&self, run: &Run, failure: Failure) -> Result<Step<Machine>, Failure> {
+        let worth_it = failure.kind == ErrorKind::Transient;
+        if worth_it && !self.snapshot.is_stalled(self.machines.patience.power) {
+            return Err(failure);
+        }
+        Ok(self.give_up(run, failure, Disk::Untouched))
+    }
+
+    /// Fail: the host is kept, so that a person can look at it, and nothing is served to it any more.
+    #[track_caller]
+    pub(super) fn give_up(&self, run: &Run, failure: Failure, disk: Disk) -> Step<Machine> {
+        let deployed = match disk {
+            Disk::Untouched => run.previous.as_deref().cloned(),
+            Disk::Touched => None,
+        };
+        let next = State::Failed { run: Some(run.clone()), deployed, generation: run.generation };
+        Step::failed(self.status(), next, failure)
+            .with(Effect::DropBootPlans { host: run.host })
+            .with(Effect::RevokeTokens { host: run.host })
+            .with(Effect::Unassign { host: run.host })
+    }
+
+    /// Has the spec moved on since this deployment began, so that its target is no longer wanted?
+    pub(super) fn is_outdated(&self, run: &Run) -> bool {
+        let wanted = underlay_core::machine::Deployed::of(self.spec(), run.host, run.epoch);
+        self.generation() > run.generation && wanted != run.target
+    }
+
+    /// Start over from the spec as it is now; the claim is kept.
+    #[track_caller]
+    pub(super) fn start_over(&self, run: &Run) -> Step<Machine> {
+        let text = "the spec changed before anything was written; starting over";
+        Step::advance(self.status(), State::Pending)
+            .with(Effect::DropBootPlans { host: run.host })
+            .with(Effect::RevokeTokens { host: run.host })
+            .with(Effect::Unassign { host: run.host })
+            .with(Effect::Note { text: text.into() })
+    }
+
+    /// Deletion is wanted: find out which host is to be let go.
+    pub(super) async fn leave(&self) -> Result<Step<Machine>, Failure> {
+        let claimed = self.snapshot.object.status.host;
+        let state = &self.snapshot.object.state;
+        let host = state.run().map(|run| run.host).or(state.deployed().map(|d| d.host)).or(claimed);
+        Ok(Step::advance(self.status(), State::Releasing { host }))
+    }
+}
+
+/// What a failed deployment has done to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Disk {
+    /// Not a byte was written: what was there runs on.
+    Untouched,
+    /// What was there is lost.
+    Touched,
+}
