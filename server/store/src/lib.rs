@@ -1,1 +1,45 @@
-//! The only SQL: objects, queue, steps, observations and events on SQLite or Postgres.
+//! The only SQL: objects, queue, observations, operations and events, on SQLite or Postgres.
+//!
+//! - [`store`], [`dialect`], [`migrate`], [`transaction`], [`column`]: opening, and the one way to write
+//! - [`object`]: put, read, list, delete; [`reference`], [`secret`], [`sealing`]: what belongs to an object
+//! - [`feed`]: changes in commit order; [`view`]: what controllers may read
+//! - [`queue`], [`commit`], [`claim`], [`observation`], [`operation`], [`event`], [`memo`]: the engine's side
+//! - [`boot_plan`], [`token`], [`assignment`], [`dhcp_lease`]: the boot servers' and the agent's side
+//! - [`api_token`]: who may call the API; [`retention`]: what is thrown away, and when
+//!
+//! Times are kept as microseconds since 1970 and ids as text, so one SQL text serves both databases.
+
+#![deny(missing_docs)]
+
+pub mod api_token;
+pub mod assignment;
+pub mod boot_plan;
+mod claim;
+mod column;
+pub mod commit;
+pub mod dhcp_lease;
+mod dialect;
+mod error;
+pub mod event;
+pub mod feed;
+mod memo;
+mod migrate;
+pub mod object;
+pub mod observation;
+pub mod operation;
+pub mod queue;
+mod reference;
+pub mod retention;
+pub mod sealing;
+mod secret;
+mod store;
+pub mod token;
+mod transaction;
+mod view;
+
+pub use commit::{Commit, Decision, Entered};
+pub use error::Error;
+pub use object::{Deletion, Filter, Intent, Page, Put, PutOutcome, PutRequest, Record, Retry};
+pub use queue::Lease;
+pub use sealing::SealingKey;
+pub use store::Store;

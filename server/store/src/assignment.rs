@@ -1,0 +1,53 @@
+//! What the agent on each host is to do. Sealed, because a seed may hold the user's secrets.
+
+use underlay_core::{ObjectId, agent::Assignment};
+
+use crate::{Error, Store, column, column::Columns, transaction::Write};
+
+pub(crate) fn place(host: &str) -> String {
+    format!("assignment/{host}")
+}
+
+/// Gives the agent on its host this work, in place of any earlier one.
+pub(crate) async fn put(write: &mut Write<'_>, assignment: &Assignment) -> Result<(), Error> {
+    let host = assignment.host.to_string();
+    let plain = column::json("assignment", assignment)?;
+    let sealed = write.store().key().seal(&place(&host), plain.as_bytes());
+    sqlx::query(
+        "INSERT INTO assignment (host, sealed) VALUES ($1, $2) \
+         ON CONFLICT (host) DO UPDATE SET sealed = excluded.sealed",
+    )
+    .bind(&host)
+    .bind(sealed)
+    .execute(write.connection())
+    .await
+    .map_err(Error::doing("keeping an assignment"))?;
+    Ok(())
+}
+
+/// Takes the work away from the agent on `host`.
+pub(crate) async fn forget(write: &mut Write<'_>, host: ObjectId) -> Result<(), Error> {
+    sqlx::query("DELETE FROM assignment WHERE host = $1")
+        .bind(host.to_string())
+        .execute(write.connection())
+        .await
+        .map_err(Error::doing("forgetting an assignment"))?;
+    Ok(())
+}
+
+impl Store {
+    /// What the agent on `host` is to do; ask again after a [`Store::hint`].
+    ///
+    /// # Errors
+    /// [`Error::Unseal`], or the database fails.
+    pub async fn assignment(&self, host: ObjectId) -> Result<Option<Assignment>, Error> {
+        let row = sqlx::query("SELECT sealed FROM assignment WHERE host = $1")
+            .bind(host.to_string())
+            .fetch_optional(self.pool())
+            .await
+            .map_err(Error::doing("reading an assignment"))?;
+        let Some(row) = row else { return Ok(None) };
+        let plain = self.key().open_text(&place(&host.to_string()), &row.text("sealed")?)?;
+        column::from_json("assignment", &plain).map(Some)
+    }
+}

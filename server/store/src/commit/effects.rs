@@ -1,0 +1,91 @@
+//! What is committed beside the state: claims, boot plans, tokens, assignments, wakes, notes.
+
+use underlay_core::{Effect, Kind, ObjectId};
+
+use super::Commit;
+use crate::{
+    Error, Record, assignment, boot_plan, boot_plan::BootPlan, claim, event, queue, reference, token,
+    transaction::Write,
+};
+
+/// Applies the effects of a step, in order.
+pub(super) async fn apply(write: &mut Write<'_>, commit: &Commit<'_>) -> Result<(), Error> {
+    for effect in &commit.effects {
+        apply_one(write, commit, effect).await?;
+    }
+    Ok(())
+}
+
+async fn apply_one(write: &mut Write<'_>, commit: &Commit<'_>, effect: &Effect) -> Result<(), Error> {
+    let (id, now) = (commit.base.record.id(), commit.now);
+    match effect {
+        Effect::Claim { host } => {
+            if claim::take(write, *host, id).await? {
+                queue::kick(write, *host, now).await?;
+            }
+            Ok(())
+        }
+        Effect::Release { host } => release(write, commit, *host).await,
+        Effect::PutBootPlan { mac, host, plan } => {
+            boot_plan::put(write, &BootPlan { mac: *mac, host: *host, plan: plan.clone() }).await
+        }
+        Effect::DropBootPlans { host } => boot_plan::forget(write, *host).await,
+        Effect::GrantToken(grant) => token::grant(write, grant).await,
+        Effect::RevokeTokens { host } => token::revoke(write, *host).await,
+        Effect::Assign(work) => assignment::put(write, work).await,
+        Effect::Unassign { host } => assignment::forget(write, *host).await,
+        Effect::Wake { id } => queue::kick(write, *id, now).await,
+        Effect::Note { text } => note(write, commit, text).await,
+    }
+}
+
+async fn note(write: &mut Write<'_>, commit: &Commit<'_>, text: &str) -> Result<(), Error> {
+    let record = &commit.base.record;
+    let line = event::Line {
+        kind: record.raw.meta.kind,
+        id: record.id(),
+        phase: &record.phase,
+        text,
+        decided_at: &commit.decided_at,
+    };
+    event::append(write, line, commit.now).await
+}
+
+/// Gives up a host and wakes whoever waits for it.
+async fn release(write: &mut Write<'_>, commit: &Commit<'_>, host: ObjectId) -> Result<(), Error> {
+    if !claim::give_up(write, host, commit.base.record.id()).await? {
+        return Ok(());
+    }
+    queue::kick(write, host, commit.now).await?;
+    if let Some(record) = Record::find(write.connection(), host).await? {
+        let key = &record.raw.meta.key;
+        reference::wake_dependents(write, Kind::Host, key, commit.now).await?;
+    }
+    Ok(())
+}
+
+/// Removes everything that belongs to an object that is gone.
+pub(super) async fn clear(write: &mut Write<'_>, commit: &Commit<'_>) -> Result<(), Error> {
+    let id = commit.base.record.id();
+    for host in claim::held_by(write, id).await? {
+        release(write, commit, host).await?;
+    }
+    boot_plan::forget(write, id).await?;
+    assignment::forget(write, id).await?;
+    reference::forget(write, id).await?;
+    queue::remove(write, id).await?;
+    for text in [
+        "DELETE FROM claim WHERE host = $1",
+        "DELETE FROM token WHERE host = $1 OR on_behalf_of = $1",
+        "DELETE FROM secret WHERE id = $1",
+        "DELETE FROM observation WHERE id = $1",
+        "DELETE FROM step WHERE id = $1",
+    ] {
+        sqlx::query(text)
+            .bind(id.to_string())
+            .execute(write.connection())
+            .await
+            .map_err(Error::doing("clearing up after an object"))?;
+    }
+    Ok(())
+}

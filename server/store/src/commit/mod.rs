@@ -1,0 +1,223 @@
+//! One step of a controller, committed: state, status, standing, effects, operation, history, next run, in one
+//! transaction.
+//!
+//! Nothing is written where the object changed since it was shown to the controller, where the lease was taken over, or
+//! where a claim is lost. A step that changes nothing writes only the queue row and is not seen in the feed.
+//!
+//! - [`after`]: what a decision makes of an object, without any database; [`effects`]: what is committed beside it
+
+mod after;
+mod effects;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use underlay_core::{Amount, Effect, Failure, ObjectId, observation::Observation};
+
+use self::after::After;
+use crate::{
+    Error, Record, Store,
+    column::{self, micros},
+    event, observation, operation,
+    operation::Ending,
+    queue,
+    queue::Lease,
+    reference,
+    transaction::Write,
+};
+
+/// What a controller is shown, and what its step is checked against.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// The object.
+    pub record: Record,
+    /// The newest observation of it from each source.
+    pub observations: Vec<Observation>,
+    /// When an observation of it, or of the host it holds, last said something new.
+    pub last_news: Option<Timestamp>,
+}
+
+/// A state to enter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entered {
+    /// The state as JSON.
+    pub state: serde_json::Value,
+    /// The word shown for it.
+    pub phase: String,
+    /// Is there nothing left to do in it until something changes?
+    pub settled: bool,
+}
+
+/// What a step decided; see [`underlay_core::Outcome`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Stay, and look again.
+    Wait {
+        /// What is waited for.
+        reason: String,
+        /// When to look again.
+        again: Duration,
+        /// How much is done.
+        amount: Option<Amount>,
+    },
+    /// Go on to another state.
+    Advance(Entered),
+    /// What was wanted is true.
+    Done {
+        /// When to look again even if nothing changes.
+        audit: Option<Duration>,
+    },
+    /// It failed, and the failure stands.
+    Failed {
+        /// The state in which it stands.
+        next: Entered,
+        /// What a person reads.
+        failure: Failure,
+    },
+    /// Deletion is complete.
+    Gone,
+    /// The controller came to no decision; state and status stay.
+    Retry {
+        /// Why.
+        failure: Failure,
+        /// When to try again.
+        again: Duration,
+    },
+}
+
+/// A step to commit.
+#[derive(Clone, Debug)]
+pub struct Commit<'a> {
+    /// The right to commit it.
+    pub lease: &'a Lease,
+    /// What the controller was shown.
+    pub base: &'a Base,
+    /// What it decided.
+    pub decision: Decision,
+    /// The status from now on; `None`: as it is.
+    pub status: Option<serde_json::Value>,
+    /// What is committed together with it.
+    pub effects: Vec<Effect>,
+    /// Where in the source it was decided (`file:line`).
+    pub decided_at: String,
+    /// The present moment.
+    pub now: Timestamp,
+}
+
+impl Store {
+    /// What a controller is shown of the leased object; `None` where it is gone.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn snapshot(&self, id: ObjectId) -> Result<Option<Base>, Error> {
+        let Some(record) = self.get(id).await?.filter(|record| record.raw.meta.purged_at.is_none()) else {
+            return Ok(None);
+        };
+        let observations = self.observations(id).await?;
+        let mut connection = self.pool().acquire().await.map_err(Error::doing("reading a snapshot"))?;
+        let last_news = observation::last_news(&mut connection, id).await?;
+        Ok(Some(Base { record, observations, last_news }))
+    }
+
+    /// Commits a step and ends its lease.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`], [`Error::Fenced`], [`Error::Claimed`], or the database fails. Nothing is written then, and
+    /// the lease, where it is still ours, stays until it is released or runs out.
+    pub async fn commit(&self, commit: Commit<'_>) -> Result<(), Error> {
+        let after = After::of(&commit);
+        if commit.effects.is_empty() && !after.changes(commit.base) {
+            let mut write = self.write().await?;
+            queue::finish(&mut write, commit.lease, after.next_run_at, commit.now).await?;
+            return write.commit_quietly().await;
+        }
+        let mut write = self.write_object().await?;
+        queue::finish(&mut write, commit.lease, after.next_run_at, commit.now).await?;
+        effects::apply(&mut write, &commit).await?;
+        if after.changes(commit.base) {
+            store(&mut write, &commit, &after).await?;
+            keep_operation(&mut write, &commit, &after).await?;
+            keep_history(&mut write, &commit, &after).await?;
+            wake_dependents(&mut write, &commit, &after).await?;
+        } else {
+            check(&mut write, &commit).await?;
+        }
+        if commit.decision == Decision::Gone {
+            effects::clear(&mut write, &commit).await?;
+        }
+        write.commit().await
+    }
+}
+
+/// Writes the object, if it is still the one the controller was shown.
+async fn store(write: &mut Write<'_>, commit: &Commit<'_>, after: &After) -> Result<(), Error> {
+    let base = &commit.base.record;
+    let purged_at = (commit.decision == Decision::Gone).then(|| micros(commit.now));
+    let done = sqlx::query(
+        "UPDATE object SET state = $3, phase = $4, settled = $5, status = $6, standing = $7, \
+         observed_generation = $8, purged_at = $9, revision = $10, version = version + 1 \
+         WHERE id = $1 AND version = $2 AND purged_at IS NULL",
+    )
+    .bind(base.id().to_string())
+    .bind(base.version)
+    .bind(after.entered.state.to_string())
+    .bind(&after.entered.phase)
+    .bind(i64::from(after.entered.settled))
+    .bind(commit.status.as_ref().unwrap_or(&base.raw.status).to_string())
+    .bind(column::json("standing", &after.standing)?)
+    .bind(after.observed_generation)
+    .bind(purged_at)
+    .bind(write.revision())
+    .execute(write.connection())
+    .await
+    .map_err(Error::doing("committing a step"))?;
+    if done.rows_affected() == 0 { Err(Error::Conflict { id: base.id() }) } else { Ok(()) }
+}
+
+/// Is the object still the one the controller was shown?
+async fn check(write: &mut Write<'_>, commit: &Commit<'_>) -> Result<(), Error> {
+    let base = &commit.base.record;
+    let found = Record::find(write.connection(), base.id()).await?;
+    match found {
+        Some(found) if found.version == base.version => Ok(()),
+        _ => Err(Error::Conflict { id: base.id() }),
+    }
+}
+
+async fn keep_operation(write: &mut Write<'_>, commit: &Commit<'_>, after: &After) -> Result<(), Error> {
+    let base = &commit.base.record;
+    let (id, now) = (base.id(), commit.now);
+    if after.entered.phase != base.phase {
+        operation::advance(write, id, &after.entered.phase, now).await?;
+    }
+    match &commit.decision {
+        Decision::Wait { reason, .. } => operation::note(write, id, reason).await,
+        Decision::Retry { failure, .. } => operation::note(write, id, &failure.to_string()).await,
+        Decision::Advance(_) => Ok(()),
+        Decision::Done { .. } | Decision::Gone => operation::close(write, id, Ending::Done, None, now).await,
+        Decision::Failed { failure, .. } => {
+            operation::close(write, id, Ending::Failed, Some(failure), now).await
+        }
+    }
+}
+
+async fn keep_history(write: &mut Write<'_>, commit: &Commit<'_>, after: &After) -> Result<(), Error> {
+    let base = &commit.base.record;
+    let Some(text) = after.news(commit) else { return Ok(()) };
+    let line = event::Line {
+        kind: base.raw.meta.kind,
+        id: base.id(),
+        phase: &after.entered.phase,
+        text: &text,
+        decided_at: &commit.decided_at,
+    };
+    event::append(write, line, commit.now).await
+}
+
+async fn wake_dependents(write: &mut Write<'_>, commit: &Commit<'_>, after: &After) -> Result<(), Error> {
+    let meta = &commit.base.record.raw.meta;
+    if after.matters_to_others(commit.base) || commit.decision == Decision::Gone {
+        reference::wake_dependents(write, meta.kind, &meta.key, commit.now).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! The only places where SQLite and Postgres differ: how a write begins, how workers pass each other in the queue, how
+//! a connection is set up, and how one server tells another that something changed.
+
+use sqlx::{AnyConnection, Executor};
+
+/// Which database speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// The channel of LISTEN and NOTIFY. It is shared by all schemas of a database; a hint too many does no harm.
+pub(crate) const CHANNEL: &str = "underlay";
+
+impl Dialect {
+    /// `postgres://` and `postgresql://` are Postgres; everything else is a SQLite path or URL.
+    pub(crate) fn of(url: &str) -> Self {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Dialect::Postgres
+        } else {
+            Dialect::Sqlite
+        }
+    }
+
+    /// The word that begins a write. A deferred SQLite transaction that reads first fails at once with "locked" when it
+    /// comes to write, whatever the busy timeout.
+    pub(crate) fn begin_write(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            Dialect::Postgres => "BEGIN",
+        }
+    }
+
+    /// Connections in the pool. SQLite has one writer; the others read.
+    pub(crate) fn connections(self) -> u32 {
+        match self {
+            Dialect::Sqlite => 8,
+            Dialect::Postgres => 16,
+        }
+    }
+
+    /// Sets up a new connection. `synchronous = FULL`: what was committed survives a power cut, as on Postgres.
+    pub(crate) async fn prepare(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        if self == Dialect::Sqlite {
+            connection
+                .execute(
+                    "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                     PRAGMA journal_size_limit = 67108864",
+                )
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Holds off other servers that migrate the same database, until the transaction ends.
+    pub(crate) async fn lock_schema(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        if self == Dialect::Postgres {
+            connection.execute("SELECT pg_advisory_xact_lock(8423390617325)").await?;
+        }
+        Ok(())
+    }
+
+    /// Tells other servers, when the transaction commits, that something changed.
+    pub(crate) async fn notify(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        if self == Dialect::Postgres {
+            connection.execute("SELECT pg_notify('underlay', '')").await?;
+        }
+        Ok(())
+    }
+
+    /// Takes up to `$4` due rows. Postgres workers step over rows that another worker is taking.
+    pub(crate) fn lease_due(self) -> &'static str {
+        macro_rules! lease {
+            ($skip:literal) => {
+                concat!(
+                    "UPDATE queue SET lease_owner = $1, lease_until = $2, lease_epoch = lease_epoch + 1 \
+                     WHERE id IN (SELECT id FROM queue WHERE lease_until IS NULL AND run_at IS NOT NULL \
+                     AND run_at <= $3 AND $5 LIKE '%|' || kind || '|%' ORDER BY run_at LIMIT $4",
+                    $skip,
+                    ") RETURNING id, kind, lease_epoch, kicks, run_at"
+                )
+            };
+        }
+        match self {
+            Dialect::Sqlite => lease!(""),
+            Dialect::Postgres => lease!(" FOR UPDATE SKIP LOCKED"),
+        }
+    }
+}

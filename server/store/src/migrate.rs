@@ -1,0 +1,53 @@
+//! Brings a database to this server's schema, at start-up only, in one transaction.
+//!
+//! Two servers that start at once do it one after the other. A version that was applied is never edited: its text is
+//! compared. Versions this server does not know are left alone, so that a neighbouring release can be put back.
+
+use std::collections::BTreeMap;
+
+use ring::digest;
+use sqlx::{AnyConnection, Executor};
+
+use crate::{Error, column::Columns};
+
+/// Version and text, in order.
+const MIGRATIONS: [(i64, &str); 3] = [
+    (1, include_str!("../migrations/0001_object.sql")),
+    (2, include_str!("../migrations/0002_work.sql")),
+    (3, include_str!("../migrations/0003_boot.sql")),
+];
+
+/// Applies what is missing. The caller holds the schema lock.
+pub(crate) async fn run(connection: &mut AnyConnection) -> Result<(), Error> {
+    let at = |version| move |source| Error::Migrate { version, source };
+    connection
+        .execute("CREATE TABLE IF NOT EXISTS migration (version BIGINT NOT NULL PRIMARY KEY, digest TEXT NOT NULL)")
+        .await
+        .map_err(at(0))?;
+    let rows = sqlx::query("SELECT version, digest FROM migration").fetch_all(&mut *connection).await;
+    let mut applied = BTreeMap::new();
+    for row in rows.map_err(at(0))? {
+        applied.insert(row.number("version")?, row.text("digest")?);
+    }
+    for (version, text) in MIGRATIONS {
+        let digest = fingerprint(text);
+        match applied.get(&version) {
+            Some(found) if *found == digest => continue,
+            Some(_) => return Err(Error::ForeignSchema { version }),
+            None => {}
+        }
+        sqlx::raw_sql(text).execute(&mut *connection).await.map_err(at(version))?;
+        sqlx::query("INSERT INTO migration (version, digest) VALUES ($1, $2)")
+            .bind(version)
+            .bind(digest)
+            .execute(&mut *connection)
+            .await
+            .map_err(at(version))?;
+    }
+    Ok(())
+}
+
+fn fingerprint(text: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

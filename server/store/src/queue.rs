@@ -1,0 +1,209 @@
+//! The queue: when each object is looked at next, and which worker looks at it now.
+//!
+//! Every object has one row until it is gone. A lease carries an epoch that only grows: a worker whose lease was taken
+//! over can commit nothing. A kick that comes while an object is stepped is counted, so that the step's own idea of when
+//! to look next does not lose it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::Timestamp;
+use underlay_core::{Kind, ObjectId};
+
+use crate::{Error, Store, column::Columns, column::micros, transaction::Write};
+
+/// The right to step one object until it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The object.
+    pub id: ObjectId,
+    /// Its kind.
+    pub kind: Kind,
+    /// Who holds it.
+    pub owner: String,
+    /// The fence.
+    pub epoch: i64,
+    /// When the object fell due.
+    pub due_at: Timestamp,
+    pub(crate) kicks: i64,
+}
+
+/// Puts a new object into the queue.
+pub(crate) async fn add(
+    write: &mut Write<'_>,
+    id: ObjectId,
+    kind: Kind,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query("INSERT INTO queue (id, kind, run_at, kicks, lease_epoch) VALUES ($1, $2, $3, 0, 0)")
+        .bind(id.to_string())
+        .bind(kind.as_str())
+        .bind(micros(now))
+        .execute(write.connection())
+        .await
+        .map_err(Error::doing("queueing an object"))?;
+    Ok(())
+}
+
+/// Has an object looked at now, or at once again where it is being stepped. Does nothing for one that is gone.
+pub(crate) async fn kick(write: &mut Write<'_>, id: ObjectId, now: Timestamp) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE queue SET kicks = kicks + 1, \
+         run_at = CASE WHEN run_at IS NULL OR run_at > $2 THEN $2 ELSE run_at END WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .bind(micros(now))
+    .execute(write.connection())
+    .await
+    .map_err(Error::doing("waking an object"))?;
+    Ok(())
+}
+
+/// Takes an object out of the queue for good.
+pub(crate) async fn remove(write: &mut Write<'_>, id: ObjectId) -> Result<(), Error> {
+    sqlx::query("DELETE FROM queue WHERE id = $1")
+        .bind(id.to_string())
+        .execute(write.connection())
+        .await
+        .map_err(Error::doing("taking an object out of the queue"))?;
+    Ok(())
+}
+
+/// Ends a lease and sets when to look next; a kick that came meanwhile means now.
+///
+/// # Errors
+/// [`Error::Fenced`] where the lease is no longer ours.
+pub(crate) async fn finish(
+    write: &mut Write<'_>,
+    lease: &Lease,
+    next: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let done = sqlx::query(
+        "UPDATE queue SET lease_owner = NULL, lease_until = NULL, \
+         run_at = CASE WHEN kicks <> $4 THEN $5 ELSE $6 END \
+         WHERE id = $1 AND lease_owner = $2 AND lease_epoch = $3 AND lease_until IS NOT NULL",
+    )
+    .bind(lease.id.to_string())
+    .bind(&lease.owner)
+    .bind(lease.epoch)
+    .bind(lease.kicks)
+    .bind(micros(now))
+    .bind(next.map(micros))
+    .execute(write.connection())
+    .await
+    .map_err(Error::doing("ending a lease"))?;
+    if done.rows_affected() == 0 { Err(Error::Fenced { id: lease.id }) } else { Ok(()) }
+}
+
+fn pattern(kinds: &BTreeSet<Kind>) -> String {
+    kinds.iter().fold(String::from("|"), |pattern, kind| pattern + kind.as_str() + "|")
+}
+
+impl Store {
+    /// Leases up to `limit` due objects of `kinds` to `owner`, longest due first. A lease that has run out is taken over.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn lease_next(
+        &self,
+        owner: &str,
+        kinds: &BTreeSet<Kind>,
+        limit: usize,
+        now: Timestamp,
+        lease_for: Duration,
+    ) -> Result<Vec<Lease>, Error> {
+        if limit == 0 || self.next_run(kinds).await?.is_none_or(|at| at > now) {
+            return Ok(Vec::new());
+        }
+        let mut write = self.write().await?;
+        let failed = || Error::doing("leasing due objects");
+        sqlx::query(
+            "UPDATE queue SET lease_owner = NULL, lease_until = NULL, \
+             run_at = CASE WHEN run_at IS NULL OR run_at > $1 THEN $1 ELSE run_at END \
+             WHERE lease_until IS NOT NULL AND lease_until <= $1",
+        )
+        .bind(micros(now))
+        .execute(write.connection())
+        .await
+        .map_err(failed())?;
+        let until = now.checked_add(lease_for).unwrap_or(Timestamp::MAX);
+        let rows = sqlx::query(self.inner.dialect.lease_due())
+            .bind(owner)
+            .bind(micros(until))
+            .bind(micros(now))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(pattern(kinds))
+            .fetch_all(write.connection())
+            .await
+            .map_err(failed())?;
+        write.commit_quietly().await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Lease {
+                    id: row.parsed("id")?,
+                    kind: row.parsed("kind")?,
+                    owner: owner.to_owned(),
+                    epoch: row.number("lease_epoch")?,
+                    due_at: row.time("run_at")?,
+                    kicks: row.number("kicks")?,
+                })
+            })
+            .collect()
+    }
+
+    /// When something of `kinds` can be leased next, if nothing changes before; `None` when never.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn next_run(&self, kinds: &BTreeSet<Kind>) -> Result<Option<Timestamp>, Error> {
+        let failed = || Error::doing("asking when the next object is due");
+        let mut next = None;
+        for text in [
+            "SELECT MIN(run_at) AS at FROM queue WHERE lease_until IS NULL AND run_at IS NOT NULL \
+             AND $1 LIKE '%|' || kind || '|%'",
+            "SELECT MIN(lease_until) AS at FROM queue WHERE lease_until IS NOT NULL \
+             AND $1 LIKE '%|' || kind || '|%'",
+        ] {
+            let row = sqlx::query(text).bind(pattern(kinds)).fetch_one(self.pool()).await.map_err(failed())?;
+            let at = row.maybe_time("at")?;
+            next = [next, at].into_iter().flatten().min();
+        }
+        Ok(next)
+    }
+
+    /// How many objects are due and not being stepped.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn queue_depth(&self, now: Timestamp) -> Result<u64, Error> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS due FROM queue WHERE lease_until IS NULL AND run_at IS NOT NULL AND run_at <= $1",
+        )
+        .bind(micros(now))
+        .fetch_one(self.pool())
+        .await
+        .map_err(Error::doing("counting due objects"))?;
+        Ok(u64::try_from(row.number("due")?).unwrap_or(0))
+    }
+
+    /// Ends a lease without a decision; the object is looked at again at `next`, or now where it was woken meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] where the lease is no longer ours.
+    pub async fn release(&self, lease: &Lease, next: Timestamp) -> Result<(), Error> {
+        let mut write = self.write().await?;
+        finish(&mut write, lease, Some(next), self.now()).await?;
+        write.commit().await
+    }
+
+    /// Has an object looked at now.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn wake(&self, id: ObjectId) -> Result<(), Error> {
+        let mut write = self.write().await?;
+        let now = self.now();
+        kick(&mut write, id, now).await?;
+        write.commit().await
+    }
+}

@@ -1,0 +1,65 @@
+//! Which object names which, so that a change of the named one wakes those that name it.
+
+use jiff::Timestamp;
+use underlay_core::{Key, Kind, ObjectId, Reference};
+
+use crate::{Error, column::Columns, queue, transaction::Write};
+
+/// Replaces what `id` mentions. An owner left out of a mention is kept as empty: it may mean any owner's object.
+pub(crate) async fn replace(
+    write: &mut Write<'_>,
+    id: ObjectId,
+    key: &Key,
+    references: &[Reference],
+) -> Result<(), Error> {
+    forget(write, id).await?;
+    for reference in references {
+        let (owner, name) = reference.name.split_once('/').unwrap_or(("", &reference.name));
+        sqlx::query(
+            "INSERT INTO reference (id, kind, site, owner, name) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (id, kind, owner, name) DO NOTHING",
+        )
+        .bind(id.to_string())
+        .bind(reference.kind.as_str())
+        .bind(key.site.as_str())
+        .bind(owner)
+        .bind(name)
+        .execute(write.connection())
+        .await
+        .map_err(Error::doing("noting what an object names"))?;
+    }
+    Ok(())
+}
+
+/// Forgets what `id` mentions.
+pub(crate) async fn forget(write: &mut Write<'_>, id: ObjectId) -> Result<(), Error> {
+    sqlx::query("DELETE FROM reference WHERE id = $1")
+        .bind(id.to_string())
+        .execute(write.connection())
+        .await
+        .map_err(Error::doing("forgetting what an object names"))?;
+    Ok(())
+}
+
+/// Wakes every object that names `kind` `key`, exactly or perhaps.
+pub(crate) async fn wake_dependents(
+    write: &mut Write<'_>,
+    kind: Kind,
+    key: &Key,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let rows = sqlx::query(
+        "SELECT id FROM reference WHERE kind = $1 AND site = $2 AND name = $3 AND (owner = '' OR owner = $4)",
+    )
+    .bind(kind.as_str())
+    .bind(key.site.as_str())
+    .bind(key.name.as_str())
+    .bind(key.owner.as_str())
+    .fetch_all(write.connection())
+    .await
+    .map_err(Error::doing("finding who names an object"))?;
+    for row in rows {
+        queue::kick(write, row.parsed("id")?, now).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! The open database, and the hints that tell readers when to look again.
+//!
+//! A hint carries no data and may be missed or doubled; whoever follows it reads the feed or the queue by cursor.
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use sqlx::{
+    AnyPool,
+    any::AnyPoolOptions,
+    postgres::{PgListener, PgPoolOptions},
+};
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Error, SealingKey, column::Columns, dialect, dialect::Dialect, migrate};
+
+/// How often another server's changes are looked for when no hint comes.
+const POLL: Duration = Duration::from_secs(3);
+
+/// The database of one server, or of several that share a Postgres. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) pool: AnyPool,
+    pub(crate) dialect: Dialect,
+    /// Writers of this process queue here, in order, instead of spinning on SQLite's lock.
+    pub(crate) turn: Mutex<()>,
+    pub(crate) hint: watch::Sender<u64>,
+    key: RwLock<SealingKey>,
+    url: String,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("dialect", &self.inner.dialect).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the database at `url` (`postgres://..`, `sqlite:PATH` or a plain path, made if missing) and brings it to
+    /// this server's schema.
+    ///
+    /// # Errors
+    /// [`Error::Open`], [`Error::Migrate`], [`Error::ForeignSchema`], and [`Error::WrongKey`] where the database was
+    /// sealed under another key.
+    pub async fn open(url: &str, key: SealingKey) -> Result<Self, Error> {
+        sqlx::any::install_default_drivers();
+        let dialect = Dialect::of(url);
+        let url = match dialect {
+            Dialect::Postgres => url.to_owned(),
+            Dialect::Sqlite => sqlite_url(url),
+        };
+        let failed = |source| Error::Open { place: without_password(&url), source };
+        let pool = AnyPoolOptions::new()
+            .max_connections(dialect.connections())
+            .acquire_timeout(Duration::from_secs(30))
+            .after_connect(move |connection, _| Box::pin(async move { dialect.prepare(connection).await }))
+            .connect(&url)
+            .await
+            .map_err(failed)?;
+        let inner = Inner {
+            pool,
+            dialect,
+            turn: Mutex::new(()),
+            hint: watch::Sender::new(0),
+            key: RwLock::new(key),
+            url,
+        };
+        let store = Self { inner: Arc::new(inner) };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    async fn migrate(&self) -> Result<(), Error> {
+        let mut write = self.write().await?;
+        let failed = |source| Error::Migrate { version: 0, source };
+        self.inner.dialect.lock_schema(write.connection()).await.map_err(failed)?;
+        migrate::run(write.connection()).await?;
+        let given = self.key().id().to_owned();
+        let row = sqlx::query(
+            "INSERT INTO meta (name, value) VALUES ('sealing_key', $1) \
+             ON CONFLICT (name) DO UPDATE SET value = meta.value RETURNING value",
+        )
+        .bind(&given)
+        .fetch_one(write.connection())
+        .await
+        .map_err(Error::doing("reading the id of the sealing key"))?;
+        let expected = row.text("value")?;
+        if expected != given {
+            return Err(Error::WrongKey { expected, given });
+        }
+        write.commit().await
+    }
+
+    /// Wakes whenever something may have changed: an object, the queue, a boot plan, an assignment.
+    pub fn hint(&self) -> watch::Receiver<u64> {
+        self.inner.hint.subscribe()
+    }
+
+    /// Passes on the hints of other servers until cancelled: LISTEN on Postgres, with a look every few seconds in case
+    /// one was missed. On SQLite there is no other server, and this only waits.
+    pub async fn listen(&self, cancel: CancellationToken) {
+        if self.inner.dialect == Dialect::Sqlite {
+            cancel.cancelled().await;
+            return;
+        }
+        let mut listener = None;
+        while !cancel.is_cancelled() {
+            if listener.is_none() {
+                listener = self.listener().await;
+            }
+            let heard = async {
+                match listener.as_mut() {
+                    Some(listener) => listener.recv().await.is_ok(),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(POLL) => {}
+                alive = heard => if !alive { listener = None },
+            }
+            self.inner.hint.send_modify(|count| *count += 1);
+        }
+    }
+
+    async fn listener(&self) -> Option<PgListener> {
+        let connect = async {
+            let pool = PgPoolOptions::new().max_connections(1).connect(&self.inner.url).await?;
+            let mut listener = PgListener::connect_with(&pool).await?;
+            listener.listen(dialect::CHANNEL).await?;
+            Ok::<_, sqlx::Error>(listener)
+        };
+        connect
+            .await
+            .inspect_err(|error| tracing::warn!(%error, "cannot listen for changes, polling instead"))
+            .ok()
+    }
+
+    /// Closes every connection once it is idle; whoever uses the store afterwards gets an error.
+    pub async fn close(&self) {
+        self.inner.pool.close().await;
+    }
+
+    pub(crate) fn pool(&self) -> &AnyPool {
+        &self.inner.pool
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        crate::column::truncated(Timestamp::now())
+    }
+
+    pub(crate) fn key(&self) -> SealingKey {
+        self.inner.key.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    pub(crate) fn set_key(&self, key: SealingKey) {
+        *self.inner.key.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = key;
+    }
+}
+
+fn sqlite_url(url: &str) -> String {
+    if url.starts_with("sqlite:") {
+        return url.to_owned();
+    }
+    let path = Path::new(url).to_string_lossy();
+    let escaped = path.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+    format!("sqlite://{escaped}?mode=rwc")
+}
+
+fn without_password(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => {
+            let (scheme, host) = (url.get(..scheme + 3), url.get(at + 1..));
+            format!("{}{}", scheme.unwrap_or_default(), host.unwrap_or_default())
+        }
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        assert_eq!(without_password("postgres://u:p%40ss@db:5432/x"), "postgres://db:5432/x");
+        assert_eq!(without_password("sqlite:///var/lib/u.db"), "sqlite:///var/lib/u.db");
+    }
+
+    #[test]
+    fn a_path_with_odd_characters_stays_that_path() {
+        assert_eq!(sqlite_url("/a b/50%?#.db"), "sqlite:///a b/50%25%3F%23.db?mode=rwc");
+    }
+}

@@ -1,0 +1,84 @@
+//! The one way to write: a transaction that takes SQLite's write lock at its start, and stamps what it changes in the
+//! order of commits.
+//!
+//! Whoever changes an object takes the feed's row first and holds it until commit. So on both databases revisions
+//! become visible in their own order, and a cursor never steps over a change that commits later. Taking it first also
+//! means that such writers never wait for each other in a circle.
+
+use sqlx::{Any, AnyConnection, Transaction};
+use tokio::sync::MutexGuard;
+
+use crate::{Error, Store, column::Columns, dialect::Dialect};
+
+/// A write in progress; dropped without [`Write::commit`] it leaves nothing.
+pub(crate) struct Write<'a> {
+    store: &'a Store,
+    transaction: Transaction<'static, Any>,
+    revision: i64,
+    lines: i64,
+    _turn: Option<MutexGuard<'a, ()>>,
+}
+
+impl Store {
+    /// Begins a write that changes no object.
+    pub(crate) async fn write(&self) -> Result<Write<'_>, Error> {
+        let turn = match self.inner.dialect {
+            Dialect::Sqlite => Some(self.inner.turn.lock().await),
+            Dialect::Postgres => None,
+        };
+        let transaction = self
+            .pool()
+            .begin_with(self.inner.dialect.begin_write())
+            .await
+            .map_err(Error::doing("beginning a write"))?;
+        Ok(Write { store: self, transaction, revision: 0, lines: 0, _turn: turn })
+    }
+
+    /// Begins a write that may change one object: its revision is taken here.
+    pub(crate) async fn write_object(&self) -> Result<Write<'_>, Error> {
+        let mut write = self.write().await?;
+        let row =
+            sqlx::query("UPDATE counter SET value = value + 1 WHERE name = 'feed_head' RETURNING value")
+                .fetch_one(write.connection())
+                .await
+                .map_err(Error::doing("taking the head of the feed"))?;
+        write.revision = row.number("value")?;
+        Ok(write)
+    }
+}
+
+impl Write<'_> {
+    pub(crate) fn connection(&mut self) -> &mut AnyConnection {
+        &mut self.transaction
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.store
+    }
+
+    /// The revision of the object this write changes.
+    pub(crate) fn revision(&self) -> i64 {
+        self.revision
+    }
+
+    /// The number of the next line of history; `None` when this write has written 256 already.
+    pub(crate) fn next_line(&mut self) -> Option<i64> {
+        let line = self.lines;
+        self.lines += 1;
+        (line < 256).then_some(self.revision * 256 + line)
+    }
+
+    /// Makes the write durable and gives the hint.
+    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        let dialect = self.store.inner.dialect;
+        dialect.notify(&mut self.transaction).await.map_err(Error::doing("notifying other servers"))?;
+        self.transaction.commit().await.map_err(Error::doing("committing a write"))?;
+        self.store.inner.hint.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    /// Makes the write durable without waking anybody: nothing they wait for has changed.
+    pub(crate) async fn commit_quietly(self) -> Result<(), Error> {
+        self.transaction.commit().await.map_err(Error::doing("committing a write"))
+    }
+}

@@ -1,0 +1,89 @@
+//! The store as the controllers' read-only window on other objects.
+
+use async_trait::async_trait;
+use underlay_core::{
+    Key, Kind, ObjectId, SecretString, View, credential,
+    observation::{Observation, Source},
+    view::{self, RawObject},
+};
+
+use crate::{Error, Record, Store, object::record::select_records};
+
+fn failed(what: impl Into<String>) -> impl FnOnce(Error) -> view::Error {
+    let what = what.into();
+    move |error| view::Error::Read { what, source: Box::new(error) }
+}
+
+fn unless_gone(record: Option<Record>) -> Option<RawObject> {
+    record.map(|record| record.raw).filter(|raw| raw.meta.purged_at.is_none())
+}
+
+impl Store {
+    /// The object that `from`'s owner means by `name`; see [`View::by_name`].
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn resolve(&self, from: &Key, kind: Kind, name: &str) -> Result<Option<Record>, Error> {
+        let (owner, name) = match name.split_once('/') {
+            Some((owner, name)) => (Some(owner), name),
+            None => (None, name),
+        };
+        let rows = sqlx::query(select_records!(
+            "WHERE o.kind = $1 AND o.site = $2 AND o.name = $3 AND ($4 = '' OR o.owner = $4) \
+             AND o.purged_at IS NULL"
+        ))
+        .bind(kind.as_str())
+        .bind(from.site.as_str())
+        .bind(name)
+        .bind(owner.unwrap_or(""))
+        .fetch_all(self.pool())
+        .await
+        .map_err(Error::doing("resolving a name"))?;
+        let mut records = rows.iter().map(Record::read).collect::<Result<Vec<_>, _>>()?;
+        if owner.is_none()
+            && let Some(own) = records.iter().position(|record| record.raw.meta.key.owner == from.owner)
+        {
+            return Ok(Some(records.swap_remove(own)));
+        }
+        Ok(if records.len() == 1 { records.pop() } else { None })
+    }
+}
+
+#[async_trait]
+impl View for Store {
+    async fn by_id(&self, id: ObjectId) -> Result<Option<RawObject>, view::Error> {
+        self.get(id).await.map(unless_gone).map_err(failed(format!("object {id}")))
+    }
+
+    async fn by_name(&self, from: &Key, kind: Kind, name: &str) -> Result<Option<RawObject>, view::Error> {
+        let found = self.resolve(from, kind, name).await;
+        found.map(unless_gone).map_err(failed(format!("{kind} {name}")))
+    }
+
+    async fn observation(&self, id: ObjectId, source: Source) -> Result<Option<Observation>, view::Error> {
+        let what = format!("the {} observation of {id}", source.as_str());
+        self.observation_from(id, source).await.map_err(failed(what))
+    }
+
+    async fn holder(&self, host: ObjectId) -> Result<Option<ObjectId>, view::Error> {
+        Store::holder(self, host).await.map_err(failed(format!("the claim on host {host}")))
+    }
+
+    async fn credential(
+        &self,
+        from: &Key,
+        name: &str,
+    ) -> Result<Option<(String, SecretString)>, view::Error> {
+        let Some(raw) = self.by_name(from, Kind::Credential, name).await? else { return Ok(None) };
+        let object = raw.decode::<credential::Credential>()?;
+        let secret = View::secret(self, object.meta.id, credential::SECRET).await?;
+        Ok(secret.map(|secret| (object.spec.username, secret)))
+    }
+
+    async fn secret(&self, id: ObjectId, name: &str) -> Result<Option<SecretString>, view::Error> {
+        match Store::secret(self, id, name).await {
+            Err(Error::Unseal { .. }) => Err(view::Error::Unseal { name: name.to_owned() }),
+            other => other.map_err(failed(format!("secret {name} of {id}"))),
+        }
+    }
+}
