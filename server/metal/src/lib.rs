@@ -3,13 +3,16 @@
 //! - [`machine`], [`host`], [`config`]: the controllers, a file per state
 //! - [`seed`]: what an installed system is told about itself
 //! - [`http`]: the boot endpoint
+//! - [`dhcp`], [`tftp`]: addresses and the first file of a network boot
 //! - [`token`]: one-time tokens
 //!
 //! To add a BMC driver, see docs/adding-a-bmc-driver.md.
 
 pub mod config;
+pub mod dhcp;
 pub mod host;
 pub mod http;
 pub mod machine;
 pub mod seed;
+pub mod tftp;
 pub mod token;

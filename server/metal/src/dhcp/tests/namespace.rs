@@ -1,0 +1,1 @@
+//! Real clients in a network namespace.
