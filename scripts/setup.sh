@@ -9,6 +9,8 @@
 #   redfish    a private libvirt and the sushy-tools Redfish emulator in a venv of the cache (needs metal)
 #   postgres   the PostgreSQL server binaries
 #
+#   scripts/setup.sh --check LEVEL...    installs nothing; fails when a package is missing
+#
 # Silent when everything is there. As an ordinary user it goes through sudo; where it cannot, it prints
 # the command that an administrator has to run, and fails.
 set -euo pipefail
@@ -61,6 +63,7 @@ install_packages() {
         installed "$package" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
+    [ -z "$check" ] || die "missing: ${missing[*]}"
     have apt-get || die "this machine has no apt-get; please install: ${missing[*]}"
     if [ "$(id -u)" != 0 ] && ! { have sudo && sudo -v; }; then
         die "these packages are missing and need root: apt-get install ${missing[*]}"
@@ -100,6 +103,11 @@ after() {
     esac
 }
 
+check=
+if [ "${1:-}" = --check ]; then
+    check=1
+    shift
+fi
 [ $# -gt 0 ] || set -- base terraform
 packages=()
 for level in "$@"; do
@@ -107,6 +115,7 @@ for level in "$@"; do
     packages+=("${of_level[@]}")
 done
 install_packages "${packages[@]}"
+[ -z "$check" ] || exit 0
 for level in "$@"; do
     after "$level"
 done

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# Runs every test that CI runs, in levels, fast ones first, and says per level how long it took.
+#
+#   scripts/test.sh [LEVEL...]     default: all, in this order
+#
+#   lint       rustfmt, clippy on everything, deny.toml where cargo-deny is there
+#   unit       every crate's own tests, the store on SQLite
+#   postgres   the store's suite on a throw-away PostgreSQL
+#   acceptance the provider under the real terraform, then under tofu
+#   metal      network boot in QEMU: BIOS, UEFI, and power through Redfish
+#
+# A level that this machine cannot run is named with the reason and skipped; under CI=true that fails.
+# To add one: a function `level_NAME`, one `can_NAME` that prints why not (nothing when it can), and a
+# word in LEVELS. Each level is run by itself, so it may use `set -e` and traps as if it were a script.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+LEVELS=(lint unit postgres acceptance metal)
+# Tests of the package underlay-tests that need more than cargo, by level.
+ACCEPTANCE=(acceptance)
+METAL=(boot_bios boot_uefi redfish)
+
+setup() { scripts/setup.sh "$@"; }
+
+cargo_deny() {
+    local found
+    for found in cargo-deny "$UNDERLAY_CACHE/cargo/bin/cargo-deny"; do
+        have "$found" && { "$found" --log-level warn check bans licenses sources; return; }
+    done
+    say "cargo-deny is not installed, deny.toml is not checked here"
+}
+
+can_lint() { :; }
+level_lint() {
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --quiet -- -D warnings
+    cargo_deny
+}
+
+can_unit() { :; }
+level_unit() {
+    cargo test --workspace --exclude underlay-tests --quiet
+    cargo test -p underlay-tests --quiet --lib $(tests_but "${ACCEPTANCE[@]}" "${METAL[@]}")
+}
+
+# tests_but NAME...: `--test` arguments for every test file of underlay-tests but the named.
+tests_but() {
+    local file name
+    for file in tests/tests/*.rs; do
+        [ -e "$file" ] || continue
+        name=$(basename "$file" .rs)
+        case " $* " in *" $name "*) ;; *) printf -- '--test %s ' "$name" ;; esac
+    done
+}
+
+# run_tests NAME...: runs these test files of underlay-tests; one that is not written yet is an error.
+run_tests() {
+    local name args=()
+    for name in "$@"; do
+        args+=(--test "$name")
+    done
+    cargo test -p underlay-tests "${args[@]}" -- --nocapture
+}
+
+can_postgres() { reachable postgres postgres; }
+level_postgres() {
+    setup postgres
+    postgres_dir=$(mktemp -d)
+    trap 'scripts/postgres.sh down "$postgres_dir"; rm -rf "$postgres_dir"' EXIT
+    UNDERLAY_TEST_POSTGRES=$(scripts/postgres.sh up "$postgres_dir")
+    export UNDERLAY_TEST_POSTGRES
+    cargo test -p underlay-store --quiet
+}
+
+can_acceptance() { :; }
+level_acceptance() {
+    local binary
+    setup terraform
+    for binary in $(have terraform && command -v terraform) $(scripts/tofu.sh); do
+        say "with $binary"
+        TF_BIN=$binary run_tests "${ACCEPTANCE[@]}"
+    done
+}
+
+can_metal() {
+    [ "$(id -u)" = 0 ] || { echo "network namespaces need root"; return; }
+    [ -e /dev/net/tun ] || { echo "there is no /dev/net/tun"; return; }
+    reachable qemu metal
+}
+level_metal() {
+    setup metal redfish
+    run_tests "${METAL[@]}"
+}
+
+# reachable WHAT LEVEL: silent when the packages of LEVEL are there or can be installed without a prompt.
+reachable() {
+    [ "$(id -u)" != 0 ] || return 0
+    scripts/setup.sh --check "$2" >/dev/null 2>&1 && return 0
+    sudo -n true 2>/dev/null || echo "$1 is not installed and this user cannot install it: scripts/setup.sh $2"
+}
+
+# run LEVEL: prints its heading, its time, and stops the script when it fails.
+run() {
+    local level=$1 why began=$SECONDS
+    why=$("can_$level")
+    if [ -n "$why" ]; then
+        printf 'level %s: skipped (%s)\n' "$level" "$why"
+        [ "${CI:-}" != true ] || die "level $level may not be skipped under CI=true"
+        return 0
+    fi
+    printf '\nlevel %s\n' "$level"
+    bash "$0" --in "$level" || die "level $level failed after $((SECONDS - began)) s"
+    printf 'level %s: passed in %d s\n' "$level" $((SECONDS - began))
+}
+
+if [ "${1:-}" = --in ]; then
+    "level_$2"
+    exit
+fi
+[ $# -gt 0 ] || set -- "${LEVELS[@]}"
+scripts/setup.sh base
+for level in "$@"; do
+    declare -F "level_$level" >/dev/null || die "no level named $level; levels: ${LEVELS[*]}"
+    run "$level"
+done
+printf '\nall levels done in %d s\n' "$SECONDS"
