@@ -12,6 +12,7 @@
 //! - [`qcow2`]: our own bounded reader; no program is ever run over an image
 //! - `encode`: holes, zstd, parallel and in order; [`segment`]: one segment in and out
 //! - [`mod@import`]: the way through all of these; [`mod@store`]: what is published, served, verified and deleted
+//! - [`controller`]: moves image objects by all of these
 //! - [`limits`], [`progress`]: bounds, and what a watcher sees
 //!
 //! What it does not do: decide which image a machine gets, serve HTTP, sign anything, or write disks.
@@ -23,6 +24,7 @@
 //!
 //! To add a format, see [`detect`] and `unpack`; it needs a magic, a bounded reader and a row in `tests/formats.rs`.
 
+pub mod controller;
 pub mod detect;
 mod encode;
 pub mod fetch;
@@ -37,6 +39,7 @@ pub mod store;
 mod tap;
 mod unpack;
 
+pub use controller::{Images, Keepers};
 pub use fetch::Fetcher;
 pub use import::Importer;
 pub use limits::Limits;

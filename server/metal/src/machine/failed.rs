@@ -2,14 +2,13 @@
 
 use underlay_core::{
     Failure, Step,
-    machine::{Deployed, Machine, Run, State},
+    machine::{Deployed, Machine, State},
 };
 
 use super::world::World;
 
 pub(super) fn step(
     world: &World<'_>,
-    _run: Option<&Run>,
     deployed: Option<&Deployed>,
     generation: i64,
 ) -> Result<Step<Machine>, Failure> {
@@ -18,5 +17,9 @@ pub(super) fn step(
         status.deployed = deployed.cloned();
         return Ok(Step::advance(status, State::Pending));
     }
-    Ok(Step::done(world.status(), None))
+    let object = &world.snapshot.object;
+    Ok(match &object.progress.failure {
+        Some(failure) => Step::failed(world.status(), object.state.clone(), failure.clone()),
+        None => Step::done(world.status(), None),
+    })
 }

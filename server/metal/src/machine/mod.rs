@@ -84,9 +84,7 @@ impl Controller for Machines {
             State::Imaging { run } => imaging::step(&world, run).await,
             State::Starting { run } => starting::step(&world, run).await,
             State::Ready { deployed } => ready::step(&world, deployed).await,
-            State::Failed { run, deployed, generation } => {
-                failed::step(&world, run.as_ref(), deployed.as_ref(), *generation)
-            }
+            State::Failed { deployed, generation, .. } => failed::step(&world, deployed.as_ref(), *generation),
             State::Releasing { host } => releasing::step(&world, *host).await,
         }
     }

@@ -8,8 +8,6 @@ use underlay_core::{
     identity,
     image::{self, Image},
     machine::{Deployed, Machine, Run, State},
-    object::{Amount, Unit},
-    observation::{Body, Source},
 };
 
 use super::world::{LATER, World};
@@ -124,23 +122,14 @@ async fn find_image(world: &World<'_>) -> Result<Found<Object<Image>>, Failure> 
             Ok(Found::NotYet(refuse(world, failure.at("image"))))
         }
         image::State::Pending | image::State::Importing => {
-            let amount = import_progress(world, &image).await?;
             let reason = format!("image {name} is being imported");
-            Ok(Found::NotYet(Step::wait(world.status(), reason, LATER).at(amount)))
+            Ok(Found::NotYet(Step::wait(world.status(), reason, LATER).at(image.progress.amount)))
         }
     }
 }
 
 fn same_content(a: &str, b: &str) -> bool {
     a.split('@').nth(1) == b.split('@').nth(1)
-}
-
-async fn import_progress(world: &World<'_>, image: &Object<Image>) -> Result<Option<Amount>, Failure> {
-    let seen = world.view.observation(image.meta.id, Source::Import).await;
-    match seen.map_err(|error| world.unreadable(&error))?.map(|seen| seen.body) {
-        Some(Body::Import { read, total }) => Ok(Some(Amount { done: read, total, unit: Unit::Bytes })),
-        _ => Ok(None),
-    }
 }
 
 /// What is known of the host must not speak against the spec: known before anything is wiped.
