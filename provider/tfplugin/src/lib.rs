@@ -40,6 +40,7 @@ pub mod resource;
 mod rpc;
 pub mod schema;
 pub mod serve;
+pub mod testing;
 pub mod timeouts;
 
 pub use async_trait::async_trait;
