@@ -1,6 +1,6 @@
 //! Why an image is not imported, and how a person is told.
 
-use std::{error::Error as _, io, path::Path};
+use std::{io, path::Path};
 
 use underlay_core::{
     ErrorKind, Failure,
@@ -118,16 +118,10 @@ impl Error {
 
     /// The error in the four parts a reader needs, for the image called `name`.
     pub fn failure(&self, name: &str) -> Failure {
-        let mut why = self.to_string();
-        let mut source = self.source();
-        while let Some(cause) = source {
-            why = format!("{why}: {cause}");
-            source = cause.source();
-        }
         let failure = Failure::new(
             self.kind(),
             format!("image {name}: import"),
-            why,
+            underlay_core::because(self),
             "Nothing was stored and no disk was touched",
             self.next(),
         );

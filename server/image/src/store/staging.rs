@@ -76,7 +76,7 @@ impl Staging {
         match fs::rename(&image, &published) {
             Ok(()) => sync_directory(&images),
             // Another process was first, with the same image.
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            Err(error) if is_taken(&error) => Ok(()),
             Err(source) => Err(Error::write(&published, source)),
         }
     }
@@ -116,6 +116,11 @@ pub(super) fn clean(root: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// POSIX lets a file system say either when a directory with something in it is in the way.
+fn is_taken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists)
 }
 
 fn is_alive(path: &Path) -> bool {
