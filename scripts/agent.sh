@@ -7,8 +7,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=x86_64-unknown-linux-gnu
-flags=CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static"
 
-env "$flags=-C target-feature=+crt-static" \
-    cargo build --quiet -p underlay-agent --profile agent --target "$target" >&2
+cargo build --quiet -p underlay-agent --profile agent --target "$target" >&2
 printf '%s\n' "$CARGO_TARGET_DIR/$target/agent/underlay-agent"

@@ -13,6 +13,8 @@ shopt -s inherit_errexit
 
 UNDERLAY_CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/underlay"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$UNDERLAY_CACHE/target}"
+# Where an ordinary user's shell does not look, and mkfs and sfdisk live.
+PATH=$PATH:/usr/sbin:/sbin
 mkdir -p "$UNDERLAY_CACHE"
 
 say() { printf '%s\n' "$*" >&2; }

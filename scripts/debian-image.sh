@@ -49,9 +49,8 @@ key=$(cd "$parts/.." && { echo debian-image.sh; find image -type f | sort; } | x
 image=$UNDERLAY_CACHE/images/debian-12-$key
 if [ ! -d "$image" ]; then
     for tool in mmdebstrap sfdisk mkfs.ext4 mkfs.vfat mcopy grub-mkimage zstd; do
-        PATH=$PATH:/usr/sbin:/sbin need "$tool" metal
+        need "$tool" metal
     done
-    export PATH=$PATH:/usr/sbin:/sbin
     once "$image" build
 fi
 printf '%s\n' "$image/debian-12.raw.zst"

@@ -6,7 +6,8 @@
 # The disk is larger than the image and ends with a vfat partition CIDATA, a NoCloud seed as the agent
 # writes it, with a user, a key and a network config whose static address sits on VLAN 77.
 # It fails unless ssh logs in with that key, the root grew, the VLAN is up, and a cold power cycle
-# boots again. No root, no tap: QEMU's user network. KEEP=1 leaves the work directory behind.
+# boots again. No root, no tap: QEMU's user network. KEEP=1 leaves the work directory behind;
+# CPU is the emulated model, LIMIT the seconds to wait for each sign.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 firmware=${1:?bios or uefi}
@@ -66,14 +67,14 @@ disk() {
 }
 
 start() {
-    local args=(-M q35 -accel "tcg,thread=multi" -cpu max -smp 1 -m 1024 -nodefaults -display none -vga none
+    local args=(-M q35 -accel "tcg,thread=multi" -cpu "${CPU:-max}" -smp 1 -m 1024 -nodefaults -display none -vga none
         -monitor none -serial "file:$work/serial.$1"
         -drive "file=$work/disk,format=raw,if=virtio,cache=unsafe"
         -netdev "user,id=n0,hostfwd=tcp:127.0.0.1:$port-:22"
         -device "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:01")
     if [ "$firmware" = uefi ]; then
         [ -e "$work/vars" ] || cp /usr/share/OVMF/OVMF_VARS_4M.fd "$work/vars"
-        args+=(-drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd
+        args+=(-drive "if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"
             -drive "if=pflash,format=raw,unit=1,file=$work/vars")
     fi
     began=$EPOCHREALTIME
@@ -90,10 +91,11 @@ await() {
         [ "$(elapsed)" -lt "$LIMIT" ] || { tail -n 20 "$work"/serial.*; die "no $what in $LIMIT s"; }
         sleep 0.3
     done
-    printf '%s %-12s %5.1f s\n' "$firmware" "$what" "$(bc_seconds)"
+    printf '%s %-12s %5.1f s\n' "$firmware" "$what" "$(seconds_since)"
 }
-bc_seconds() { awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }'; }
+seconds_since() { awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }'; }
 elapsed() { echo $((${EPOCHREALTIME%.*} - ${began%.*})); }
+# shellcheck disable=SC2016 # the inner bash expands $1
 banner() { [[ "$(timeout 2 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && head -c 4 <&3' _ "$port")" == SSH- ]]; }
 on_machine() {
     ssh -q -i "$work/key" -p "$port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
@@ -108,6 +110,7 @@ await "kernel" grep -q . "$work/serial.first"
 await "ssh banner" banner
 await "login" on_machine true
 await "cloud-init" on_machine 'sudo cloud-init status --wait >/dev/null; test -e /run/seed-ran'
+# shellcheck disable=SC2016 # the machine's shell expands these
 on_machine 'set -e
     test "$(hostname)" = seeded
     test "$(df --output=size -m / | tail -1)" -gt 2500

@@ -85,7 +85,7 @@ up() {
     local netns=$1 dir tries=0
     dir=$(cd "$2" && pwd)
     [ -e "/run/netns/$netns" ] || die "no network namespace $netns; run: scripts/netns.sh up $netns"
-    [ -x "$PYTHON" ] && have libvirtd || die "libvirt or sushy-tools is missing; run: scripts/setup.sh metal redfish"
+    { [ -x "$PYTHON" ] && have libvirtd; } || die "libvirt or sushy-tools is missing; run: scripts/setup.sh metal redfish"
     mkdir "$dir"/{etc,run,lib,cache,log,pool,sushy}
     (credentials "$dir")
     settings "$dir"
@@ -93,10 +93,10 @@ up() {
         bash "${BASH_SOURCE[0]}" inside "$dir" </dev/null >"$dir/daemons.log" 2>&1 &
     echo $! >"$dir/pid"
     until ip netns exec "$netns" curl -sf --cacert "$dir/bmc.pem" -o "$dir/root.json" "https://$ADDRESS:$PORT/redfish/v1/"; do
-        kill -0 "$(cat "$dir/pid")" 2>/dev/null && [ $((tries += 1)) -lt 300 ] || {
+        if [ ! -e "/proc/$(cat "$dir/pid")/exe" ] || [ $((tries += 1)) -ge 300 ]; then
             tail -n 20 "$dir/daemons.log" >&2
             die "the Redfish emulator did not start; see $dir/daemons.log"
-        }
+        fi
         sleep 0.2
     done
 }
@@ -112,7 +112,7 @@ enter() {
 }
 
 domain() {
-    local dir=$1 name=$2 mac=$3 firmware=$4 memory=$5 uuid=$6 os= rom=
+    local dir=$1 name=$2 mac=$3 firmware=$4 memory=$5 uuid=$6 os='' rom=''
     if [ "$firmware" = uefi ]; then
         os="<loader readonly='yes' type='pflash'>$OVMF/OVMF_CODE_4M.fd</loader>
             <nvram template='$OVMF/OVMF_VARS_4M.fd'>$dir/$name.vars</nvram>"

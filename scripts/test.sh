@@ -15,6 +15,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+self=$PWD/scripts/test.sh
 
 LEVELS=(lint unit postgres acceptance metal)
 # Tests of the package underlay-tests that need more than cargo, by level.
@@ -41,17 +42,12 @@ level_lint() {
 can_unit() { :; }
 level_unit() {
     cargo test --workspace --exclude underlay-tests --quiet
-    cargo test -p underlay-tests --quiet --lib $(tests_but "${ACCEPTANCE[@]}" "${METAL[@]}")
-}
-
-# tests_but NAME...: `--test` arguments for every test file of underlay-tests but the named.
-tests_but() {
-    local file name
+    local file name args=(--lib)
     for file in tests/tests/*.rs; do
-        [ -e "$file" ] || continue
         name=$(basename "$file" .rs)
-        case " $* " in *" $name "*) ;; *) printf -- '--test %s ' "$name" ;; esac
+        case " * ${ACCEPTANCE[*]} ${METAL[*]} " in *" $name "*) ;; *) args+=(--test "$name") ;; esac
     done
+    cargo test -p underlay-tests --quiet "${args[@]}"
 }
 
 # run_tests NAME...: runs these test files of underlay-tests; one that is not written yet is an error.
@@ -68,6 +64,7 @@ level_postgres() {
     setup postgres
     postgres_dir=$(mktemp -d)
     trap 'scripts/postgres.sh down "$postgres_dir"; rm -rf "$postgres_dir"' EXIT
+    trap 'exit 130' INT TERM
     UNDERLAY_TEST_POSTGRES=$(scripts/postgres.sh up "$postgres_dir")
     export UNDERLAY_TEST_POSTGRES
     cargo test -p underlay-store --quiet
@@ -110,7 +107,7 @@ run() {
         return 0
     fi
     printf '\nlevel %s\n' "$level"
-    bash "$0" --in "$level" || die "level $level failed after $((SECONDS - began)) s"
+    bash "$self" --in "$level" || die "level $level failed after $((SECONDS - began)) s"
     printf 'level %s: passed in %d s\n' "$level" $((SECONDS - began))
 }
 
