@@ -1,1 +1,21 @@
-//! The program that runs in RAM on a host: inventory, imaging, reboot.
+//! The program that runs in RAM on a host: inventory, imaging, reboot. A library so that tests can drive its parts.
+//!
+//! - [`start`]: the life of the process; [`cmdline`]: what the boot script asked for
+//! - [`system`]: being PID 1; [`net`]: an address; [`machine`], [`inventory`]: what is here
+//! - [`home`]: the line to the server; [`http`], [`source`]: the way of an image's bytes
+//! - [`deploy`], [`disk`]: writing it; [`bench`]: only that, measured
+//!
+//! It never mounts or parses a tenant's file system, never listens, and holds no state that outlives the boot.
+
+pub mod bench;
+pub mod cmdline;
+pub mod deploy;
+pub mod disk;
+pub mod home;
+pub mod http;
+pub mod inventory;
+pub mod machine;
+pub mod net;
+pub mod source;
+pub mod start;
+pub mod system;

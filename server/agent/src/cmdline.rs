@@ -1,0 +1,175 @@
+//! The kernel command line, which is how the boot script talks to the agent.
+//!
+//! `underlay.url` (boot endpoint, plain HTTP), `underlay.api` (gRPC over TLS), `underlay.ca` (SHA-256 of the CA
+//! certificate, DER), `underlay.token`, `underlay.mode=deploy|discover`, and the boot NIC as `underlay.mac` or PXELINUX's
+//! `BOOTIF=01-52-54-..`. Addresses are literal, so that no resolver is needed. The last value of a word counts, as in
+//! the kernel. Invariant: the token is never printed; no error here repeats the line.
+
+use std::net::{IpAddr, SocketAddr};
+
+use secrecy::SecretString;
+use underlay_core::{Mac, image::Sha256};
+
+/// What the boot script asked for.
+#[derive(Debug)]
+pub struct Settings {
+    /// The boot endpoint: where the CA certificate, manifests and image data are read.
+    pub url: Url,
+    /// The agent service.
+    pub api: SocketAddr,
+    /// What the CA certificate must hash to.
+    pub ca: Sha256,
+    /// What to do.
+    pub mode: Mode,
+    /// The NIC the firmware booted over, where it is known.
+    pub boot_mac: Option<Mac>,
+}
+
+/// What the agent is here for.
+#[derive(Debug)]
+pub enum Mode {
+    /// Redeem the token and take orders.
+    Deploy {
+        /// One-time token.
+        token: SecretString,
+    },
+    /// Report the inventory again and again.
+    Discover,
+}
+
+/// An `http://` URL whose host is a literal address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// What goes before every path; empty or `/something` without a slash at the end.
+    pub prefix: String,
+}
+
+/// The command line cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A word is missing.
+    #[error("the kernel command line has no {0}=")]
+    Missing(&'static str),
+    /// A word has a value that cannot be read. The value itself is not shown.
+    #[error("the kernel command line has a bad {word}=: {want} is wanted")]
+    Bad {
+        /// Which word.
+        word: &'static str,
+        /// What it should look like.
+        want: &'static str,
+    },
+}
+
+impl Settings {
+    /// Reads a kernel command line.
+    pub fn parse(line: &str) -> Result<Self, Error> {
+        let word = |name: &'static str| {
+            line.split_ascii_whitespace().rev().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+        };
+        let need = |name| word(name).filter(|value| !value.is_empty()).ok_or(Error::Missing(name));
+        let mode = match word("underlay.mode").unwrap_or("deploy") {
+            "deploy" => Mode::Deploy { token: SecretString::from(need("underlay.token")?.to_owned()) },
+            "discover" => Mode::Discover,
+            _ => return Err(Error::Bad { word: "underlay.mode", want: "deploy or discover" }),
+        };
+        Ok(Self {
+            url: parse_url(need("underlay.url")?, "http://", 80)
+                .ok_or(Error::Bad { word: "underlay.url", want: "http://ADDRESS:PORT" })?,
+            api: parse_url(need("underlay.api")?, "https://", 443)
+                .filter(|url| url.prefix.is_empty())
+                .ok_or(Error::Bad { word: "underlay.api", want: "https://ADDRESS:PORT" })?
+                .address,
+            ca: need("underlay.ca")?
+                .parse()
+                .map_err(|_| Error::Bad { word: "underlay.ca", want: "a SHA-256 in hex" })?,
+            mode,
+            boot_mac: word("underlay.mac").or_else(|| word("BOOTIF").map(without_hardware_type)).map(str::parse).transpose()
+                .map_err(|_| Error::Bad { word: "underlay.mac", want: "a MAC address" })?,
+        })
+    }
+}
+
+impl Url {
+    /// Reads `http://ADDRESS[:PORT][/PREFIX]`.
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_url(text, "http://", 80)
+    }
+}
+
+/// PXELINUX writes the ARP hardware type before the address: `01-52-54-00-12-34-56`.
+fn without_hardware_type(bootif: &str) -> &str {
+    match bootif.split_once(['-', ':']) {
+        Some((_, address)) if bootif.len() > 17 => address,
+        _ => bootif,
+    }
+}
+
+fn parse_url(text: &str, scheme: &str, port: u16) -> Option<Url> {
+    let rest = text.strip_prefix(scheme)?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let address = authority.parse().ok().or_else(|| {
+        let host = authority.trim_start_matches('[').trim_end_matches(']');
+        Some(SocketAddr::new(host.parse::<IpAddr>().ok()?, port))
+    })?;
+    let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#');
+    plain.then(|| Url { address, prefix: path.trim_end_matches('/').to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    const CA: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn line(rest: &str) -> String {
+        format!("quiet console=ttyS0 underlay.url=http://10.0.2.2:8080 underlay.api=https://10.0.2.2:7443 underlay.ca={CA} {rest}")
+    }
+
+    #[test]
+    fn a_deploy_line_is_read_and_its_token_is_not_shown() {
+        let settings = Settings::parse(&line("underlay.token=s3cret BOOTIF=01-52-54-00-12-34-56")).unwrap();
+        assert_eq!(settings.url, Url { address: "10.0.2.2:8080".parse().unwrap(), prefix: String::new() });
+        assert_eq!(settings.api, "10.0.2.2:7443".parse().unwrap());
+        assert_eq!(settings.boot_mac, Some("52:54:00:12:34:56".parse().unwrap()));
+        assert!(!format!("{settings:?}").contains("s3cret"));
+        let Mode::Deploy { token } = settings.mode else { panic!("{settings:?}") };
+        assert_eq!(token.expose_secret(), "s3cret");
+    }
+
+    #[test]
+    fn discovery_needs_no_token() {
+        let settings = Settings::parse(&line("underlay.mode=discover underlay.mac=52:54:00:00:00:01")).unwrap();
+        assert!(matches!(settings.mode, Mode::Discover));
+        assert!(settings.boot_mac.is_some());
+    }
+
+    #[test]
+    fn the_last_of_two_words_counts_as_in_the_kernel() {
+        let settings = Settings::parse(&line("underlay.mode=deploy underlay.mode=discover")).unwrap();
+        assert!(matches!(settings.mode, Mode::Discover));
+    }
+
+    #[test]
+    fn what_is_missing_or_bad_is_named_without_its_value() {
+        assert_eq!(Settings::parse("quiet").unwrap_err(), Error::Missing("underlay.token"));
+        assert_eq!(Settings::parse(&line("")).unwrap_err(), Error::Missing("underlay.token"));
+        for bad in ["underlay.url=ftp://10.0.0.1", "underlay.api=http://10.0.0.1:1", "underlay.ca=abc", "underlay.mode=x",
+            "underlay.url=http://boot.example:80", "underlay.mac=zz", "underlay.url=http://10.0.0.1/a?b"]
+        {
+            let error = Settings::parse(&line(&format!("underlay.token=canary {bad}"))).unwrap_err();
+            assert!(matches!(error, Error::Bad { .. }), "{bad}: {error}");
+            assert!(!error.to_string().contains("canary"));
+        }
+    }
+
+    #[test]
+    fn ipv6_and_a_prefix_are_read() {
+        let url = Url::parse("http://[fd00:77::1]:8080/boot/v1/").unwrap();
+        assert_eq!(url, Url { address: "[fd00:77::1]:8080".parse().unwrap(), prefix: "/boot/v1".into() });
+        assert_eq!(Url::parse("http://[fd00:77::1]").unwrap().address.port(), 80);
+    }
+}

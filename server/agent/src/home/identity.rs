@@ -1,0 +1,63 @@
+//! Who we are to the server: a P-256 key made in this boot, and the certificate that the one-time token buys for it.
+//!
+//! The key never leaves this process. Redeeming again with the same key is harmless, so it is done whenever the
+//! certificate may no longer be accepted.
+
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use secrecy::{ExposeSecret, SecretString};
+use tonic::transport::Channel;
+use underlay_proto::v1::{RedeemRequest, agent_service_client::AgentServiceClient};
+
+/// We are nobody.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No key or no request could be made.
+    #[error("a key for this boot cannot be made")]
+    Key(#[source] rcgen::Error),
+    /// The server did not take the token.
+    #[error("the server refuses the token: {}", .0.message())]
+    Redeem(tonic::Status),
+}
+
+/// The key of this boot.
+#[derive(Debug)]
+pub struct Key {
+    pair: KeyPair,
+    request: Vec<u8>,
+}
+
+/// What the token bought.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// For mutual TLS.
+    pub certificate: CertificateDer<'static>,
+    /// The host's id at the server.
+    pub host: String,
+    /// The fence of this boot.
+    pub epoch: i64,
+}
+
+impl Key {
+    /// A new key and a PKCS#10 request for it (RFC 2986). The server decides what the certificate says.
+    pub fn generate() -> Result<Self, Error> {
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(Error::Key)?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "underlay-agent");
+        let request = params.serialize_request(&pair).map_err(Error::Key)?.der().to_vec();
+        Ok(Self { pair, request })
+    }
+
+    /// Turns the token into a certificate for this key.
+    pub async fn redeem(&self, channel: Channel, token: &SecretString) -> Result<Identity, Error> {
+        let request = RedeemRequest { token: token.expose_secret().to_owned(), csr: self.request.clone() };
+        let answer = AgentServiceClient::new(channel).redeem(request).await.map_err(Error::Redeem)?.into_inner();
+        Ok(Identity { certificate: CertificateDer::from(answer.certificate), host: answer.host_id, epoch: answer.epoch })
+    }
+
+    /// The private key, for TLS.
+    pub fn private(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.pair.serialize_der()))
+    }
+}

@@ -1,0 +1,31 @@
+//! `underlay-agent`: PID 1 of the boot ramdisk, a service of a live system, or (`write`) one image write with its cost.
+
+use std::{path::Path, process::ExitCode};
+
+use underlay_agent::{bench, start, system::init};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    if init::is_first_process() {
+        start::first_process().await;
+        return ExitCode::FAILURE;
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["--version"] => {
+            println!("underlay-agent {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+        ["write", ..] => bench::run(arguments.get(1..).unwrap_or_default()).await,
+        ["run", settings] => start::service(Path::new(settings)).await,
+        _ => Err("usage: underlay-agent run SETTINGS-FILE (the words of the kernel command line)".into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("underlay-agent: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

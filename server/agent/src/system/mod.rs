@@ -1,0 +1,10 @@
+//! Being the first process of a machine: file systems, console, modules, children, the way out.
+//!
+//! - [`init`]: mounts and reaping; [`console`]: where lines go; [`modules`]: drivers by modalias; [`leave`]: reboot and power off
+//!
+//! Nothing here knows the server.
+
+pub mod console;
+pub mod init;
+pub mod leave;
+pub mod modules;
