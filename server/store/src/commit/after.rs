@@ -44,8 +44,8 @@ impl After {
             Decision::Wait { again, .. } | Decision::Retry { again, .. } => Some(at(*again)),
             Decision::Advance(_) if moved => Some(now),
             Decision::Advance(_) => Some(at(IDLE_ADVANCE)),
-            Decision::Done { audit } => audit.map(at),
-            Decision::Failed { .. } | Decision::Gone => None,
+            Decision::Done { audit: again } | Decision::Failed { again, .. } => again.map(at),
+            Decision::Gone => None,
         };
         let observed_generation = match &commit.decision {
             Decision::Done { .. } | Decision::Failed { .. } | Decision::Gone => raw.meta.generation,

@@ -73,6 +73,8 @@ pub enum Decision {
         next: Entered,
         /// What a person reads.
         failure: Failure,
+        /// When to look again even if nothing changes.
+        again: Option<Duration>,
     },
     /// Deletion is complete.
     Gone,

@@ -53,6 +53,9 @@ impl Store {
             return Ok(Deletion::Stale);
         }
         if meta.deleted_at.is_some() {
+            // Asked again: somebody may have mended what stood in the way.
+            queue::kick(&mut write, id, now).await?;
+            write.commit().await?;
             return Ok(Deletion::Wanted(Box::new(found)));
         }
         let mut progress = found.raw.progress.clone();

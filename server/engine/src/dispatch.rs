@@ -1,0 +1,84 @@
+//! Hands out what is due to free workers, and says when to look again.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::{task::JoinSet, time::Instant};
+use tracing::{Instrument, info_span, warn};
+use underlay_core::Kind;
+use underlay_store::{Error, Lease, Store};
+
+use crate::{erased::Controllers, work::Worker};
+
+/// The longest sleep, so that a jump of the server's clock is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// After the database failed, and while another server is just taking what is due.
+const PAUSE: Duration = Duration::from_millis(500);
+
+pub(crate) struct Dispatch {
+    pub(crate) worker: Worker,
+    pub(crate) controllers: Controllers,
+    pub(crate) kinds: BTreeSet<Kind>,
+    pub(crate) owner: String,
+    pub(crate) lease_for: Duration,
+    pub(crate) workers: usize,
+}
+
+/// When to look again.
+pub(crate) enum Wake {
+    /// When a step ends: every worker is busy.
+    WhenFree,
+    /// Then, or when a hint comes.
+    At(Instant),
+}
+
+impl Dispatch {
+    /// Starts as many due steps as there are free workers.
+    pub(crate) async fn fill(&self, steps: &mut JoinSet<()>) -> Wake {
+        while steps.len() < self.workers {
+            match self.lease(self.workers - steps.len()).await {
+                Ok(Found::Leased(leases)) => leases.into_iter().for_each(|lease| self.start(lease, steps)),
+                Ok(Found::Nothing { next }) => return self.sleep_until(next),
+                Err(error) => {
+                    warn!(%error, "cannot lease what is due, trying again");
+                    return Wake::At(Instant::now() + PAUSE);
+                }
+            }
+        }
+        Wake::WhenFree
+    }
+
+    async fn lease(&self, free: usize) -> Result<Found, Error> {
+        let store: &Store = &self.worker.store;
+        let now = self.worker.clock.now();
+        let next = store.next_run(&self.kinds).await?;
+        if next.is_none_or(|next| next > now) {
+            return Ok(Found::Nothing { next });
+        }
+        let leases = store.lease_next(&self.owner, &self.kinds, free, now, self.lease_for).await?;
+        Ok(if leases.is_empty() { Found::Nothing { next } } else { Found::Leased(leases) })
+    }
+
+    fn start(&self, lease: Lease, steps: &mut JoinSet<()>) {
+        let Some(controller) = self.controllers.get(&lease.kind) else { return };
+        let (worker, controller) = (self.worker.clone(), Arc::clone(controller));
+        let span = info_span!("step", kind = %lease.kind, id = %lease.id);
+        steps.spawn(async move { worker.step(lease, controller).await }.instrument(span));
+    }
+
+    fn sleep_until(&self, next: Option<Timestamp>) -> Wake {
+        let now = self.worker.clock.now();
+        let sleep = match next {
+            None => LONGEST_SLEEP,
+            // Another server is just taking it.
+            Some(next) if next <= now => PAUSE,
+            Some(next) => next.duration_since(now).unsigned_abs().min(LONGEST_SLEEP),
+        };
+        Wake::At(Instant::now() + sleep)
+    }
+}
+
+enum Found {
+    Leased(Vec<Lease>),
+    Nothing { next: Option<Timestamp> },
+}
