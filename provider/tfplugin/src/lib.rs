@@ -59,3 +59,8 @@ pub use schema::{Attr, Schema};
 pub use tfplugin_derive::Schema;
 pub use timeouts::Timeouts;
 pub use tokio_util::sync::CancellationToken;
+
+/// The example in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,3 @@
+provider "thing" {
+  directory = "things"
+}

@@ -1,0 +1,1 @@
+terraform import thing_thing.example thing/example

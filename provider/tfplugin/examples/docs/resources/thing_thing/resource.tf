@@ -1,0 +1,4 @@
+resource "thing_thing" "example" {
+  name  = "example"
+  place = { rack = "r1" }
+}
