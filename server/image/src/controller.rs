@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -72,7 +73,9 @@ impl<K: Keepers> Images<K> {
                 }
                 Some(import) if !import.task.is_finished() => {
                     let seen = *import.progress.borrow();
-                    return Ok(Step::wait(object.status.clone(), waiting_for(object, seen), LOOK).at(amount(seen)));
+                    return Ok(
+                        Step::wait(object.status.clone(), waiting_for(object, seen), LOOK).at(amount(seen))
+                    );
                 }
                 Some(_) => running.remove(&id),
                 None => None,
@@ -102,7 +105,10 @@ impl<K: Keepers> Images<K> {
 
     fn source(&self, url: &str) -> Result<Source, crate::source::Error> {
         match url.strip_prefix("upload://sha256/") {
-            Some(digest) => Source::named(&format!("file:///{digest}"), self.uploads.as_ref()),
+            Some(digest) => match &self.uploads {
+                Some(uploads) => Ok(Source::File(uploads.file(Path::new(digest))?)),
+                None => Err(crate::source::Error::NoLocalFiles),
+            },
             None => Source::named(url, self.local.as_ref()),
         }
     }
@@ -166,7 +172,11 @@ fn waiting_for(object: &Object<Noun>, seen: Progress) -> String {
 }
 
 fn amount(seen: Progress) -> Option<Amount> {
-    (seen.read > 0).then(|| Amount { done: seen.read, total: seen.total.unwrap_or_default(), unit: Unit::Bytes })
+    (seen.read > 0).then(|| Amount {
+        done: seen.read,
+        total: seen.total.unwrap_or_default(),
+        unit: Unit::Bytes,
+    })
 }
 
 fn describe(object: &Object<Noun>, image: &Image) -> Status {

@@ -19,7 +19,8 @@ impl Noun for Image {
 /// Desired state of an image. Another `sha256` is another image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
-    /// Where to read the source: `https://`, `http://`, or `file://` under a directory the server allows.
+    /// Where to read the source: `https://`, `http://`, `file://` under a directory the server allows, or
+    /// `upload://sha256/HEX` for one that was uploaded.
     pub url: String,
     /// What the source must hash to.
     pub sha256: Sha256,
@@ -67,9 +68,9 @@ impl Spec {
 impl crate::Spec for Spec {
     fn validate(&self) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
-        let known = ["https://", "http://", "file://"].iter().any(|scheme| self.url.starts_with(scheme));
+        let known = ["https://", "http://", "file://", "upload://sha256/"].iter().any(|scheme| self.url.starts_with(scheme));
         if !known || self.url.len() > 4096 || self.url.chars().any(|c| c.is_control() || c == ' ') {
-            errors.push(FieldError::new("source.url", "must be an https://, http:// or file:// URL"));
+            errors.push(FieldError::new("source.url", "must be an https://, http:// or file:// URL, or upload:// as printed by underlay image import"));
         }
         if !["x86_64", "aarch64"].contains(&self.arch.as_str()) {
             errors.push(FieldError::new("arch", "use \"x86_64\" or \"aarch64\""));

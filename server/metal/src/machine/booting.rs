@@ -26,9 +26,9 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
         return Ok(world.start_over(run));
     }
     let host = world.host(run.host).await?;
-    match world.observed(Source::Inventory) {
-        Some(Body::Inventory { epoch, inventory }) if *epoch == run.epoch => {
-            called_home(world, run, &host, inventory).await
+    match world.observed(run.host, Source::Inventory).await?.map(|seen| seen.body) {
+        Some(Body::Inventory { epoch, inventory }) if epoch == run.epoch => {
+            called_home(world, run, &host, &inventory).await
         }
         _ => wait_on(world, run, &host).await,
     }
@@ -36,8 +36,7 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
 
 async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<Step<Machine>, Failure> {
     let name = &host.meta.key.name;
-    let seen = world.view.observation(run.host, Source::Boot).await;
-    let seen = seen.map_err(|error| world.unreadable(&error))?;
+    let seen = world.observed(run.host, Source::Boot).await?;
     let last = match seen.filter(|seen| seen.at >= world.snapshot.object.progress.since) {
         Some(seen) => match seen.body {
             Body::Boot { what } => format!("last seen: {what}"),

@@ -17,12 +17,12 @@ use super::world::{Disk, LATER, World};
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
     let host = world.host(run.host).await?;
     let name = &host.meta.key.name;
-    let stage = match world.observed(Source::Agent) {
-        Some(Body::Report(Report { epoch, stage })) if *epoch == run.epoch => Some(stage),
+    let stage = match world.observed(run.host, Source::Agent).await?.map(|seen| seen.body) {
+        Some(Body::Report(Report { epoch, stage })) if epoch == run.epoch => Some(stage),
         _ => None,
     };
     let wait = |reason: String| Step::wait(world.status(), reason, LATER);
-    let step = match stage {
+    let step = match &stage {
         None => wait(format!("the agent on host {name} to take its work")),
         Some(Stage::Checking) => wait(format!("the agent on host {name} to check identity and disk")),
         Some(Stage::Writing { disk, done, total }) => {
@@ -42,7 +42,7 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
         }
     };
     if world.snapshot.is_stalled(world.machines.patience.imaging) {
-        return Ok(stalled(world, run, &host, stage));
+        return Ok(stalled(world, run, &host, stage.as_ref()));
     }
     Ok(step)
 }

@@ -7,7 +7,6 @@
 use underlay_core::{
     Effect, Failure, Step,
     machine::{Deployed, Disruption, Machine, State, plan},
-    observation::{Body, Source},
 };
 
 use super::world::World;
@@ -16,12 +15,6 @@ pub(super) async fn step(world: &World<'_>, deployed: &Deployed) -> Result<Step<
     let change = plan(world.spec(), Some(deployed));
     let mut status = world.status();
     status.pending = change.pending.clone();
-    if let Some(Body::PhoneHome { epoch, ssh_host_keys, address }) = world.observed(Source::PhoneHome)
-        && *epoch == deployed.epoch
-    {
-        status.address = Some(address.clone());
-        status.ssh_host_keys = ssh_host_keys.clone();
-    }
     if let Ok(host) = world.host(deployed.host).await {
         status.forwards = host.status.forwards.clone();
     }

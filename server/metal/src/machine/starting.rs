@@ -14,10 +14,10 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
     let name = &host.meta.key.name;
     let mut status = world.status();
     status.forwards = host.status.forwards.clone();
-    let called = match world.observed(Source::PhoneHome) {
-        Some(Body::PhoneHome { epoch, ssh_host_keys, address }) if *epoch == run.epoch => {
-            status.address = Some(address.clone());
-            status.ssh_host_keys = ssh_host_keys.clone();
+    let called = match world.observed(run.host, Source::PhoneHome).await?.map(|seen| seen.body) {
+        Some(Body::PhoneHome { epoch, ssh_host_keys, address }) if epoch == run.epoch => {
+            status.address = Some(address);
+            status.ssh_host_keys = ssh_host_keys;
             true
         }
         _ => false,

@@ -7,7 +7,7 @@ use underlay_core::{
     bmc::{self, Bmc},
     host::Host,
     machine::{Machine, Run, State, Status},
-    observation::{Body, Source},
+    observation::{Observation, Source},
     view,
 };
 
@@ -42,9 +42,9 @@ impl World<'_> {
         self.snapshot.object.meta.generation
     }
 
-    /// The newest body from `source`.
-    pub(super) fn observed(&self, source: Source) -> Option<&Body> {
-        self.snapshot.observations.iter().find(|seen| seen.source == source).map(|seen| &seen.body)
+    /// The newest thing `source` saw of the host.
+    pub(super) async fn observed(&self, host: ObjectId, source: Source) -> Result<Option<Observation>, Failure> {
+        self.view.observation(host, source).await.map_err(|error| self.unreadable(&error))
     }
 
     /// The host of a deployment; its absence is a failure, because a claimed host cannot be deleted.
