@@ -143,9 +143,9 @@ fn typed(value: &Value, ty: &Type, at: &Path) -> Result<Json, Error> {
     Ok(serde_json::json!({ "value": write(value, ty, at)?, "type": ty_json }))
 }
 
-/// Integers beyond 64 bits and long decimals are written as strings, which readers of state accept.
+/// Numbers that a JSON library would round are written as strings, which readers of state accept.
 fn write_number(number: &Number, at: &Path) -> Result<Json, Error> {
-    let text = number.to_string();
+    let text = number.exact();
     let parsed = serde_json::from_str::<serde_json::Number>(&text);
     match parsed {
         Ok(parsed) if parsed.to_string().parse() == Ok(number.clone()) => Ok(Json::Number(parsed)),

@@ -21,6 +21,9 @@ mod path;
 mod ty;
 mod value;
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
+
 
 pub use error::{Error, Problem};
 pub use json::{decode as from_json, encode as to_json};

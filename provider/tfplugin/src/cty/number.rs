@@ -72,6 +72,14 @@ impl Number {
         }
     }
 
+    /// Every digit, which reading gives back as the same number. An infinite one has none and says `inf`.
+    pub fn exact(&self) -> String {
+        match self.0 {
+            Repr::F64(bits) if f64::from_bits(bits).is_finite() => digits(f64::from_bits(bits)),
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether it has no fraction.
     pub fn is_integer(&self) -> bool {
         match &self.0 {
@@ -107,9 +115,7 @@ impl FromStr for Number {
         }
         if let Some((_, fraction)) = plain.split_once('.') {
             let float: f64 = plain.parse().map_err(|_| NotANumber)?;
-            // The digits of an f64 after the point are as many as its negative exponent of two, 1074 at most.
-            let exact = format!("{float:.1080}");
-            if fraction.len() <= 1080 && float != 0.0 && exact.trim_end_matches('0') == plain {
+            if fraction.len() <= FRACTION && float != 0.0 && digits(float) == plain {
                 return Ok(Self(Repr::F64(float.to_bits())));
             }
         }
@@ -158,6 +164,14 @@ impl PartialOrd for Number {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
+}
+
+/// The digits of an `f64` after the point are at most as many as its negative exponent of two.
+const FRACTION: usize = 1074;
+
+/// All digits of a finite `f64` that has a fraction.
+fn digits(float: f64) -> String {
+    format!("{float:.FRACTION$}").trim_end_matches('0').to_owned()
 }
 
 /// Decimal text taken apart: sign, digits before the point, digits after it.
@@ -228,9 +242,9 @@ mod tests {
 
     #[test]
     fn equal_numbers_have_one_form() {
-        assert_eq!(number("5.0"), Number::from(5));
-        assert_eq!(number("1e3"), Number::from(1000));
-        assert_eq!(number("-0"), Number::from(0));
+        assert_eq!(number("5.0"), Number::from(5_i64));
+        assert_eq!(number("1e3"), Number::from(1000_i64));
+        assert_eq!(number("-0"), Number::from(0_i64));
         assert_eq!(number("0.5"), Number::from_f64_exact(0.5).unwrap());
         assert_eq!(number("25e-2"), number("0.25"));
         assert_eq!(number("18446744073709551615"), Number::from(u64::MAX));
