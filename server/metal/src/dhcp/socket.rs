@@ -13,6 +13,7 @@ use std::{
 
 use dhcproto::v4::MessageType;
 use jiff::Timestamp;
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{net::UdpSocket, sync::mpsc};
 use tracing::{debug, warn};
@@ -25,7 +26,7 @@ use super::{
     sighting::{Limiter, Sighting, Sightings},
 };
 
-/// A boot storm arrives in one second; the kernel may grant less.
+/// A boot storm arrives in one second. Without CAP_NET_ADMIN the kernel grants what its `rmem_max` says.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
 /// Binds a port on one interface, or on all.
@@ -34,7 +35,9 @@ pub fn bind(interface: Option<&str>, port: u16) -> io::Result<UdpSocket> {
     socket.set_reuse_address(true)?;
     socket.set_broadcast(true)?;
     socket.set_nonblocking(true)?;
-    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    if set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).is_err() {
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    }
     if let Some(interface) = interface {
         socket.bind_device(Some(interface.as_bytes()))?;
     }

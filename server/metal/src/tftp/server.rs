@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use tokio::{net::UdpSocket, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -22,6 +23,9 @@ use super::{
     source::Source,
     transfer::{self, Transfer},
 };
+
+/// The requests of a rack that is switched on at once; a larger one than `rmem_max` needs CAP_NET_ADMIN.
+const RECEIVE_BUFFER: usize = 4 << 20;
 
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +68,9 @@ impl Server {
     ) -> Result<Self, Error> {
         let failed = |source| Error::Bind { address, source };
         let socket = UdpSocket::bind(address).await.map_err(failed)?;
+        if let Err(error) = set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER) {
+            debug!(%error, "the kernel's default receive buffer is used");
+        }
         let address = socket.local_addr().map_err(failed)?;
         let admission = Admission::new(limits.clone());
         let shared = Arc::new(Shared { files, limits, admission, counters });
