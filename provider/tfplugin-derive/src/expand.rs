@@ -15,7 +15,9 @@ pub fn schema(input: &DeriveInput) -> Result<TokenStream> {
         Data::Struct(data) => match &data.fields {
             Fields::Named(named) => named,
             Fields::Unit => return implement(input, &[]),
-            Fields::Unnamed(_) => return Err(Error::new(ident.span(), "a schema is a struct with named fields")),
+            Fields::Unnamed(_) => {
+                return Err(Error::new(ident.span(), "a schema is a struct with named fields"));
+            }
         },
         _ => return Err(Error::new(ident.span(), "a schema is a struct with named fields")),
     };

@@ -1,6 +1,8 @@
 //! One field of a schema struct: its name, documentation, type and options.
 
-use syn::{Error, Expr, ExprLit, GenericArgument, Ident, Lit, Meta, PathArguments, Result, Type, spanned::Spanned};
+use syn::{
+    Error, Expr, ExprLit, GenericArgument, Ident, Lit, Meta, PathArguments, Result, Type, spanned::Spanned,
+};
 
 use crate::options::Options;
 
@@ -21,16 +23,25 @@ impl<'a> Field<'a> {
         let options = Options::read(field)?;
         let docs = docs(&field.attrs);
         if docs.is_empty() {
-            return Err(Error::new(ident.span(), "document this attribute with a doc comment: it is what users read"));
+            return Err(Error::new(
+                ident.span(),
+                "document this attribute with a doc comment: it is what users read",
+            ));
         }
         let name = options.name.as_ref().map_or_else(|| ident.to_string(), syn::LitStr::value);
         let name = name.strip_prefix("r#").unwrap_or(&name).to_owned();
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if !name.chars().all(allowed) || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-            return Err(Error::new(ident.span(), "attribute names are made of a-z, 0-9 and _, and start with a letter"));
+            return Err(Error::new(
+                ident.span(),
+                "attribute names are made of a-z, 0-9 and _, and start with a letter",
+            ));
         }
         let inner = inner(&field.ty).ok_or_else(|| {
-            Error::new(field.ty.span(), "the type of an attribute is `Attr<T>`: while planning, any value may be null or unknown")
+            Error::new(
+                field.ty.span(),
+                "the type of an attribute is `Attr<T>`: while planning, any value may be null or unknown",
+            )
         })?;
         Ok(Self { ident, name, docs, inner, options })
     }
@@ -49,11 +60,12 @@ fn inner(ty: &Type) -> Option<&Type> {
 
 /// The lines of a doc comment.
 pub fn docs(attributes: &[syn::Attribute]) -> String {
-    let lines = attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| {
-        let Meta::NameValue(pair) = &attribute.meta else { return None };
-        let Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) = &pair.value else { return None };
-        let line = line.value();
-        Some(line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
-    });
+    let lines =
+        attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| {
+            let Meta::NameValue(pair) = &attribute.meta else { return None };
+            let Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) = &pair.value else { return None };
+            let line = line.value();
+            Some(line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
+        });
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }

@@ -62,16 +62,22 @@ impl Options {
         let span = field.ident.as_ref().map_or_else(|| field.span(), Spanned::span);
         let refuse = |text: &str| Err(Error::new(span, text));
         if !self.required && !self.optional && !self.computed && self.default.is_none() {
-            return refuse("say who sets this attribute: #[tf(required)], #[tf(optional)], #[tf(computed)] or #[tf(default = ...)]");
+            return refuse(
+                "say who sets this attribute: #[tf(required)], #[tf(optional)], #[tf(computed)] or #[tf(default = ...)]",
+            );
         }
         if self.required && (self.optional || self.computed) {
-            return refuse("a required attribute is neither optional nor computed: the configuration always sets it");
+            return refuse(
+                "a required attribute is neither optional nor computed: the configuration always sets it",
+            );
         }
         if self.required && self.default.is_some() {
             return refuse("a required attribute never uses its default: drop `required` or the default");
         }
         if self.write_only && (self.computed || self.default.is_some()) {
-            return refuse("a write-only attribute is never stored, so the provider cannot compute it or give it a default");
+            return refuse(
+                "a write-only attribute is never stored, so the provider cannot compute it or give it a default",
+            );
         }
         if self.keep && !self.computed {
             return refuse("only a computed attribute can keep its prior value: add `computed`");

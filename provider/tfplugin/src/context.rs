@@ -28,7 +28,10 @@ impl<D> Context<D> {
     /// The provider was not configured.
     pub fn data(&self) -> Result<Arc<D>, Diagnostic> {
         self.data.clone().ok_or_else(|| {
-            Diagnostic::error("Provider not configured", "This operation needs a configured provider, and it is not.")
+            Diagnostic::error(
+                "Provider not configured",
+                "This operation needs a configured provider, and it is not.",
+            )
         })
     }
 

@@ -23,7 +23,11 @@ pub trait DataSource: Send + Sync + 'static {
     fn validate(&self, _config: &Self::Model, _diagnostics: &mut Diagnostics) {}
 
     /// Looks it up. The result keeps what the configuration set; a thing that is not there is an error.
-    async fn read(&self, cx: &mut Context<Self::Data>, config: Self::Model) -> Result<Self::Model, Diagnostics>;
+    async fn read(
+        &self,
+        cx: &mut Context<Self::Data>,
+        config: Self::Model,
+    ) -> Result<Self::Model, Diagnostics>;
 }
 
 /// A data source without its types.

@@ -27,7 +27,11 @@ pub trait Ephemeral: Send + Sync + 'static {
     fn validate(&self, _config: &Self::Model, _diagnostics: &mut Diagnostics) {}
 
     /// Opens it. What renew and close need to know goes into `cx.private`.
-    async fn open(&self, cx: &mut Context<Self::Data>, config: Self::Model) -> Result<Opened<Self::Model>, Diagnostics>;
+    async fn open(
+        &self,
+        cx: &mut Context<Self::Data>,
+        config: Self::Model,
+    ) -> Result<Opened<Self::Model>, Diagnostics>;
 
     /// Extends its life; returns when to renew next.
     async fn renew(&self, _cx: &mut Context<Self::Data>) -> Result<Option<Timestamp>, Diagnostics> {

@@ -29,7 +29,11 @@ impl Provider for Things {
     }
 
     fn register(&self, catalog: &mut Catalog<Store>) {
-        catalog.resource(thing::Thing).data_source(lookup::Lookup).ephemeral(token::Token).function(shout::Shout);
+        catalog
+            .resource(thing::Thing)
+            .data_source(lookup::Lookup)
+            .ephemeral(token::Token)
+            .function(shout::Shout);
     }
 
     async fn configure(&self, _setup: &mut Setup, config: Config) -> Result<Store, Diagnostics> {
@@ -40,7 +44,8 @@ impl Provider for Things {
             Attr::Unknown => return Ok(Store::unknown()),
         };
         let directory = directory.ok_or_else(|| {
-            Diagnostic::error("No directory", "Set `directory`, or THING_DIRECTORY in the environment.").at("directory")
+            Diagnostic::error("No directory", "Set `directory`, or THING_DIRECTORY in the environment.")
+                .at("directory")
         })?;
         Ok(Store::in_directory(directory))
     }

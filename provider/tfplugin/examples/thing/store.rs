@@ -43,7 +43,8 @@ impl Store {
     }
 
     pub fn put(&self, name: &str, record: &Record) -> Result<(), Diagnostic> {
-        let labels: serde_json::Map<_, _> = record.labels.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+        let labels: serde_json::Map<_, _> =
+            record.labels.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
         let text = json!({
             "size": record.size, "labels": labels, "rack": record.rack, "unit": record.unit,
             "revision": record.revision, "password_length": record.password_length,
@@ -60,7 +61,8 @@ impl Store {
     }
 
     fn path(&self, name: &str) -> Result<PathBuf, Diagnostic> {
-        let unknown = || Diagnostic::error("The directory is not known yet", "It depends on something not built yet.");
+        let unknown =
+            || Diagnostic::error("The directory is not known yet", "It depends on something not built yet.");
         Ok(self.directory.as_ref().ok_or_else(unknown)?.join(format!("{name}.json")))
     }
 }

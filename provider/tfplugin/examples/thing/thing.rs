@@ -90,7 +90,11 @@ impl Resource for Thing {
 
     fn validate(&self, config: &Model, found: &mut Diagnostics) {
         if config.password_wo.is_value() && config.password_wo_version.is_null() {
-            found.error_at("password_wo_version", "No version", "Set password_wo_version beside password_wo.");
+            found.error_at(
+                "password_wo_version",
+                "No version",
+                "Set password_wo_version beside password_wo.",
+            );
         }
     }
 
@@ -110,7 +114,11 @@ impl Resource for Thing {
     async fn plan_destroy(&self, _cx: &mut Context<Store>, prior: &Model) -> Result<(), Diagnostics> {
         let mut found = Diagnostics::new();
         if prior.labels.get().is_some_and(|labels| labels.contains_key("protected")) {
-            found.error_at("labels", format!("{} is protected", prior.name.as_str()), "Remove the label first.");
+            found.error_at(
+                "labels",
+                format!("{} is protected", prior.name.as_str()),
+                "Remove the label first.",
+            );
         }
         found.into_result()
     }
@@ -142,7 +150,8 @@ impl Resource for Thing {
         if !record.labels.is_empty() || state.labels.is_value() {
             state.labels = Attr::Value(record.labels.into_iter().collect());
         }
-        state.place = Attr::from(record.rack.map(|rack| Place { rack: rack.into(), unit: record.unit.into() }));
+        state.place =
+            Attr::from(record.rack.map(|rack| Place { rack: rack.into(), unit: record.unit.into() }));
         Ok(Some(state))
     }
 
@@ -206,7 +215,10 @@ async fn wait(cx: &mut Context<Store>, plan: &Model) -> &'static str {
         () = cx.stop().cancelled() => {}
         () = tokio::time::sleep(slow.min(limit)) => if slow <= limit { return "ready" },
     }
-    cx.warn(format!("{} is not ready yet", plan.name.as_str()), "It is still being built. Apply again to go on.");
+    cx.warn(
+        format!("{} is not ready yet", plan.name.as_str()),
+        "It is still being built. Apply again to go on.",
+    );
     "building"
 }
 

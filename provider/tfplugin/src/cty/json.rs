@@ -39,11 +39,15 @@ fn read(raw: &RawValue, ty: &Type, at: &Path) -> Result<Value, Error> {
                 return Err(Error::mismatch(at, ty, "a tuple of another length"));
             }
             let items = items.into_iter().zip(types).enumerate();
-            items.map(|(i, (item, ty))| read(item, ty, &at.index(i))).collect::<Result<_, _>>().map(Value::Tuple)
+            items
+                .map(|(i, (item, ty))| read(item, ty, &at.index(i)))
+                .collect::<Result<_, _>>()
+                .map(Value::Tuple)
         }
         Type::Map(of) => {
             let entries: BTreeMap<String, &RawValue> = parse(text, ty, at)?;
-            let entries = entries.into_iter().map(|(key, entry)| Ok((key.clone(), read(entry, of, &at.key(&key))?)));
+            let entries =
+                entries.into_iter().map(|(key, entry)| Ok((key.clone(), read(entry, of, &at.key(&key))?)));
             entries.collect::<Result<_, _>>().map(Value::Map)
         }
         Type::Object(types) => {
@@ -120,10 +124,14 @@ fn write(value: &Value, ty: &Type, at: &Path) -> Result<Json, Error> {
         }
         (Type::Tuple(types), Value::Tuple(items)) if types.len() == items.len() => {
             let items = items.iter().zip(types).enumerate();
-            items.map(|(i, (item, ty))| write(item, ty, &at.index(i))).collect::<Result<_, _>>().map(Json::Array)
+            items
+                .map(|(i, (item, ty))| write(item, ty, &at.index(i)))
+                .collect::<Result<_, _>>()
+                .map(Json::Array)
         }
         (Type::Map(of), Value::Map(entries)) => {
-            let entries = entries.iter().map(|(key, entry)| Ok((key.clone(), write(entry, of, &at.key(key))?)));
+            let entries =
+                entries.iter().map(|(key, entry)| Ok((key.clone(), write(entry, of, &at.key(key))?)));
             entries.collect::<Result<_, _>>().map(Json::Object)
         }
         (Type::Object(types), Value::Object(attributes)) => {

@@ -24,7 +24,6 @@ mod value;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 
-
 pub use error::{Error, Problem};
 pub use json::{decode as from_json, encode as to_json};
 pub use limits::{MAX_DEPTH, MAX_DIGITS, MAX_NODES};

@@ -208,8 +208,11 @@ impl Plain {
     /// Moves the point to the right, or to the left if negative, and drops redundant zeros.
     fn shifted(mut self, exponent: i32) -> Self {
         for _ in 0..exponent.unsigned_abs() {
-            let (from, to): (&mut String, &mut String) =
-                if exponent > 0 { (&mut self.fraction, &mut self.whole) } else { (&mut self.whole, &mut self.fraction) };
+            let (from, to): (&mut String, &mut String) = if exponent > 0 {
+                (&mut self.fraction, &mut self.whole)
+            } else {
+                (&mut self.whole, &mut self.fraction)
+            };
             if exponent > 0 {
                 to.push(if from.is_empty() { '0' } else { from.remove(0) });
             } else {

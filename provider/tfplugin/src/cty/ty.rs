@@ -99,9 +99,9 @@ impl Type {
                     ("list", of) => Ok(Self::list(Self::parse(of, depth + 1)?)),
                     ("set", of) => Ok(Self::set(Self::parse(of, depth + 1)?)),
                     ("map", of) => Ok(Self::map(Self::parse(of, depth + 1)?)),
-                    ("tuple", Json::Array(of)) => {
-                        Ok(Self::Tuple(of.iter().map(|ty| Self::parse(ty, depth + 1)).collect::<Result<_, _>>()?))
-                    }
+                    ("tuple", Json::Array(of)) => Ok(Self::Tuple(
+                        of.iter().map(|ty| Self::parse(ty, depth + 1)).collect::<Result<_, _>>()?,
+                    )),
                     ("object", Json::Object(of)) => Ok(Self::Object(
                         of.iter()
                             .map(|(name, ty)| Ok((name.clone(), Self::parse(ty, depth + 1)?)))

@@ -144,7 +144,9 @@ impl Value {
             Self::Set(of) => Type::set(element_type(of.iter())),
             Self::Map(of) => Type::map(element_type(of.values())),
             Self::Tuple(of) => Type::Tuple(of.iter().map(Self::ty).collect()),
-            Self::Object(of) => Type::Object(of.iter().map(|(name, value)| (name.clone(), value.ty())).collect()),
+            Self::Object(of) => {
+                Type::Object(of.iter().map(|(name, value)| (name.clone(), value.ty())).collect())
+            }
             Self::Dynamic(dynamic) => dynamic.ty.clone(),
         }
     }

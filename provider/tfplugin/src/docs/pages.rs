@@ -25,7 +25,10 @@ pub fn render<P: Provider>(provider: &P, examples: &Path) -> BTreeMap<PathBuf, S
     let block = Block::new(P::Config::description(), P::Config::attributes());
     let title = Title { name, kind: "Provider", provider: name };
     let example = title.example(examples, "provider/provider.tf", "terraform");
-    pages.insert("index.md".into(), page(&title, block.description(), &example, &section(block.attributes()), ""));
+    pages.insert(
+        "index.md".into(),
+        page(&title, block.description(), &example, &section(block.attributes()), ""),
+    );
     for (full, resource) in &catalog.resources {
         let title = Title { name: full, kind: "Resource", provider: name };
         let example = title.example(examples, &format!("resources/{full}/resource.tf"), "terraform");
@@ -101,14 +104,18 @@ fn page(title: &Title<'_>, description: &str, example: &str, body: &str, end: &s
 fn signature(name: &str, function: &dyn AnyFunction) -> String {
     let block = function.block();
     let rest = variadic(block);
-    let is_rest = |attribute: &Attribute| rest.as_ref().is_some_and(|(last, _)| last.name() == attribute.name());
+    let is_rest =
+        |attribute: &Attribute| rest.as_ref().is_some_and(|(last, _)| last.name() == attribute.name());
     let parameter = |attribute: &Attribute| match &rest {
         Some((_, of)) if is_rest(attribute) => format!("{} {}...", attribute.name(), lower(&of.to_string())),
         _ => format!("{} {}", attribute.name(), lower(&attribute.ty().to_string())),
     };
     let parameters: Vec<_> = block.attributes().iter().map(parameter).collect();
     let output = lower(&function.output().to_string());
-    let mut out = format!("## Signature\n\n```text\n{name}({}) {output}\n```\n\n## Arguments\n\n", parameters.join(", "));
+    let mut out = format!(
+        "## Signature\n\n```text\n{name}({}) {output}\n```\n\n## Arguments\n\n",
+        parameters.join(", ")
+    );
     for (position, attribute) in block.attributes().iter().enumerate() {
         let text = attribute.description().split_whitespace().collect::<Vec<_>>().join(" ");
         let marker = if is_rest(attribute) { "Variadic, " } else { "" };

@@ -13,13 +13,14 @@ pub(super) fn section(attributes: &[Attribute]) -> String {
 }
 
 fn groups(out: &mut String, attributes: &[Attribute], prefix: &str) {
-    let groups: [(&str, fn(&Presence) -> bool); 3] = [
-        ("Required", |presence| *presence == Presence::Required),
-        ("Optional", |presence| matches!(presence, Presence::Optional | Presence::OptionalComputed)),
-        ("Read-Only", |presence| *presence == Presence::Computed),
+    let groups: [(&str, &[Presence]); 3] = [
+        ("Required", &[Presence::Required]),
+        ("Optional", &[Presence::Optional, Presence::OptionalComputed]),
+        ("Read-Only", &[Presence::Computed]),
     ];
     for (title, belongs) in groups {
-        let mut members: Vec<_> = attributes.iter().filter(|attribute| belongs(&attribute.presence())).collect();
+        let mut members: Vec<_> =
+            attributes.iter().filter(|attribute| belongs.contains(&attribute.presence())).collect();
         members.sort_by_key(|attribute| attribute.name());
         if members.is_empty() {
             continue;
@@ -63,7 +64,13 @@ fn kind(attribute: &Attribute) -> String {
         Shape::Nested(Nesting::Set, _) => "Attributes Set".to_owned(),
         Shape::Nested(Nesting::Map, _) => "Attributes Map".to_owned(),
     }];
-    let flags = [(Flag::Sensitive, "Sensitive"), (Flag::WriteOnly, "[Write-only](https://developer.hashicorp.com/terraform/language/resources/ephemeral#write-only-arguments)")];
+    let flags = [
+        (Flag::Sensitive, "Sensitive"),
+        (
+            Flag::WriteOnly,
+            "[Write-only](https://developer.hashicorp.com/terraform/language/resources/ephemeral#write-only-arguments)",
+        ),
+    ];
     words.extend(flags.iter().filter(|(flag, _)| attribute.has(*flag)).map(|(_, word)| (*word).to_owned()));
     words.extend(attribute.deprecation().map(|_| "Deprecated".to_owned()));
     words.join(", ")
@@ -86,7 +93,11 @@ fn nested(out: &mut String, attributes: &[Attribute], prefix: &str) {
     for attribute in members {
         if let Shape::Nested(_, inner) = attribute.shape() {
             let path = join(prefix, attribute.name());
-            let _ = writeln!(out, "\n<a id=\"nestedatt--{}\"></a>\n### Nested Schema for `{path}`", anchor(&path));
+            let _ = writeln!(
+                out,
+                "\n<a id=\"nestedatt--{}\"></a>\n### Nested Schema for `{path}`",
+                anchor(&path)
+            );
             groups(out, inner, &path);
             nested(out, inner, &path);
         }

@@ -19,7 +19,9 @@ pub(crate) fn validate(block: &Block, config: &Value) -> Diagnostics {
         for validator in visit.attribute.validators() {
             if let Err(problem) = validator(visit.config, visit.at) {
                 let summary = format!("Invalid value for {}", visit.at);
-                found.push(Diagnostic::error(summary, format!("{}: {problem}.", visit.at)).at(visit.at.clone()));
+                found.push(
+                    Diagnostic::error(summary, format!("{}: {problem}.", visit.at)).at(visit.at.clone()),
+                );
             }
         }
         if let Some(instead) = visit.attribute.deprecation() {

@@ -35,7 +35,9 @@ pub(crate) fn unknowns_to_null(value: &mut Value) -> Vec<Path> {
                 of.iter_mut().enumerate().for_each(|(i, element)| search(element, &at.step(index(i)), found));
             }
             Value::Map(of) => of.iter_mut().for_each(|(key, entry)| search(entry, &at.key(key), found)),
-            Value::Object(of) => of.iter_mut().for_each(|(name, field)| search(field, &at.attribute(name), found)),
+            Value::Object(of) => {
+                of.iter_mut().for_each(|(name, field)| search(field, &at.attribute(name), found))
+            }
             Value::Dynamic(dynamic) => search(&mut dynamic.value, at, found),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }

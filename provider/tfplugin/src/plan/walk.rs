@@ -2,13 +2,10 @@
 //!
 //! Elements of nested lists pair up by index, of maps by key, of sets by what the configuration set in them.
 
-
 use crate::{
     cty::{Path, Step, Value},
     schema::{Attribute, Nesting, Shape},
 };
-
-
 
 /// One attribute in all three.
 pub(super) struct Visit<'a> {
@@ -44,7 +41,8 @@ pub(super) fn walk(
         let name = attribute.name();
         let at = at.attribute(name);
         let config = config.get(name).unwrap_or(&Value::Null);
-        let prior = prior.filter(|prior| !prior.is_null()).map(|prior| prior.get(name).unwrap_or(&Value::Null));
+        let prior =
+            prior.filter(|prior| !prior.is_null()).map(|prior| prior.get(name).unwrap_or(&Value::Null));
         let planned = fields.entry(name.to_owned()).or_default();
         let visit = Visit { attribute, config, prior, planned, at: &at };
         if visitor(visit) == Descend::Yes
@@ -69,9 +67,17 @@ fn descend(
         (Nesting::Single, planned) => walk(nested, config, prior, planned, at, visitor),
         (Nesting::List, Value::List(elements)) => {
             for (index, planned) in elements.iter_mut().enumerate() {
-                let element = |value: &'_ Value| value.elements().and_then(|elements| elements.get(index)).cloned();
+                let element =
+                    |value: &'_ Value| value.elements().and_then(|elements| elements.get(index)).cloned();
                 let prior = prior.and_then(element);
-                walk(nested, &element(config).unwrap_or_default(), prior.as_ref(), planned, &at.index(index), visitor);
+                walk(
+                    nested,
+                    &element(config).unwrap_or_default(),
+                    prior.as_ref(),
+                    planned,
+                    &at.index(index),
+                    visitor,
+                );
             }
         }
         (Nesting::Map, Value::Map(entries)) => {
@@ -86,7 +92,8 @@ fn descend(
             let changed = elements.into_iter().map(|mut element| {
                 // An element of a set that no configuration explains pairs with itself: nothing in it is left out.
                 let config = partner(&element, config).cloned().unwrap_or_else(|| element.clone());
-                let prior = prior.and_then(|prior| prior.elements()?.iter().find(|prior| explains(&config, prior)));
+                let prior =
+                    prior.and_then(|prior| prior.elements()?.iter().find(|prior| explains(&config, prior)));
                 let at = at.step(Step::Element(Box::new(element.clone())));
                 walk(nested, &config, prior, &mut element, &at, visitor);
                 element
@@ -105,9 +112,9 @@ fn partner<'a>(element: &Value, config: &'a Value) -> Option<&'a Value> {
 /// Whether everything the configuration sets is the same in this object.
 fn explains(config: &Value, object: &Value) -> bool {
     match (config.entries(), object.entries()) {
-        (Some(config), Some(object)) => config
-            .iter()
-            .all(|(name, value)| value.is_null() || object.get(name).is_some_and(|other| explains(value, other))),
+        (Some(config), Some(object)) => config.iter().all(|(name, value)| {
+            value.is_null() || object.get(name).is_some_and(|other| explains(value, other))
+        }),
         _ => config.is_unknown() || config == object,
     }
 }

@@ -30,7 +30,13 @@ pub(crate) trait AnyResource<D>: Send + Sync {
     async fn plan_destroy(&self, cx: &mut Context<D>, prior: &Value) -> Result<(), Diagnostics>;
     async fn create(&self, cx: &mut Context<D>, plan: &Value, config: &Value) -> Outcome<Value>;
     async fn read(&self, cx: &mut Context<D>, state: &Value) -> Result<Option<Value>, Diagnostics>;
-    async fn update(&self, cx: &mut Context<D>, prior: &Value, plan: &Value, config: &Value) -> Outcome<Value>;
+    async fn update(
+        &self,
+        cx: &mut Context<D>,
+        prior: &Value,
+        plan: &Value,
+        config: &Value,
+    ) -> Outcome<Value>;
     async fn delete(&self, cx: &mut Context<D>, state: &Value) -> Result<(), Diagnostics>;
     async fn import(&self, cx: &mut Context<D>, id: ImportId) -> Result<Value, Diagnostics>;
     async fn upgrade_state(&self, version: i64, old: Json) -> Result<Json, Diagnostics>;
@@ -115,7 +121,9 @@ impl<R: Resource> AnyResource<R::Data> for Entry<R> {
     ) -> Outcome<Value> {
         let change = Change { prior: typed(prior)?, plan: typed(plan)?, config: typed(config)? };
         let outcome = self.resource.update(cx, change).await;
-        outcome.map(|state| state.to_value()).map_err(|failure: Failure<_>| failure.map(|state| state.to_value()))
+        outcome
+            .map(|state| state.to_value())
+            .map_err(|failure: Failure<_>| failure.map(|state| state.to_value()))
     }
 
     async fn delete(&self, cx: &mut Context<R::Data>, state: &Value) -> Result<(), Diagnostics> {

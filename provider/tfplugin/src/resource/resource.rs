@@ -45,7 +45,11 @@ pub trait Resource: Send + Sync + 'static {
     }
 
     /// Refuses or comments on a plan to destroy.
-    async fn plan_destroy(&self, _cx: &mut Context<Self::Data>, _prior: &Self::Model) -> Result<(), Diagnostics> {
+    async fn plan_destroy(
+        &self,
+        _cx: &mut Context<Self::Data>,
+        _prior: &Self::Model,
+    ) -> Result<(), Diagnostics> {
         Ok(())
     }
 
@@ -60,7 +64,8 @@ pub trait Resource: Send + Sync + 'static {
     ) -> Result<Option<Self::Model>, Diagnostics>;
 
     /// Changes the object and returns its new state.
-    async fn update(&self, cx: &mut Context<Self::Data>, change: Change<Self::Model>) -> Outcome<Self::Model>;
+    async fn update(&self, cx: &mut Context<Self::Data>, change: Change<Self::Model>)
+    -> Outcome<Self::Model>;
 
     /// Removes the object. Removing what is already gone succeeds.
     async fn delete(&self, cx: &mut Context<Self::Data>, state: Self::Model) -> Result<(), Diagnostics>;
@@ -68,7 +73,8 @@ pub trait Resource: Send + Sync + 'static {
     /// Starts the state of an existing object from its name; Terraform then calls read with it.
     async fn import(&self, _cx: &mut Context<Self::Data>, _id: ImportId) -> Result<Self::Model, Diagnostics> {
         let name = self.type_name();
-        Err(Diagnostic::error(format!("{name} cannot be imported"), "This resource does not support import.").into())
+        Err(Diagnostic::error(format!("{name} cannot be imported"), "This resource does not support import.")
+            .into())
     }
 
     /// Converts state that an older schema version wrote, as JSON, into the JSON of the current one. Attributes the

@@ -53,7 +53,10 @@ pub(super) async fn answer<A: Answer>(
     work: impl Future<Output = Result<A, Diagnostics>>,
 ) -> Result<Response<A>, Status> {
     tracing::debug!(call, name, "call");
-    let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(call, name, &*panic)));
+    let outcome = AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| Err(panicked(call, name, &*panic)));
     let answer = outcome.unwrap_or_else(|diagnostics| {
         let mut answer = A::default();
         *answer.diagnostics() = diagnostics.to_proto();
@@ -63,9 +66,11 @@ pub(super) async fn answer<A: Answer>(
 }
 
 pub(super) fn panicked(call: &str, name: &str, panic: &(dyn Any + Send)) -> Diagnostics {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let text = text.unwrap_or("no message");
     tracing::error!(call, name, panic = text, "a call panicked");
     let summary = format!("The provider failed in {call} of {name}");
-    Diagnostic::error(summary, format!("This is a bug in the provider: its code panicked with: {text}")).into()
+    Diagnostic::error(summary, format!("This is a bug in the provider: its code panicked with: {text}"))
+        .into()
 }

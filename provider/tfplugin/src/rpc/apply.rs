@@ -4,12 +4,8 @@
 
 use super::{Service, from_wire, plan::identity, to_wire};
 use crate::{
-    Context, Diagnostic, Diagnostics, Provider,
-    cty::Value,
-    plan,
-    proto::tfplugin6 as pb,
-    resource::AnyResource,
-    schema::Block,
+    Context, Diagnostic, Diagnostics, Provider, cty::Value, plan, proto::tfplugin6 as pb,
+    resource::AnyResource, schema::Block,
 };
 
 impl<P: Provider> Service<P> {
@@ -58,7 +54,10 @@ fn put(outcome: crate::resource::Outcome<Value>, before: Value, diagnostics: &mu
         Err(failure) => {
             diagnostics.extend(failure.diagnostics);
             if !diagnostics.has_errors() {
-                diagnostics.error("The operation failed", "The provider gave no reason. This is a bug in the provider.");
+                diagnostics.error(
+                    "The operation failed",
+                    "The provider gave no reason. This is a bug in the provider.",
+                );
             }
             failure.state.unwrap_or(before)
         }

@@ -67,7 +67,10 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         request: Request<pb::validate_data_resource_config::Request>,
     ) -> Answered<pb::validate_data_resource_config::Response> {
         let request = request.into_inner();
-        answer("ValidateDataResourceConfig", &request.type_name, async { self.validate_data_source(&request) }).await
+        answer("ValidateDataResourceConfig", &request.type_name, async {
+            self.validate_data_source(&request)
+        })
+        .await
     }
 
     async fn validate_ephemeral_resource_config(
@@ -75,7 +78,10 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         request: Request<pb::validate_ephemeral_resource_config::Request>,
     ) -> Answered<pb::validate_ephemeral_resource_config::Response> {
         let request = request.into_inner();
-        answer("ValidateEphemeralResourceConfig", &request.type_name, async { self.validate_ephemeral(&request) }).await
+        answer("ValidateEphemeralResourceConfig", &request.type_name, async {
+            self.validate_ephemeral(&request)
+        })
+        .await
     }
 
     async fn configure_provider(

@@ -14,7 +14,8 @@ impl<P: Provider> Service<P> {
         let ty = ephemeral.block().ty();
         let config = from_wire(request.config.as_ref(), ty)?;
         let mut cx = self.context(&[]);
-        let opened = ephemeral.open(&mut cx, &config).await.map_err(|errors| with(&mut cx.diagnostics, errors))?;
+        let opened =
+            ephemeral.open(&mut cx, &config).await.map_err(|errors| with(&mut cx.diagnostics, errors))?;
         let mut result = opened.result;
         plan::keep_number_forms(&mut result, &config);
         if let Some(path) = plan::unknowns_to_null(&mut result).into_iter().next() {

@@ -121,13 +121,15 @@ fn raw(state: Option<&pb::RawState>) -> Result<&[u8], Diagnostics> {
 }
 
 fn parse(json: &[u8]) -> Result<serde_json::Value, Diagnostics> {
-    let unreadable = |error: serde_json::Error| Diagnostic::error("Unable to read the state", error.to_string());
+    let unreadable =
+        |error: serde_json::Error| Diagnostic::error("Unable to read the state", error.to_string());
     Ok(serde_json::from_slice(json).map_err(unreadable)?)
 }
 
 fn newer(name: &str, found: i64, known: i64) -> Diagnostics {
     let summary = format!("The state of a {name} was written by a newer provider");
-    let detail = format!("It has schema version {found}; this provider knows {known}. Use the newer provider.");
+    let detail =
+        format!("It has schema version {found}; this provider knows {known}. Use the newer provider.");
     Diagnostic::error(summary, detail).into()
 }
 

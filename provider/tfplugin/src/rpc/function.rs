@@ -36,7 +36,8 @@ impl<P: Provider> Service<P> {
     fn try_call(&self, request: &pb::call_function::Request) -> Result<pb::DynamicValue, pb::FunctionError> {
         let text = |text: String| pb::FunctionError { text, function_argument: None };
         let function = self.shared().catalog.functions.get(request.name.as_str());
-        let function = function.ok_or_else(|| text(format!("There is no function named {:?}.", request.name)))?;
+        let function =
+            function.ok_or_else(|| text(format!("There is no function named {:?}.", request.name)))?;
         let args = arguments(&**function, &request.arguments)?;
         let result = function.call(&args).map_err(|error| blame(&**function, error))?;
         to_wire(&result, &function.output()).map_err(|found| failure(&found, None))
@@ -65,9 +66,9 @@ fn arguments(function: &dyn AnyFunction, wire: &[pb::DynamicValue]) -> Result<Va
 }
 
 fn blame(function: &dyn AnyFunction, error: Error) -> pb::FunctionError {
-    let position = error.parameter.and_then(|name| {
-        function.block().attributes().iter().position(|attribute| attribute.name() == name)
-    });
+    let position = error
+        .parameter
+        .and_then(|name| function.block().attributes().iter().position(|attribute| attribute.name() == name));
     pb::FunctionError { text: error.text, function_argument: position.and_then(|at| i64::try_from(at).ok()) }
 }
 
@@ -79,7 +80,8 @@ fn failure(found: &Diagnostics, argument: Option<i64>) -> pb::FunctionError {
 fn schema(function: &dyn AnyFunction) -> pb::Function {
     let block = function.block();
     let rest_of = variadic(block);
-    let is_rest = |attribute: &Attribute| rest_of.as_ref().is_some_and(|(last, _)| last.name() == attribute.name());
+    let is_rest =
+        |attribute: &Attribute| rest_of.as_ref().is_some_and(|(last, _)| last.name() == attribute.name());
     let fixed = block.attributes().iter().filter(|attribute| !is_rest(attribute));
     let summary = block.description().lines().next().unwrap_or_default().to_owned();
     pb::Function {

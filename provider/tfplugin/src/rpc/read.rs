@@ -14,7 +14,9 @@ impl<P: Provider> Service<P> {
         let mut cx = self.context(&request.private);
         let found = match &current {
             Value::Null => None,
-            current => resource.read(&mut cx, current).await.map_err(|errors| with(&mut cx.diagnostics, errors))?,
+            current => {
+                resource.read(&mut cx, current).await.map_err(|errors| with(&mut cx.diagnostics, errors))?
+            }
         };
         let mut state = found.unwrap_or_default();
         plan::keep_number_forms(&mut state, &current);
@@ -36,7 +38,8 @@ impl<P: Provider> Service<P> {
         let ty = source.block().ty();
         let config = from_wire(request.config.as_ref(), ty)?;
         let mut cx = self.context(&[]);
-        let mut state = source.read(&mut cx, &config).await.map_err(|errors| with(&mut cx.diagnostics, errors))?;
+        let mut state =
+            source.read(&mut cx, &config).await.map_err(|errors| with(&mut cx.diagnostics, errors))?;
         plan::keep_number_forms(&mut state, &config);
         store(source.block(), &mut state)?;
         Ok(pb::read_data_source::Response {
@@ -59,7 +62,11 @@ pub(super) fn store(block: &Block, state: &mut Value) -> Result<(), Diagnostics>
     plan::hide_write_only(block, state);
     let unknown = plan::unknowns_to_null(state);
     let error = |path: crate::cty::Path| {
-        Diagnostic::error(format!("The provider returned an unknown {path}"), "This is a bug in the provider.").at(path)
+        Diagnostic::error(
+            format!("The provider returned an unknown {path}"),
+            "This is a bug in the provider.",
+        )
+        .at(path)
     };
     unknown.into_iter().map(error).collect::<Diagnostics>().into_result()
 }

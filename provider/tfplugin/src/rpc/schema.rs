@@ -26,8 +26,16 @@ impl<P: Provider> Service<P> {
         let owned = |name: &&'static str| (*name).to_owned();
         Ok(m::Response {
             server_capabilities: Some(capabilities()),
-            resources: catalog.resources.keys().map(|n| m::ResourceMetadata { type_name: owned(n) }).collect(),
-            data_sources: catalog.data_sources.keys().map(|n| m::DataSourceMetadata { type_name: owned(n) }).collect(),
+            resources: catalog
+                .resources
+                .keys()
+                .map(|n| m::ResourceMetadata { type_name: owned(n) })
+                .collect(),
+            data_sources: catalog
+                .data_sources
+                .keys()
+                .map(|n| m::DataSourceMetadata { type_name: owned(n) })
+                .collect(),
             functions: catalog.functions.keys().map(|n| m::FunctionMetadata { name: owned(n) }).collect(),
             ephemeral_resources: catalog
                 .ephemerals
@@ -41,7 +49,9 @@ impl<P: Provider> Service<P> {
     pub(super) fn schema(&self) -> Result<pb::get_provider_schema::Response, Diagnostics> {
         let shared = self.shared();
         let catalog = &shared.catalog;
-        fn blocks<'a>(all: impl Iterator<Item = (&'a &'static str, &'a Block)>) -> HashMap<String, pb::Schema> {
+        fn blocks<'a>(
+            all: impl Iterator<Item = (&'a &'static str, &'a Block)>,
+        ) -> HashMap<String, pb::Schema> {
             all.map(|(name, block)| ((*name).to_owned(), block.to_proto())).collect()
         }
         Ok(pb::get_provider_schema::Response {
@@ -55,7 +65,9 @@ impl<P: Provider> Service<P> {
         })
     }
 
-    pub(super) fn identity_schemas(&self) -> Result<pb::get_resource_identity_schemas::Response, Diagnostics> {
+    pub(super) fn identity_schemas(
+        &self,
+    ) -> Result<pb::get_resource_identity_schemas::Response, Diagnostics> {
         let resources = self.shared().catalog.resources.iter();
         let identity_schemas = resources
             .filter_map(|(name, resource)| Some(((*name).to_owned(), identity(resource.identity_block()?))))

@@ -66,18 +66,34 @@ impl<P: Provider> Service<P> {
     }
 
     pub(super) fn resource(&self, name: &str) -> Result<&dyn AnyResource<P::Data>, Diagnostics> {
-        self.0.catalog.resources.get(name).map(|entry| &**entry).ok_or_else(|| not_offered("resource type", name))
+        self.0
+            .catalog
+            .resources
+            .get(name)
+            .map(|entry| &**entry)
+            .ok_or_else(|| not_offered("resource type", name))
     }
 
     pub(super) fn data_source(&self, name: &str) -> Result<&dyn AnyDataSource<P::Data>, Diagnostics> {
-        self.0.catalog.data_sources.get(name).map(|entry| &**entry).ok_or_else(|| not_offered("data source", name))
+        self.0
+            .catalog
+            .data_sources
+            .get(name)
+            .map(|entry| &**entry)
+            .ok_or_else(|| not_offered("data source", name))
     }
 
     pub(super) fn ephemeral(&self, name: &str) -> Result<&dyn AnyEphemeral<P::Data>, Diagnostics> {
-        self.0.catalog.ephemerals.get(name).map(|entry| &**entry).ok_or_else(|| not_offered("ephemeral resource", name))
+        self.0
+            .catalog
+            .ephemerals
+            .get(name)
+            .map(|entry| &**entry)
+            .ok_or_else(|| not_offered("ephemeral resource", name))
     }
 }
 
 fn not_offered(kind: &str, name: &str) -> Diagnostics {
-    Diagnostic::error(format!("No such {kind}"), format!("This provider has no {kind} named {name:?}.")).into()
+    Diagnostic::error(format!("No such {kind}"), format!("This provider has no {kind} named {name:?}."))
+        .into()
 }

@@ -28,7 +28,8 @@ impl<P: Provider> Service<P> {
         let resource = self.resource(&request.type_name)?;
         let config = from_wire(request.config.as_ref(), resource.block().ty())?;
         let mut found = plan::validate(resource.block(), &config);
-        let capable = request.client_capabilities.as_ref().is_some_and(|client| client.write_only_attributes_allowed);
+        let capable =
+            request.client_capabilities.as_ref().is_some_and(|client| client.write_only_attributes_allowed);
         if !capable {
             refuse_write_only(resource.block(), &config, &mut found);
         }

@@ -17,11 +17,8 @@ pub fn one_of(words: &'static [&'static str]) -> impl Fn(&String) -> Result<(), 
 }
 
 /// Text that is not empty.
-///
-/// # Errors
-/// It is empty.
-pub fn not_empty(text: &String) -> Result<(), String> {
-    if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(()) }
+pub fn not_empty() -> impl Fn(&String) -> Result<(), String> + Send + Sync {
+    |text| if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(()) }
 }
 
 /// Text of so many characters.

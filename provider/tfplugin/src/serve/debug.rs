@@ -33,7 +33,8 @@ impl Debug {
         let until = exit.clone();
         // A host that attaches must not end the process, so its wish to do so goes nowhere.
         let ignored = CancellationToken::new();
-        let server = tokio::spawn(async move { server::serve(service, &listener, None, until, ignored).await });
+        let server =
+            tokio::spawn(async move { server::serve(service, &listener, None, until, ignored).await });
         Ok(Self { reattach, exit, server })
     }
 

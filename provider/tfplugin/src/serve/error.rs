@@ -7,7 +7,9 @@ use std::{io, path::PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// It was not started by a host.
-    #[error("this program is a plugin: Terraform and OpenTofu start it. Use -debug to attach to it, or `docs --out DIR`.")]
+    #[error(
+        "this program is a plugin: Terraform and OpenTofu start it. Use -debug to attach to it, or `docs --out DIR`."
+    )]
     NotAHost,
     /// No socket could be made.
     #[error("unable to listen on {address}")]

@@ -155,7 +155,8 @@ mod unix {
 
     /// A new directory that only we can enter.
     fn directory() -> io::Result<PathBuf> {
-        let wanted = std::env::var_os("PLUGIN_UNIX_SOCKET_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        let wanted =
+            std::env::var_os("PLUGIN_UNIX_SOCKET_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
         let mut parent = wanted.unwrap_or_else(std::env::temp_dir);
         if parent.as_os_str().as_bytes().len() + 48 > LONGEST {
             parent = PathBuf::from("/tmp");
@@ -176,8 +177,11 @@ mod unix {
     /// For us alone, or for the group that the host names.
     fn permit(directory: &Path, socket: &Path) -> io::Result<()> {
         let group = std::env::var("PLUGIN_UNIX_SOCKET_GROUP").ok().filter(|group| !group.is_empty());
-        let Some(group) = group else { return std::fs::set_permissions(socket, Permissions::from_mode(0o600)) };
-        let id = group_id(&group).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no group {group}")))?;
+        let Some(group) = group else {
+            return std::fs::set_permissions(socket, Permissions::from_mode(0o600));
+        };
+        let id = group_id(&group)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no group {group}")))?;
         for (path, mode) in [(socket, 0o660), (directory, 0o750)] {
             chown(path, None, Some(id))?;
             std::fs::set_permissions(path, Permissions::from_mode(mode))?;

@@ -22,7 +22,8 @@ const QUIET: [&str; 8] = ["h2", "hyper", "hyper_util", "tower", "tonic", "rustls
 
 /// Starts logging at the level the host's environment asks for; none without it.
 pub(super) fn start() {
-    let level = level(std::env::var("TF_LOG_PROVIDER").ok().or_else(|| std::env::var("TF_LOG").ok()).as_deref());
+    let level =
+        level(std::env::var("TF_LOG_PROVIDER").ok().or_else(|| std::env::var("TF_LOG").ok()).as_deref());
     if level == LevelFilter::OFF {
         return;
     }
@@ -68,7 +69,8 @@ fn line(event: &Event<'_>) -> Map<String, Json> {
     let mut fields = Fields(Map::new());
     event.record(&mut fields);
     let Fields(mut line) = fields;
-    let message = line.remove("message").and_then(|message| message.as_str().map(str::to_owned)).unwrap_or_default();
+    let message =
+        line.remove("message").and_then(|message| message.as_str().map(str::to_owned)).unwrap_or_default();
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
     line.insert("@level".into(), level.into());
     line.insert("@message".into(), message.into());

@@ -122,7 +122,8 @@ fn write_docs<P: Provider>(provider: &P, out: &Path, examples: &Path) -> Result<
     for (path, text) in docs::render(provider, examples) {
         let path = out.join(path);
         let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        made.and_then(|()| std::fs::write(&path, text)).map_err(|source| Error::WriteDocs { path, source })?;
+        made.and_then(|()| std::fs::write(&path, text))
+            .map_err(|source| Error::WriteDocs { path, source })?;
     }
     Ok(())
 }

@@ -11,7 +11,9 @@ use tonic::transport::Server;
 use super::{Error, connection::Connection, controller::Controller, listen::Listener};
 use crate::{
     Provider, Service,
-    proto::{plugin::grpc_controller_server::GrpcControllerServer, tfplugin6::provider_server::ProviderServer},
+    proto::{
+        plugin::grpc_controller_server::GrpcControllerServer, tfplugin6::provider_server::ProviderServer,
+    },
 };
 
 /// The largest message either way. Hosts cap a schema at 64 MiB and nothing else.

@@ -30,7 +30,8 @@ impl Tls {
     /// TLS with a new certificate for `localhost`, for the one client that has this certificate.
     pub(super) fn pinned_to(client_pem: &str) -> Result<Self, Error> {
         let client = CertificateDer::from_pem_slice(client_pem.as_bytes()).map_err(Error::HostCertificate)?;
-        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).map_err(Error::OwnCertificate)?;
+        let own =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).map_err(Error::OwnCertificate)?;
         let certificate = own.cert.der().clone();
         let key = PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());
         let mut config = ServerConfig::builder_with_provider(verifier::provider())

@@ -22,7 +22,8 @@ impl<P: Provider> Core<P> {
         let block = self.data_sources.get(type_name).cloned().ok_or_else(missing)?;
         let config = complete(&config.to_value(), block.ty())?;
         let wire = Some(to_wire(&config, block.ty())?);
-        let request = pb::validate_data_resource_config::Request { type_name: type_name.into(), config: wire.clone() };
+        let request =
+            pb::validate_data_resource_config::Request { type_name: type_name.into(), config: wire.clone() };
         checked(&self.client.validate_data_resource_config(request).await?.into_inner().diagnostics)?;
         let request =
             pb::read_data_source::Request { type_name: type_name.into(), config: wire, ..Default::default() };
@@ -47,8 +48,11 @@ impl<P: Provider> Core<P> {
         let request =
             pb::validate_ephemeral_resource_config::Request { type_name: name.clone(), config: wire.clone() };
         checked(&self.client.validate_ephemeral_resource_config(request).await?.into_inner().diagnostics)?;
-        let request =
-            pb::open_ephemeral_resource::Request { type_name: name.clone(), config: wire, client_capabilities: None };
+        let request = pb::open_ephemeral_resource::Request {
+            type_name: name.clone(),
+            config: wire,
+            client_capabilities: None,
+        };
         let opened = self.client.open_ephemeral_resource(request).await?.into_inner();
         checked(&opened.diagnostics)?;
         let result = from_wire(opened.result.as_ref(), block.ty())?;
@@ -76,7 +80,8 @@ impl<P: Provider> Core<P> {
         let mut wire = Vec::new();
         for (position, argument) in arguments.iter().enumerate() {
             let parameter = function.parameters.get(position).or(function.variadic_parameter.as_ref());
-            let parameter = parameter.ok_or_else(|| Error::Missing(format!("parameter {position} of {name}")))?;
+            let parameter =
+                parameter.ok_or_else(|| Error::Missing(format!("parameter {position} of {name}")))?;
             wire.push(to_wire(argument, &ty(&parameter.r#type)?)?);
         }
         let request = pb::call_function::Request { name: name.to_owned(), arguments: wire };

@@ -34,11 +34,15 @@ impl<P: Provider> Core<P> {
     pub async fn start(provider: P) -> Result<Self, Error> {
         let service = Service::new(provider);
         let limit = 256 << 20;
-        let server = ProviderServer::new(service.clone()).max_decoding_message_size(limit).max_encoding_message_size(limit);
-        let mut client = ProviderClient::new(server).max_decoding_message_size(limit).max_encoding_message_size(limit);
+        let server = ProviderServer::new(service.clone())
+            .max_decoding_message_size(limit)
+            .max_encoding_message_size(limit);
+        let mut client =
+            ProviderClient::new(server).max_decoding_message_size(limit).max_encoding_message_size(limit);
         let schema = client.get_provider_schema(pb::get_provider_schema::Request {}).await?.into_inner();
         checked(&schema.diagnostics)?;
-        let identities = client.get_resource_identity_schemas(pb::get_resource_identity_schemas::Request {}).await?;
+        let identities =
+            client.get_resource_identity_schemas(pb::get_resource_identity_schemas::Request {}).await?;
         let identities = identities.into_inner().identity_schemas;
         Ok(Self {
             client,
@@ -63,8 +67,11 @@ impl<P: Provider> Core<P> {
         let request = pb::validate_provider_config::Request { config: config.clone() };
         let validated = self.client.validate_provider_config(request).await?.into_inner();
         let mut found = checked(&validated.diagnostics)?;
-        let request =
-            pb::configure_provider::Request { terraform_version: VERSION.to_owned(), config, ..Default::default() };
+        let request = pb::configure_provider::Request {
+            terraform_version: VERSION.to_owned(),
+            config,
+            ..Default::default()
+        };
         let configured = self.client.configure_provider(request).await?.into_inner();
         found.extend(checked(&configured.diagnostics)?);
         Ok(found)
@@ -124,7 +131,8 @@ fn fill(value: &Value, ty: &Type) -> Value {
     match (value, ty) {
         (Value::Object(fields), Type::Object(types)) => {
             let null = Value::Null;
-            let all = types.iter().map(|(name, ty)| (name.clone(), fill(fields.get(name).unwrap_or(&null), ty)));
+            let all =
+                types.iter().map(|(name, ty)| (name.clone(), fill(fields.get(name).unwrap_or(&null), ty)));
             // Names the type lacks stay, so that they are refused.
             let rest = fields.iter().map(|(name, value)| (name.clone(), value.clone()));
             Value::Object(rest.chain(all).collect())

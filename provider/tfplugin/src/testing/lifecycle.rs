@@ -28,7 +28,8 @@ impl<P: Provider> Core<P> {
         let (block, name) = (self.block(address)?, type_name(address).to_owned());
         let json = cty::to_json(&instance.state, block.ty()).map_err(malformed)?.to_string();
         let upgraded = self.upgrade(&name, instance.schema_version, &json).await?;
-        let current_identity = instance.identity.as_ref().map(|identity| self.identity_to_wire(&name, identity));
+        let current_identity =
+            instance.identity.as_ref().map(|identity| self.identity_to_wire(&name, identity));
         let request = pb::read_resource::Request {
             type_name: name.clone(),
             current_state: Some(to_wire(&upgraded, block.ty())?),
@@ -59,7 +60,8 @@ impl<P: Provider> Core<P> {
     pub async fn upgrade(&mut self, type_name: &str, version: i64, json: &str) -> Result<Value, Error> {
         let block = self.block(type_name)?;
         let raw_state = Some(pb::RawState { json: json.as_bytes().to_vec(), ..Default::default() });
-        let request = pb::upgrade_resource_state::Request { type_name: type_name.to_owned(), version, raw_state };
+        let request =
+            pb::upgrade_resource_state::Request { type_name: type_name.to_owned(), version, raw_state };
         let upgraded = self.client.upgrade_resource_state(request).await?.into_inner();
         checked(&upgraded.diagnostics)?;
         let state = from_wire(upgraded.upgraded_state.as_ref(), block.ty())?;
@@ -69,7 +71,8 @@ impl<P: Provider> Core<P> {
 
     /// Puts an object into state as if an earlier version of the provider had left it there.
     pub fn adopt(&mut self, address: &str, state: Value, schema_version: i64) {
-        let instance = Instance { state, tainted: false, private: Vec::new(), identity: None, schema_version };
+        let instance =
+            Instance { state, tainted: false, private: Vec::new(), identity: None, schema_version };
         self.instances.insert(address.to_owned(), instance);
     }
 
@@ -214,7 +217,11 @@ impl<P: Provider> Core<P> {
     ///
     /// # Errors
     /// The provider's own, or a broken rule.
-    pub async fn apply_known(&mut self, change: Change, config: &impl AttrType) -> Result<Diagnostics, Error> {
+    pub async fn apply_known(
+        &mut self,
+        change: Change,
+        config: &impl AttrType,
+    ) -> Result<Diagnostics, Error> {
         let block = self.block(&change.address)?;
         let config = complete(&config.to_value(), block.ty())?;
         let prior = self.instances.get(&change.address).filter(|_| change.action == Action::Update).cloned();
@@ -267,7 +274,9 @@ impl<P: Provider> Core<P> {
 
     async fn remove(&mut self, change: &Change) -> Result<Diagnostics, Error> {
         let block = self.block(&change.address)?;
-        let Some(instance) = self.instances.get(&change.address).cloned() else { return Ok(Diagnostics::new()) };
+        let Some(instance) = self.instances.get(&change.address).cloned() else {
+            return Ok(Diagnostics::new());
+        };
         let answer = self.apply_call(change, &block, &instance.state).await?;
         let found = checked(&answer.diagnostics)?;
         let state = from_wire(answer.new_state.as_ref(), block.ty())?;

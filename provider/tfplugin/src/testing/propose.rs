@@ -30,7 +30,11 @@ fn nested(nesting: Nesting, attributes: &[Attribute], prior: &Value, config: &Va
         (Nesting::List, Value::List(elements)) => {
             let before = prior.elements().unwrap_or_default();
             let pairs = elements.iter().enumerate();
-            Value::List(pairs.map(|(i, config)| propose(attributes, before.get(i).unwrap_or(&null), config)).collect())
+            Value::List(
+                pairs
+                    .map(|(i, config)| propose(attributes, before.get(i).unwrap_or(&null), config))
+                    .collect(),
+            )
         }
         (Nesting::Map, Value::Map(entries)) => {
             let entry = |(key, config): (&String, &Value)| {

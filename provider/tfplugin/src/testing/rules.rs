@@ -49,7 +49,10 @@ fn plan_attribute(
         Shape::Nested(nesting, nested) if !config.is_null() && !config.is_unknown() => {
             plan_nested(*nesting, nested, prior, config, planned, at)
         }
-        _ => Err(Violation::new(Rule::InvalidPlan, at, format!("configured {config:?}, planned {planned:?}")).into()),
+        _ => {
+            Err(Violation::new(Rule::InvalidPlan, at, format!("configured {config:?}, planned {planned:?}"))
+                .into())
+        }
     }
 }
 
@@ -79,7 +82,11 @@ fn plan_nested(
         (Nesting::Set, Value::Set(config), Value::Set(planned)) if config.len() == planned.len() => {
             config.iter().try_for_each(|config| {
                 let fits = |planned: &&Value| plan(nested, &null, config, planned, at).is_ok();
-                if planned.iter().any(|planned| fits(&planned)) { Ok(()) } else { invalid("an element is not planned") }
+                if planned.iter().any(|planned| fits(&planned)) {
+                    Ok(())
+                } else {
+                    invalid("an element is not planned")
+                }
             })
         }
         _ => invalid("another number of nested objects than configured"),
@@ -96,16 +103,21 @@ pub(super) fn consistent(planned: &Value, actual: &Value, rule: Rule, at: &Path)
         }),
         (Value::Map(planned), Value::Map(actual)) if planned.keys().eq(actual.keys()) => {
             let pairs = planned.iter().zip(actual.values());
-            pairs.into_iter().try_for_each(|((key, planned), actual)| consistent(planned, actual, rule, &at.key(key)))
+            pairs
+                .into_iter()
+                .try_for_each(|((key, planned), actual)| consistent(planned, actual, rule, &at.key(key)))
         }
         (Value::List(planned), Value::List(actual)) | (Value::Tuple(planned), Value::Tuple(actual))
             if planned.len() == actual.len() =>
         {
             let pairs = planned.iter().zip(actual).enumerate();
-            pairs.into_iter().try_for_each(|(i, (planned, actual))| consistent(planned, actual, rule, &at.index(i)))
+            pairs
+                .into_iter()
+                .try_for_each(|(i, (planned, actual))| consistent(planned, actual, rule, &at.index(i)))
         }
         (Value::Set(planned), Value::Set(actual)) => {
-            let has = |planned: &Value| actual.iter().any(|actual| consistent(planned, actual, rule, at).is_ok());
+            let has =
+                |planned: &Value| actual.iter().any(|actual| consistent(planned, actual, rule, at).is_ok());
             if actual.len() <= planned.len() && planned.iter().all(has) { Ok(()) } else { differs() }
         }
         (planned, actual) if planned == actual => Ok(()),
@@ -138,7 +150,9 @@ fn no_write_only(attributes: &[Attribute], state: &Value, at: &Path) -> Result<(
                 (_, value) => {
                     let elements = value.elements().unwrap_or_default().iter().enumerate();
                     let step = |i| Step::Index(i64::try_from(i).unwrap_or(i64::MAX));
-                    elements.into_iter().try_for_each(|(i, value)| no_write_only(nested, value, &at.step(step(i))))?;
+                    elements
+                        .into_iter()
+                        .try_for_each(|(i, value)| no_write_only(nested, value, &at.step(step(i))))?;
                 }
             }
         }
@@ -149,13 +163,14 @@ fn no_write_only(attributes: &[Attribute], state: &Value, at: &Path) -> Result<(
 /// Whether everything a configuration sets is the same in this object.
 pub(super) fn explains(config: &Value, object: &Value) -> bool {
     match (config.entries(), object.entries()) {
-        (Some(config), Some(object)) => config
-            .iter()
-            .all(|(name, value)| value.is_null() || object.get(name).is_some_and(|other| explains(value, other))),
+        (Some(config), Some(object)) => config.iter().all(|(name, value)| {
+            value.is_null() || object.get(name).is_some_and(|other| explains(value, other))
+        }),
         _ => config == object,
     }
 }
 
 fn stored(at: &Path) -> Error {
-    Violation::new(Rule::WriteOnlyStored, at, "write-only attributes are always null in plans and states").into()
+    Violation::new(Rule::WriteOnlyStored, at, "write-only attributes are always null in plans and states")
+        .into()
 }

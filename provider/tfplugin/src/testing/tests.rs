@@ -55,7 +55,13 @@ impl AnyResource<()> for Any {
         Ok(Some(state.clone()))
     }
 
-    async fn update(&self, _cx: &mut Context<()>, _prior: &Value, plan: &Value, _config: &Value) -> Outcome<Value> {
+    async fn update(
+        &self,
+        _cx: &mut Context<()>,
+        _prior: &Value,
+        plan: &Value,
+        _config: &Value,
+    ) -> Outcome<Value> {
         Ok(decide(plan, self.0.ty()))
     }
 
@@ -89,7 +95,9 @@ fn decide(value: &Value, ty: &Type) -> Value {
         (Value::Unknown, Type::Object(of)) => {
             Value::object(of.iter().map(|(name, ty)| (name, decide(&Value::Unknown, ty))))
         }
-        (Value::Unknown, Type::Tuple(of)) => Value::Tuple(of.iter().map(|ty| decide(&Value::Unknown, ty)).collect()),
+        (Value::Unknown, Type::Tuple(of)) => {
+            Value::Tuple(of.iter().map(|ty| decide(&Value::Unknown, ty)).collect())
+        }
         (Value::Unknown, Type::Dynamic) => Value::Null,
         (Value::Object(fields), Type::Object(of)) => Value::object(
             of.iter().map(|(name, ty)| (name, decide(fields.get(name).unwrap_or(&Value::Null), ty))),
@@ -153,7 +161,8 @@ fn any_attribute(name: String) -> impl Strategy<Value = Attribute> {
 
 /// Nested attributes of one level: a required, an optional and a computed one.
 fn any_nested(plain: BoxedStrategy<Shape>) -> impl Strategy<Value = Shape> {
-    let nesting = prop_oneof![Just(Nesting::Single), Just(Nesting::List), Just(Nesting::Set), Just(Nesting::Map)];
+    let nesting =
+        prop_oneof![Just(Nesting::Single), Just(Nesting::List), Just(Nesting::Set), Just(Nesting::Map)];
     (nesting, plain.clone(), plain.clone(), plain).prop_map(|(nesting, a, b, c)| {
         let one = |name, presence, shape| Attribute::new::<Value>(name, "Any.", presence).shaped(shape);
         let attributes = vec![
@@ -187,13 +196,17 @@ fn any_setting(attribute: &Attribute) -> BoxedStrategy<Value> {
                 Nesting::Single => object,
                 Nesting::List => collection::vec(object, 0..3).prop_map(Value::List).boxed(),
                 Nesting::Set => collection::vec(object, 0..3).prop_map(Value::set).boxed(),
-                Nesting::Map => collection::btree_map("[a-z]{1,3}", object, 0..3).prop_map(Value::Map).boxed(),
+                Nesting::Map => {
+                    collection::btree_map("[a-z]{1,3}", object, 0..3).prop_map(Value::Map).boxed()
+                }
             }
         }
     };
     match attribute.presence() {
         Presence::Computed => Just(Value::Null).boxed(),
-        Presence::Required => set.prop_filter("a required attribute is set", |value| !value.is_null()).boxed(),
+        Presence::Required => {
+            set.prop_filter("a required attribute is set", |value| !value.is_null()).boxed()
+        }
         Presence::Optional | Presence::OptionalComputed => prop_oneof![set, Just(Value::Null)].boxed(),
     }
 }

@@ -29,7 +29,11 @@ async fn attached(transport: Transport) {
 /// OpenTofu looks under its own registry's name.
 fn address() -> String {
     let program = std::env::var("TF_BIN").unwrap_or_default();
-    if program.contains("tofu") { ADDRESS.replace("terraform.io", "opentofu.org") } else { ADDRESS.to_owned() }
+    if program.contains("tofu") {
+        ADDRESS.replace("terraform.io", "opentofu.org")
+    } else {
+        ADDRESS.to_owned()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,7 +27,12 @@ impl Cli {
     /// `None`, after saying so, where there is no program to test with.
     pub fn new() -> Option<Self> {
         let program = std::env::var_os("TF_BIN").map_or_else(|| PathBuf::from("terraform"), PathBuf::from);
-        let found = Command::new(&program).arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+        let found = Command::new(&program)
+            .arg("version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok();
         if !found {
             assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "there is no {}", program.display());
             println!("skipped: there is no {} (set TF_BIN)", program.display());
@@ -40,7 +45,8 @@ impl Cli {
         let overrides = ["registry.terraform.io", "registry.opentofu.org"]
             .map(|host| format!("    \"{host}/example/thing\" = \"{providers}\"\n"))
             .concat();
-        let rc = format!("provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  direct {{}}\n}}\n");
+        let rc =
+            format!("provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  direct {{}}\n}}\n");
         fs::write(cli.directory.path().join("cli.tfrc"), rc).unwrap();
         Some(cli)
     }
@@ -67,7 +73,8 @@ impl Cli {
 
     /// Writes the configuration: the provider's block and this.
     pub fn configure(&self, hcl: &str) {
-        let head = "terraform {\n  required_providers {\n    thing = { source = \"example/thing\" }\n  }\n}\n";
+        let head =
+            "terraform {\n  required_providers {\n    thing = { source = \"example/thing\" }\n  }\n}\n";
         fs::write(self.directory.path().join("main.tf"), format!("{head}{hcl}\n")).unwrap();
     }
 

@@ -11,7 +11,9 @@ fn a_thing_lives_and_dies() {
     cli.plan().expect(0);
     assert_eq!(cli.names(), ["a"]);
 
-    cli.configure("resource \"thing_thing\" \"a\" {\n  name = \"a\"\n  size = 8\n  labels = { x = \"1\" }\n}");
+    cli.configure(
+        "resource \"thing_thing\" \"a\" {\n  name = \"a\"\n  size = 8\n  labels = { x = \"1\" }\n}",
+    );
     cli.plan().expect(2).says("will be updated in-place").says("Warning: a shrinks");
     cli.apply().expect(0).says("0 added, 1 changed, 0 destroyed");
     cli.plan().expect(0);

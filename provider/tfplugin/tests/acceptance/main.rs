@@ -10,6 +10,8 @@
 //!
 //! `TF_BIN` names the program, else `terraform` on the path. Without one the tests say so and pass, but fail under CI=true.
 
+// The lints spare test functions only, not what they call.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 #![cfg(unix)]
 
 #[path = "../../examples/thing/lookup.rs"]

@@ -60,7 +60,8 @@ impl Plugin {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = config.with_root_certificates(roots);
         let mut config = match client {
             None => config.with_no_client_auth(),
@@ -168,7 +169,12 @@ fn it_starts_fast_and_stays_small() {
     let mut took: Vec<_> = (0..9).map(|_| Plugin::start(&host).took).collect();
     took.sort();
     let memory = Plugin::start(&host).memory();
-    println!("handshake: median {:?}, best {:?}; peak memory {:.1} MB", took[4], took[0], memory as f64 / 1e6);
+    println!(
+        "handshake: median {:?}, best {:?}; peak memory {:.1} MB",
+        took[4],
+        took[0],
+        memory as f64 / 1e6
+    );
     assert!(took[0] < Duration::from_millis(30), "{took:?}");
     assert!(memory < 15_000_000, "{memory}");
 }

@@ -159,7 +159,10 @@ async fn an_unknown_read_is_an_error() {
     let change = core.plan(A, &named("unknown read")).await.unwrap();
     core.apply(change).await.unwrap();
     let error = core.refresh(A).await.unwrap_err();
-    assert_eq!(error.diagnostics().unwrap().iter().next().unwrap().summary, "The provider returned an unknown computed");
+    assert_eq!(
+        error.diagnostics().unwrap().iter().next().unwrap().summary,
+        "The provider returned an unknown computed"
+    );
 }
 
 #[tokio::test]

@@ -40,7 +40,8 @@ fn with(name: &str, more: impl IntoIterator<Item = (&'static str, Value)>) -> Va
 #[tokio::test]
 async fn a_plan_knows_what_it_can_and_nothing_more() {
     let mut world = World::new().await;
-    let change = world.core.plan(A, &with("a", [("place", Value::object([("rack", "r1".into())]))])).await.unwrap();
+    let change =
+        world.core.plan(A, &with("a", [("place", Value::object([("rack", "r1".into())]))])).await.unwrap();
     assert_eq!(change.action, Action::Create);
     assert_eq!(change.planned.get("size"), Some(&16.into()));
     assert_eq!(change.planned.get("id"), Some(&Value::Unknown));
@@ -121,7 +122,8 @@ async fn an_interrupted_create_is_healthy_and_resumed() {
 async fn a_timeout_is_a_warning() {
     let mut world = World::new().await;
     let timeouts = Value::object([("create", "1m".into())]);
-    let change = world.core.plan(A, &with("a", [("slow", "30m".into()), ("timeouts", timeouts)])).await.unwrap();
+    let change =
+        world.core.plan(A, &with("a", [("slow", "30m".into()), ("timeouts", timeouts)])).await.unwrap();
     let found = world.core.apply(change).await.unwrap();
     assert!(!found.is_empty() && !found.has_errors());
     assert_eq!(world.attribute("phase"), "building".into());
@@ -161,7 +163,8 @@ async fn a_thing_is_imported_by_id_and_by_identity() {
 #[tokio::test]
 async fn old_state_is_upgraded() {
     let mut world = World::new().await;
-    let state = world.core.upgrade("thing_thing", 0, r#"{"name":"a","megabytes":7,"gone":true}"#).await.unwrap();
+    let state =
+        world.core.upgrade("thing_thing", 0, r#"{"name":"a","megabytes":7,"gone":true}"#).await.unwrap();
     assert_eq!(state.get("size"), Some(&7.into()));
     let error = world.core.upgrade("thing_thing", 2, "{}").await.unwrap_err();
     assert!(error.diagnostics().unwrap().iter().next().unwrap().summary.contains("newer provider"));
@@ -170,7 +173,8 @@ async fn old_state_is_upgraded() {
 #[tokio::test]
 async fn values_known_only_at_apply_are_planned_as_unknown() {
     let mut world = World::new().await;
-    let change = world.core.plan(A, &with("a", [("size", Value::Unknown), ("labels", Value::Unknown)])).await.unwrap();
+    let change =
+        world.core.plan(A, &with("a", [("size", Value::Unknown), ("labels", Value::Unknown)])).await.unwrap();
     assert_eq!(change.planned.get("size"), Some(&Value::Unknown));
     world.core.apply_known(change, &with("a", [("size", 99.into())])).await.unwrap();
     assert_eq!(world.attribute("size"), 99.into());
@@ -230,8 +234,13 @@ async fn a_large_value_passes() {
 fn the_documentation_is_complete() {
     let pages = tfplugin::docs::render(&Things, std::path::Path::new("examples/docs"));
     let paths: Vec<_> = pages.keys().map(|path| path.display().to_string()).collect();
-    let expected =
-        ["data-sources/thing.md", "ephemeral-resources/token.md", "functions/shout.md", "index.md", "resources/thing.md"];
+    let expected = [
+        "data-sources/thing.md",
+        "ephemeral-resources/token.md",
+        "functions/shout.md",
+        "index.md",
+        "resources/thing.md",
+    ];
     assert_eq!(paths, expected);
     let page = &pages[std::path::Path::new("resources/thing.md")];
     let golden = std::fs::read_to_string("tests/fake_core/thing.md").unwrap_or_default();

@@ -112,7 +112,9 @@ impl<'a> Reader<'a> {
             return Err(self.malformed("a dynamic value that is not a pair"));
         }
         let len = match self.peek()? {
-            Marker::Bin8 | Marker::Bin16 | Marker::Bin32 => wire::read_bin_len(&mut self.rest).map_err(|_| ()),
+            Marker::Bin8 | Marker::Bin16 | Marker::Bin32 => {
+                wire::read_bin_len(&mut self.rest).map_err(|_| ())
+            }
             _ => wire::read_str_len(&mut self.rest).map_err(|_| ()),
         };
         let len = len.map_err(|()| self.malformed("a dynamic value without a type"))?;
@@ -201,7 +203,8 @@ impl<'a> Reader<'a> {
 
     fn take(&mut self, len: u32) -> Result<&'a [u8], Error> {
         let len = usize::try_from(len).map_err(|_| self.error(Problem::TooLarge))?;
-        let (taken, rest) = self.rest.split_at_checked(len).ok_or_else(|| self.malformed("the data ends early"))?;
+        let (taken, rest) =
+            self.rest.split_at_checked(len).ok_or_else(|| self.malformed("the data ends early"))?;
         self.rest = rest;
         Ok(taken)
     }

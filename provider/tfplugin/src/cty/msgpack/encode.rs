@@ -26,21 +26,25 @@ impl Writer {
         match (ty, value) {
             (Type::Dynamic, value) => self.dynamic(value, at),
             (ty, Value::Dynamic(dynamic)) => self.value(&dynamic.value, ty, at),
-            (_, Value::Null) => Ok(self.put(|out| wire::write_nil(out))),
-            (_, Value::Unknown) => Ok(self.unknown()),
-            (Type::Bool, Value::Bool(flag)) => Ok(self.put(|out| wire::write_bool(out, *flag))),
-            (Type::String, Value::String(text)) => Ok(self.string(text)),
-            (Type::Number, Value::Number(number)) => Ok(self.number(number)),
+            (_, Value::Null) => self.put(wire::write_nil),
+            (_, Value::Unknown) => self.unknown(),
+            (Type::Bool, Value::Bool(flag)) => self.put(|out| wire::write_bool(out, *flag)),
+            (Type::String, Value::String(text)) => self.string(text),
+            (Type::Number, Value::Number(number)) => self.number(number),
             (Type::List(of), Value::List(elements)) => self.elements(elements, of, at),
             (Type::Set(of), Value::Set(elements)) => self.elements(elements, of, at),
             (Type::Tuple(types), Value::Tuple(elements)) if types.len() == elements.len() => {
                 self.length(elements.len(), at, |out, len| wire::write_array_len(out, len).map(drop))?;
-                types.iter().zip(elements).enumerate().try_for_each(|(i, (ty, element))| self.value(element, ty, &at.index(i)))
+                types
+                    .iter()
+                    .zip(elements)
+                    .enumerate()
+                    .try_for_each(|(i, (ty, element))| self.value(element, ty, &at.index(i)))
             }
             (Type::Map(of), Value::Map(entries)) => {
                 self.length(entries.len(), at, |out, len| wire::write_map_len(out, len).map(drop))?;
                 entries.iter().try_for_each(|(key, entry)| {
-                    self.string(key);
+                    self.string(key)?;
                     self.value(entry, of, &at.key(key))
                 })
             }
@@ -50,7 +54,7 @@ impl Writer {
                 }
                 self.length(types.len(), at, |out, len| wire::write_map_len(out, len).map(drop))?;
                 types.iter().try_for_each(|(name, ty)| {
-                    self.string(name);
+                    self.string(name)?;
                     self.value(attributes.get(name).unwrap_or(&Value::Null), ty, &at.attribute(name))
                 })
             }
@@ -67,8 +71,8 @@ impl Writer {
     fn dynamic(&mut self, value: &Value, at: &Path) -> Result<(), Error> {
         let shown = value.ty();
         match value {
-            Value::Unknown => Ok(self.unknown()),
-            Value::Null => Ok(self.put(|out| wire::write_nil(out))),
+            Value::Unknown => self.unknown(),
+            Value::Null => self.put(wire::write_nil),
             Value::Dynamic(dynamic) => self.typed(dynamic, at),
             value => self.typed(&Dynamic { ty: shown, value: value.clone() }, at),
         }
@@ -76,28 +80,29 @@ impl Writer {
 
     fn typed(&mut self, dynamic: &Dynamic, at: &Path) -> Result<(), Error> {
         if dynamic.value.is_unknown() {
-            return Ok(self.unknown());
+            return self.unknown();
         }
         let ty = dynamic.ty.to_json();
         self.length(2, at, |out, len| wire::write_array_len(out, len).map(drop))?;
         self.length(ty.len(), at, |out, len| wire::write_bin_len(out, len).map(drop))?;
         self.bytes.extend_from_slice(&ty);
         match &dynamic.ty {
-            Type::Dynamic => Ok(self.put(|out| wire::write_nil(out))),
+            Type::Dynamic => self.put(wire::write_nil),
             ty => self.value(&dynamic.value, ty, at),
         }
     }
 
-    fn unknown(&mut self) {
+    fn unknown(&mut self) -> Result<(), Error> {
         // A one-byte extension of type 0: the unknown without refinements.
         self.bytes.extend_from_slice(&[0xd4, 0, 0]);
+        Ok(())
     }
 
-    fn string(&mut self, text: &str) {
-        self.put(|out| wire::write_str(out, text));
+    fn string(&mut self, text: &str) -> Result<(), Error> {
+        self.put(|out| wire::write_str(out, text))
     }
 
-    fn number(&mut self, number: &Number) {
+    fn number(&mut self, number: &Number) -> Result<(), Error> {
         match number.repr() {
             Repr::I64(int) => self.put(|out| wire::write_sint(out, *int)),
             Repr::U64(int) => self.put(|out| wire::write_uint(out, *int)),
@@ -116,9 +121,8 @@ impl Writer {
         write(&mut self.bytes, len).map_err(|_| Error::new(at, Problem::TooLarge))
     }
 
-    /// Writing to memory does not fail, so there is no error to pass on.
-    fn put<T, E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<T, E>) {
-        let written = write(&mut self.bytes);
-        debug_assert!(written.is_ok(), "writing to memory does not fail");
+    /// The writer asks for an error path; writing to memory has none but running out of it.
+    fn put<T, E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<T, E>) -> Result<(), Error> {
+        write(&mut self.bytes).map(drop).map_err(|_| Error::new(&Path::root(), Problem::TooLarge))
     }
 }

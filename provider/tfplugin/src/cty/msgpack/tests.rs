@@ -81,7 +81,10 @@ fn an_error_says_where() {
 #[test]
 fn a_length_beyond_the_data_is_refused_before_anything_is_reserved() {
     let bytes = [0xdd, 0xff, 0xff, 0xff, 0xff];
-    assert!(matches!(from_msgpack(&bytes, &Type::list(Type::Bool)).unwrap_err().problem, Problem::Malformed(_)));
+    assert!(matches!(
+        from_msgpack(&bytes, &Type::list(Type::Bool)).unwrap_err().problem,
+        Problem::Malformed(_)
+    ));
 }
 
 #[test]
