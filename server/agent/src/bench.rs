@@ -2,21 +2,19 @@
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-use underlay_core::image::{Blake3, Manifest};
+use underlay_core::image::Blake3;
 
 use crate::{
     cmdline::Url,
     deploy::{
         error::chain,
         memory,
+        run::{MAX_MANIFEST, read_manifest},
         write::{Data, write},
     },
     disk::{Disk, block::Block},
     http::Endpoint,
 };
-
-/// The most bytes of a manifest.
-const MAX_MANIFEST: usize = 64 << 20;
 
 /// Writes an image and prints `written=BYTES image=BYTES seconds=S cpu_seconds=S peak_rss=BYTES` on one line.
 /// `arguments` are those after the word `write`.
@@ -38,7 +36,7 @@ pub async fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>>
     let digest: Blake3 = digest.parse()?;
     let (endpoint, path) = split(manifest)?;
     let (bytes, _) = endpoint.get(&path, MAX_MANIFEST).await?;
-    let manifest = Arc::new(Manifest::decode(&bytes, &digest)?);
+    let manifest = Arc::new(read_manifest(&bytes, &digest)?);
     drop(bytes);
     let disk: Arc<dyn Disk> = Arc::new(Block::open(Path::new(disk))?);
     if disk.size() < manifest.virtual_size() {

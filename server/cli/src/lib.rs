@@ -1,1 +1,3 @@
 //! Operator verbs over the public API.
+
+pub mod ramdisk;

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use underlay_core::{
     ErrorKind,
     agent::{Deploy, Disk as DiskFacts, Inventory, Stage, Touched},
-    image::{Blake3, Manifest},
+    image::{Blake3, Manifest, manifest},
 };
 
 use super::{
@@ -29,8 +29,9 @@ use crate::{
     source::{self, Source},
 };
 
-/// The most bytes a manifest may have: it is held in memory. At 4 MiB a segment it describes about a tebibyte of data.
-const MAX_MANIFEST: usize = 12 << 20;
+/// The most bytes a manifest may have: it is held in memory while it is read. As JSON, at 4 MiB a segment, it describes
+/// some 600 GiB of data, as canonical bytes four times that.
+pub const MAX_MANIFEST: usize = 32 << 20;
 
 /// How long disks may take to appear after their driver, and how often they are looked for.
 const LATE_DISKS: Duration = Duration::from_secs(10);
@@ -139,14 +140,26 @@ async fn finish(disk: &Arc<dyn Disk>, image_end: u64, seed: &[u8]) -> Result<u64
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::Start(error.into()))?
 }
 
-/// Fetches the manifest's canonical bytes and believes them if they hash to what the order says.
-pub async fn fetch_manifest(order: &Deploy, source: &dyn Source) -> Result<Manifest, Error> {
+/// Fetches the manifest and believes it if it hashes to what the order says.
+async fn fetch_manifest(order: &Deploy, source: &dyn Source) -> Result<Manifest, Error> {
     let digest: Blake3 = order.manifest_digest.parse().map_err(Error::Digest)?;
     let bytes = read_all(source, &order.manifest_path).await.map_err(Error::FetchManifest)?;
-    let manifest = Manifest::decode(&bytes, &digest).map_err(Error::Manifest)?;
+    let manifest = read_manifest(&bytes, &digest).map_err(Error::Manifest)?;
     match manifest.virtual_size() {
         found if found == order.virtual_size.0 => Ok(manifest),
         found => Err(Error::Size { expected: order.virtual_size.0, found }),
+    }
+}
+
+/// Reads a manifest in either of its spellings, and refuses it unless it hashes to `digest`.
+pub fn read_manifest(bytes: &[u8], digest: &Blake3) -> Result<Manifest, manifest::Error> {
+    if !bytes.starts_with(b"{") {
+        return Manifest::decode(bytes, digest);
+    }
+    let manifest = Manifest::from_json(bytes)?;
+    match manifest.digest() {
+        found if found == *digest => Ok(manifest),
+        found => Err(manifest::Error::Digest { expected: *digest, found }),
     }
 }
 
