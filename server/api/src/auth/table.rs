@@ -1,0 +1,103 @@
+//! Which call needs what. A call that is not named here is refused.
+
+use super::Role;
+
+/// What a call needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing: what the caller brings along is checked by the call itself.
+    Public,
+    /// The certificate of an agent.
+    Agent,
+    /// A token of this role or a mightier one.
+    Role(Role),
+}
+
+/// What the call at an HTTP path (`/underlay.v1.HostService/Put`) needs; `None` where nobody may call it.
+pub fn access(path: &str) -> Option<Access> {
+    let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+    match service.strip_prefix("underlay.v1.") {
+        Some(service) => ours(service, method),
+        None => (service == "grpc.health.v1.Health").then_some(Access::Public),
+    }
+}
+
+fn ours(service: &str, method: &str) -> Option<Access> {
+    let role = match (service, method) {
+        ("AgentService", "Redeem" | "Discover") => return Some(Access::Public),
+        ("AgentService", "Work") => return Some(Access::Agent),
+
+        ("ServerService", "Info") => Role::Viewer,
+        ("ServerService", "CreateToken" | "ListTokens" | "RevokeToken") => Role::Admin,
+
+        ("HostService", "Power" | "ListDiscovered") => Role::Operator,
+        ("HostService" | "NetworkService" | "CredentialService", "Put" | "Delete" | "Preview") => {
+            Role::Operator
+        }
+        ("ImageService", "Put" | "Delete" | "Preview" | "Upload") => Role::Tenant,
+        ("MachineService", "Put" | "Delete" | "Preview") => Role::Tenant,
+        (
+            "HostService" | "NetworkService" | "CredentialService" | "ImageService" | "MachineService",
+            "Get" | "BatchGet" | "List" | "Watch",
+        ) => Role::Viewer,
+
+        ("OperationService", "Get" | "List" | "Watch" | "Explain") => Role::Viewer,
+        _ => return None,
+    };
+    Some(Access::Role(role))
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use prost_types::FileDescriptorSet;
+    use underlay_proto::FILE_DESCRIPTOR_SET;
+
+    use super::*;
+
+    #[test]
+    fn every_call_of_the_api_is_in_the_table() {
+        let files = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
+        let mut seen = 0;
+        for service in files.file.iter().flat_map(|file| &file.service) {
+            for method in &service.method {
+                let path = format!("/underlay.v1.{}/{}", service.name(), method.name());
+                assert!(access(&path).is_some(), "{path}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 40, "{seen}");
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_is_nobodys() {
+        for path in [
+            "",
+            "/",
+            "/underlay.v1.HostService",
+            "/underlay.v1.HostService/",
+            "/underlay.v1.HostService/Erase",
+            "/underlay.v1.HostService/Put/",
+            "//underlay.v1.HostService/Put",
+            "/underlay.v2.HostService/Put",
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        ] {
+            assert_eq!(access(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_the_agents_way_in_is_open_to_everybody() {
+        let files = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
+        let open: Vec<_> = files
+            .file
+            .iter()
+            .flat_map(|file| &file.service)
+            .flat_map(|service| service.method.iter().map(move |method| (service.name(), method.name())))
+            .filter(|(service, method)| {
+                access(&format!("/underlay.v1.{service}/{method}")) == Some(Access::Public)
+            })
+            .collect();
+        assert_eq!(open, [("AgentService", "Redeem"), ("AgentService", "Discover")]);
+    }
+}

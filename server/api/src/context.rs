@@ -1,0 +1,37 @@
+//! What every service holds: the store, the authority, the ports to other parts, and when to stop.
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
+use underlay_store::Store;
+
+use crate::{metrics::Metrics, ports::Ports, tls::Authority};
+
+/// Settings of the API.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where machines reach the boot endpoint, `http://10.0.0.2:7480`.
+    pub boot_url: String,
+    /// The agent's ramdisk; callers are told whether it is in place.
+    pub ramdisk: PathBuf,
+    /// The most connections of one listener.
+    pub max_connections: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { boot_url: String::new(), ramdisk: PathBuf::new(), max_connections: 4096 }
+    }
+}
+
+/// Shared by all services of one listener; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) store: Store,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) ports: Ports,
+    pub(crate) config: Arc<Config>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Ends every stream.
+    pub(crate) stop: CancellationToken,
+}

@@ -1,0 +1,103 @@
+//! Reports of an agent, read with bounds; orders for an agent, spelled.
+
+use underlay_core::{
+    ErrorKind, Failure, FieldError,
+    agent::{Assignment, Deploy, Leave, Report, Stage, Task, Touched},
+};
+use underlay_proto::v1 as pb;
+
+use super::{faults::Faults, machine};
+
+/// The longest part of a failure that an agent may report, in bytes.
+const FAILURE: usize = 2048;
+
+/// Reads a report.
+///
+/// # Errors
+/// A fault where a text is out of bounds or no stage is given.
+pub(crate) fn report(message: pb::Report) -> Result<Report, Vec<FieldError>> {
+    use pb::report::Stage as Wire;
+    let mut faults = Faults::default();
+    let stage = match message.stage {
+        Some(Wire::Checking(_)) => Some(Stage::Checking),
+        Some(Wire::Writing(writing)) => Some(Stage::Writing {
+            disk: faults.text("report.disk", writing.disk, 64),
+            done: writing.done.min(writing.total),
+            total: writing.total,
+        }),
+        Some(Wire::Finishing(_)) => Some(Stage::Finishing),
+        Some(Wire::Written(written)) => Some(Stage::Written {
+            disk: faults.text("report.disk", written.disk, 64),
+            written: written.written,
+            elapsed_ms: written.elapsed_ms,
+            peak_memory: written.peak_memory,
+        }),
+        Some(Wire::Failed(failed)) => Some(failure(&mut faults, failed)),
+        None => {
+            faults.add("report.stage", "is missing");
+            None
+        }
+    };
+    faults.into_result(stage.map(|stage| Report { epoch: message.epoch, stage }))
+}
+
+fn failure(faults: &mut Faults, message: pb::report::Failed) -> Stage {
+    let failure = message.failure.unwrap_or_default();
+    let kind = match failure.kind() {
+        pb::failure::Kind::Transient => ErrorKind::Transient,
+        pb::failure::Kind::Invalid => ErrorKind::Invalid,
+        pb::failure::Kind::Permanent | pb::failure::Kind::Unspecified => ErrorKind::Permanent,
+    };
+    let mut part = |name: &str, text: String| {
+        faults.text(&format!("report.failure.{name}"), text.replace('\n', " "), FAILURE)
+    };
+    let failure = Failure {
+        kind,
+        what: part("what", failure.what),
+        why: part("why", failure.why),
+        done: part("done", failure.done),
+        next: part("next", failure.next),
+        blames_host: message.blames_host,
+        attribute: Some(part("attribute", failure.attribute)).filter(|text| !text.is_empty()),
+    };
+    let touched_disk = if message.touched_disk { Touched::Yes } else { Touched::No };
+    Stage::Failed { failure, touched_disk }
+}
+
+/// Spells an order.
+pub(crate) fn order(assignment: &Assignment) -> pb::Order {
+    use pb::order::Task as Wire;
+    let task = match &assignment.task {
+        Task::Stay => Wire::Stay(pb::order::Stay {}),
+        Task::Deploy(work) => Wire::Deploy(deploy(work)),
+        Task::Leave(how) => Wire::Leave(leave(*how).into()),
+    };
+    pb::Order { epoch: assignment.epoch, task: Some(task) }
+}
+
+fn leave(leave: Leave) -> pb::Leave {
+    match leave {
+        Leave::Reboot => pb::Leave::Reboot,
+        Leave::PowerOff => pb::Leave::PowerOff,
+        Leave::Kexec => pb::Leave::Kexec,
+    }
+}
+
+fn deploy(work: &Deploy) -> pb::Deploy {
+    let root = machine::root_message(&work.root);
+    pb::Deploy {
+        expected_serial: work.identity.serial.clone().unwrap_or_default(),
+        expected_uuid: work.identity.uuid.clone().unwrap_or_default(),
+        expected_mac: work.identity.mac.map(|mac| mac.to_string()).unwrap_or_default(),
+        root_kind: root.kind,
+        root_min_size_bytes: root.min_size_bytes,
+        root_serial: root.serial,
+        root_wwn: root.wwn,
+        root_by_path: root.by_path,
+        manifest_path: work.manifest_path.clone(),
+        data_path: work.data_path.clone(),
+        manifest_digest: work.manifest_digest.clone(),
+        virtual_size: work.virtual_size.0,
+        seed: work.seed.clone(),
+    }
+}

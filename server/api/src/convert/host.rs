@@ -1,0 +1,238 @@
+//! Host on the wire, both ways.
+
+use std::collections::BTreeMap;
+
+use underlay_core::{
+    Bytes, FieldError, Name, Object,
+    bmc::Power,
+    host::{
+        Boot, BootMethod, Condition, Driver, Firmware, Health, Host, Identity, OnDestroy, Qemu, Redfish,
+        Spec, Status, Tls,
+    },
+};
+use underlay_proto::v1 as pb;
+
+use super::{faults::Faults, inventory, object};
+
+const FIRMWARE: [(&str, Firmware); 2] = [("uefi", Firmware::Uefi), ("bios", Firmware::Bios)];
+const METHODS: [(&str, BootMethod); 2] = [("pxe", BootMethod::Pxe), ("http", BootMethod::Http)];
+const ON_DESTROY: [(&str, OnDestroy); 2] =
+    [("power_off", OnDestroy::PowerOff), ("forget", OnDestroy::Forget)];
+
+/// The longest CA bundle of a BMC, in bytes.
+const CA_PEM: usize = 64 << 10;
+
+/// Reads a spec.
+///
+/// # Errors
+/// Every fault, at its attribute.
+pub(crate) fn spec(message: pb::HostSpec) -> Result<Spec, Vec<FieldError>> {
+    let mut faults = Faults::default();
+    let pool = faults.parse_optional::<Name>("pool", &message.pool).unwrap_or_default();
+    let labels = labels(&mut faults, message.labels);
+    let identity = identity(&mut faults, message.identity.unwrap_or_default());
+    let boot = boot(&mut faults, message.boot.unwrap_or_default());
+    let driver = match message.driver {
+        Some(pb::host_spec::Driver::Redfish(message)) => Some(Driver::Redfish(redfish(&mut faults, message))),
+        Some(pb::host_spec::Driver::Qemu(message)) => Some(Driver::Qemu(qemu(&mut faults, message))),
+        None => {
+            faults.add("redfish", "a host needs exactly one of redfish = {...} and qemu = {...}");
+            None
+        }
+    };
+    let on_destroy = faults.word("on_destroy", &message.on_destroy, &ON_DESTROY, OnDestroy::PowerOff);
+    let protected = message.protected;
+    let pool = pool.to_string();
+    faults.into_result(driver.map(|driver| Spec {
+        pool,
+        labels,
+        identity,
+        boot,
+        driver,
+        protected,
+        on_destroy,
+    }))
+}
+
+fn labels(
+    faults: &mut Faults,
+    labels: std::collections::HashMap<String, String>,
+) -> BTreeMap<String, String> {
+    faults
+        .map("labels", labels)
+        .into_iter()
+        .map(|(name, value)| {
+            let value = faults.text(&format!("labels.{name}"), value, 256);
+            (name, value)
+        })
+        .collect()
+}
+
+fn identity(faults: &mut Faults, message: pb::HostIdentity) -> Identity {
+    Identity {
+        boot_mac: faults.parse_optional("identity.boot_mac", &message.boot_mac),
+        serial: faults.optional("identity.serial", message.serial),
+        uuid: faults.parse_optional("identity.uuid", &message.uuid),
+    }
+}
+
+fn boot(faults: &mut Faults, message: pb::HostBoot) -> Boot {
+    let mode = faults.word("boot.mode", &message.mode, &FIRMWARE, Firmware::Uefi);
+    let mut methods: Vec<BootMethod> = faults
+        .list("boot.methods", message.methods)
+        .iter()
+        .enumerate()
+        .map(|(at, method)| faults.word(&format!("boot.methods.{at}"), method, &METHODS, BootMethod::Pxe))
+        .collect();
+    if methods.is_empty() {
+        methods.push(BootMethod::Pxe);
+    }
+    Boot { mode, methods }
+}
+
+fn redfish(faults: &mut Faults, message: pb::RedfishDriver) -> Redfish {
+    let pem = message.ca_pem;
+    if pem.len() > CA_PEM {
+        faults.add("redfish.ca_pem", format!("is longer than {CA_PEM} bytes"));
+    }
+    let tls = match message.tls.as_str() {
+        "ca" if pem.is_empty() => {
+            faults.add("redfish.ca_pem", "tls = \"ca\" needs the CA's certificate in PEM");
+            Tls::Pin
+        }
+        "ca" => Tls::Ca { pem },
+        _ if !pem.is_empty() => {
+            faults.add("redfish.ca_pem", "is used with tls = \"ca\" only");
+            Tls::Pin
+        }
+        "" | "pin" => Tls::Pin,
+        "insecure" => Tls::Insecure,
+        _ => {
+            faults.add("redfish.tls", "use one of \"pin\", \"ca\", \"insecure\"");
+            Tls::Pin
+        }
+    };
+    let credential = faults.text("redfish.credential", message.credential, 512);
+    if credential.is_empty() {
+        faults.add("redfish.credential", "name the credential to log in with: underlay_credential.NAME.name");
+    }
+    Redfish {
+        address: faults.text("redfish.address", message.address, 512),
+        credential,
+        tls,
+        system: faults.optional("redfish.system", message.system),
+    }
+}
+
+fn qemu(faults: &mut Faults, message: pb::QemuDriver) -> Qemu {
+    let forward = faults
+        .list("qemu.forward", message.forward)
+        .into_iter()
+        .enumerate()
+        .filter_map(|(at, port)| faults.narrow(&format!("qemu.forward.{at}"), port))
+        .collect();
+    Qemu {
+        cpus: message.cpus,
+        memory: Bytes(message.memory_bytes),
+        disks: faults.list("qemu.disks", message.disk_bytes).into_iter().map(Bytes).collect(),
+        forward,
+        tap: tap(faults, message.tap),
+    }
+}
+
+/// A tap device's name ends up in QEMU's arguments: no comma, no white space.
+fn tap(faults: &mut Faults, name: String) -> Option<String> {
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if name.len() > 15 || !name.chars().all(known) {
+        faults.add("qemu.tap", "an interface name has 1 to 15 of a-z, A-Z, 0-9, '.', '-' and '_'");
+        return None;
+    }
+    Some(name).filter(|name| !name.is_empty())
+}
+
+fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> String {
+    words.iter().find(|(_, known)| *known == value).map(|(word, _)| (*word).to_owned()).unwrap_or_default()
+}
+
+/// Spells a spec.
+pub(crate) fn spec_message(spec: &Spec) -> pb::HostSpec {
+    let identity = pb::HostIdentity {
+        boot_mac: spec.identity.boot_mac.map(|mac| mac.to_string()).unwrap_or_default(),
+        serial: spec.identity.serial.clone().unwrap_or_default(),
+        uuid: spec.identity.uuid.map(|uuid| uuid.to_string()).unwrap_or_default(),
+    };
+    let boot = pb::HostBoot {
+        mode: word(&FIRMWARE, spec.boot.mode),
+        methods: spec.boot.methods.iter().map(|method| word(&METHODS, *method)).collect(),
+    };
+    let driver = match &spec.driver {
+        Driver::Redfish(redfish) => pb::host_spec::Driver::Redfish(redfish_message(redfish)),
+        Driver::Qemu(qemu) => pb::host_spec::Driver::Qemu(pb::QemuDriver {
+            cpus: qemu.cpus,
+            memory_bytes: qemu.memory.0,
+            disk_bytes: qemu.disks.iter().map(|size| size.0).collect(),
+            forward: qemu.forward.iter().map(|port| u32::from(*port)).collect(),
+            tap: qemu.tap.clone().unwrap_or_default(),
+        }),
+    };
+    pb::HostSpec {
+        pool: spec.pool.clone(),
+        labels: spec.labels.clone().into_iter().collect(),
+        identity: Some(identity),
+        boot: Some(boot),
+        driver: Some(driver),
+        protected: spec.protected,
+        on_destroy: word(&ON_DESTROY, spec.on_destroy),
+    }
+}
+
+fn redfish_message(redfish: &Redfish) -> pb::RedfishDriver {
+    let (tls, ca_pem) = match &redfish.tls {
+        Tls::Pin => ("pin", String::new()),
+        Tls::Ca { pem } => ("ca", pem.clone()),
+        Tls::Insecure => ("insecure", String::new()),
+    };
+    pb::RedfishDriver {
+        address: redfish.address.clone(),
+        credential: redfish.credential.clone(),
+        tls: tls.to_owned(),
+        ca_pem,
+        system: redfish.system.clone().unwrap_or_default(),
+    }
+}
+
+fn status_message(status: &Status) -> pb::HostStatus {
+    let power = match status.power {
+        Some(Power::On) => "on",
+        Some(Power::Off) => "off",
+        Some(Power::Unknown) | None => "unknown",
+    };
+    pb::HostStatus {
+        power: power.to_owned(),
+        inventory: status.inventory.as_ref().map(inventory::message),
+        inventoried_at: status.inventoried_at.map(object::timestamp),
+        machine: status.machine.clone().unwrap_or_default(),
+        forwards: status.forwards.clone().into_iter().collect(),
+        boot_mac: status.boot_mac.map(|mac| mac.to_string()).unwrap_or_default(),
+        conditions: status.conditions.iter().map(condition).collect(),
+    }
+}
+
+fn condition(condition: &Condition) -> pb::Condition {
+    pb::Condition {
+        name: condition.name.clone(),
+        good: condition.health == Health::Good,
+        reason: condition.reason.clone(),
+        since: Some(object::timestamp(condition.since)),
+    }
+}
+
+/// Spells a host.
+pub(crate) fn message(host: &Object<Host>) -> pb::Host {
+    pb::Host {
+        meta: Some(object::meta(&host.meta)),
+        spec: Some(spec_message(&host.spec)),
+        status: Some(status_message(&host.status)),
+        standing: Some(object::standing(host)),
+    }
+}

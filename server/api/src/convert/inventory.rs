@@ -1,0 +1,114 @@
+//! What an agent found: read from an agent that may lie or be broken, so bounded in count and length; spelled for readers.
+
+use underlay_core::{
+    Bytes, FieldError,
+    agent::{Disk, Inventory, Nic},
+};
+use underlay_proto::v1 as pb;
+
+use super::faults::Faults;
+
+/// Reads an inventory.
+///
+/// # Errors
+/// Each text, list or address that is out of bounds.
+pub(crate) fn inventory(message: pb::Inventory) -> Result<Inventory, Vec<FieldError>> {
+    let mut faults = Faults::default();
+    let disks = faults.list("inventory.disks", message.disks);
+    let nics = faults.list("inventory.nics", message.nics);
+    let inventory = Inventory {
+        serial: faults.optional("inventory.serial", message.serial),
+        uuid: faults.optional("inventory.uuid", message.uuid).map(|uuid| uuid.to_lowercase()),
+        vendor: faults.optional("inventory.vendor", message.vendor),
+        product: faults.optional("inventory.product", message.product),
+        arch: faults.text("inventory.arch", message.arch, 32),
+        firmware: faults.text("inventory.firmware", message.firmware, 32),
+        firmware_version: faults.optional("inventory.firmware_version", message.firmware_version),
+        cpu_model: faults.optional("inventory.cpu_model", message.cpu_model),
+        cpus: message.cpus,
+        memory: Bytes(message.memory_bytes),
+        tpm: message.tpm,
+        disks: disks.into_iter().map(|message| disk(&mut faults, message)).collect(),
+        nics: nics.into_iter().filter_map(|message| nic(&mut faults, message)).collect(),
+    };
+    faults.into_result(Some(inventory))
+}
+
+fn disk(faults: &mut Faults, message: pb::Disk) -> Disk {
+    let at = "inventory.disks";
+    Disk {
+        name: faults.text(at, message.name, 64),
+        by_path: faults.optional(at, message.by_path),
+        serial: faults.optional(at, message.serial),
+        wwn: faults.optional(at, message.wwn),
+        model: faults.optional(at, message.model),
+        kind: faults.text(at, message.kind, 32),
+        size: Bytes(message.size_bytes),
+        sector: message.sector_bytes,
+        excluded: faults.optional(at, message.excluded),
+    }
+}
+
+fn nic(faults: &mut Faults, message: pb::Nic) -> Option<Nic> {
+    let at = "inventory.nics";
+    Some(Nic {
+        name: faults.text(at, message.name, 64),
+        mac: faults.parse(at, &message.mac)?,
+        link: message.link,
+        speed: Some(message.speed_mbps).filter(|speed| *speed != 0),
+        addresses: faults
+            .list(at, message.addresses)
+            .iter()
+            .filter_map(|address| faults.parse(at, address))
+            .collect(),
+        driver: faults.optional(at, message.driver),
+        boot: message.boot,
+    })
+}
+
+/// Spells an inventory.
+pub(crate) fn message(inventory: &Inventory) -> pb::Inventory {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    pb::Inventory {
+        serial: text(&inventory.serial),
+        uuid: text(&inventory.uuid),
+        vendor: text(&inventory.vendor),
+        product: text(&inventory.product),
+        arch: inventory.arch.clone(),
+        firmware: inventory.firmware.clone(),
+        firmware_version: text(&inventory.firmware_version),
+        cpu_model: text(&inventory.cpu_model),
+        cpus: inventory.cpus,
+        memory_bytes: inventory.memory.0,
+        tpm: inventory.tpm,
+        disks: inventory.disks.iter().map(disk_message).collect(),
+        nics: inventory.nics.iter().map(nic_message).collect(),
+    }
+}
+
+fn disk_message(disk: &Disk) -> pb::Disk {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    pb::Disk {
+        name: disk.name.clone(),
+        by_path: text(&disk.by_path),
+        serial: text(&disk.serial),
+        wwn: text(&disk.wwn),
+        model: text(&disk.model),
+        kind: disk.kind.clone(),
+        size_bytes: disk.size.0,
+        sector_bytes: disk.sector,
+        excluded: text(&disk.excluded),
+    }
+}
+
+fn nic_message(nic: &Nic) -> pb::Nic {
+    pb::Nic {
+        name: nic.name.clone(),
+        mac: nic.mac.to_string(),
+        link: nic.link,
+        speed_mbps: nic.speed.unwrap_or_default(),
+        addresses: nic.addresses.iter().map(ToString::to_string).collect(),
+        driver: nic.driver.clone().unwrap_or_default(),
+        boot: nic.boot,
+    }
+}

@@ -1,0 +1,97 @@
+//! Operations, history and evidence, spelled for readers.
+
+use underlay_core::{
+    Key,
+    agent::Stage,
+    observation::{Body, Observation},
+};
+use underlay_proto::v1 as pb;
+use underlay_store::{Record, event, operation};
+
+use super::object;
+
+/// Spells an operation on the object of that key.
+pub(crate) fn operation(operation: &operation::Operation, key: Option<&Key>) -> pb::Operation {
+    pb::Operation {
+        id: operation.id.to_string(),
+        kind: operation.kind.to_string(),
+        object_id: operation.object.to_string(),
+        key: key.map(object::key_message),
+        verb: operation.verb.to_string(),
+        generation: operation.generation,
+        started_at: Some(object::timestamp(operation.started_at)),
+        finished_at: operation.finished_at.map(object::timestamp),
+        failure: operation.failure.as_ref().map(object::failure),
+        steps: operation.steps.iter().map(step).collect(),
+    }
+}
+
+fn step(step: &operation::OperationStep) -> pb::Step {
+    pb::Step {
+        phase: step.phase.clone(),
+        entered_at: Some(object::timestamp(step.entered_at)),
+        left_at: step.left_at.map(object::timestamp),
+        note: step.note.clone(),
+    }
+}
+
+/// Spells how an object of any kind stands.
+pub(crate) fn standing(record: &Record) -> pb::Standing {
+    object::standing_of(&record.raw.progress, &record.phase, record.settled)
+}
+
+/// Spells a line of history.
+pub(crate) fn event(event: &event::Event) -> pb::Event {
+    pb::Event {
+        at: Some(object::timestamp(event.at)),
+        phase: event.phase.clone(),
+        text: event.text.clone(),
+        decided_at: event.decided_at.clone(),
+    }
+}
+
+/// Puts an observation into words.
+pub(crate) fn evidence(seen: &Observation) -> pb::Evidence {
+    pb::Evidence {
+        source: seen.source.as_str().to_owned(),
+        at: Some(object::timestamp(seen.at)),
+        text: words(&seen.body),
+    }
+}
+
+fn words(body: &Body) -> String {
+    match body {
+        Body::Inventory { epoch, inventory } => format!(
+            "the agent of boot {epoch} found {} CPUs, {} of memory, {} disks and {} NICs",
+            inventory.cpus,
+            inventory.memory,
+            inventory.disks.len(),
+            inventory.nics.len()
+        ),
+        Body::Report(report) => stage(&report.stage),
+        Body::PhoneHome { epoch, address, .. } => {
+            format!("the system installed by deployment {epoch} called from {address}")
+        }
+        Body::Boot { what } => what.clone(),
+        Body::Intruder { epoch, key, address } => {
+            let key = key.get(..16).unwrap_or(key);
+            format!("{address} tried to redeem the token of boot {epoch} with a second key ({key}..)")
+        }
+        Body::Import { read, total: 0 } => format!("{read} bytes of the source are read"),
+        Body::Import { read, total } => format!("{read} of {total} bytes of the source are read"),
+    }
+}
+
+fn stage(stage: &Stage) -> String {
+    match stage {
+        Stage::Checking => "the agent checks which machine and which disk it has".into(),
+        Stage::Writing { disk, done, total } => {
+            format!("the agent has dealt with {done} of {total} bytes on {disk}")
+        }
+        Stage::Finishing => "the image is on the disk and verified; the agent writes the seed".into(),
+        Stage::Written { disk, written, elapsed_ms, .. } => {
+            format!("the agent wrote {written} bytes to {disk} in {} ms", elapsed_ms)
+        }
+        Stage::Failed { failure, .. } => format!("the agent failed: {failure}"),
+    }
+}

@@ -1,0 +1,392 @@
+//! Every spec survives the wire; every mistake is found at its attribute.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr},
+};
+
+use ipnet::{IpNet, Ipv4Net};
+use proptest::{collection, option, prelude::*, sample::select};
+use underlay_core::{
+    Bytes, FieldError, Key, Mac,
+    agent::{Disk, Inventory, Nic},
+    credential,
+    host::{self, Boot, BootMethod, Driver, Firmware, Identity, OnDestroy, Qemu, Redfish, Tls},
+    image,
+    machine::{self, Address, Aspect, Bond, Disruption, Dns, Redeploy, RootHint, Vlan, WaitFor},
+    network,
+};
+use underlay_proto::v1 as pb;
+
+use super::*;
+
+fn text() -> impl Strategy<Value = String> {
+    "[a-zA-Z0-9 ._-]{1,20}"
+}
+
+fn some_mac() -> impl Strategy<Value = Mac> {
+    any::<[u8; 6]>().prop_map(Mac)
+}
+
+fn key() -> Key {
+    let name = |text: &str| text.parse().unwrap();
+    Key { site: name("default"), owner: name("default"), name: name("web-0") }
+}
+
+prop_compose! {
+    fn redfish()(
+        address in text(), credential in text(), system in option::of(text()),
+        tls in prop_oneof![
+            Just(Tls::Pin), Just(Tls::Insecure), "[ -~\n]{1,50}".prop_map(|pem| Tls::Ca { pem })
+        ],
+    ) -> Driver {
+        Driver::Redfish(Redfish { address, credential, tls, system })
+    }
+}
+
+prop_compose! {
+    fn qemu()(
+        cpus in any::<u32>(), memory in any::<u64>(), disks in collection::vec(any::<u64>(), 0..9),
+        forward in collection::vec(any::<u16>(), 0..9), tap in option::of("[a-z0-9]{1,15}"),
+    ) -> Driver {
+        let disks = disks.into_iter().map(Bytes).collect();
+        Driver::Qemu(Qemu { cpus, memory: Bytes(memory), disks, forward, tap })
+    }
+}
+
+prop_compose! {
+    fn host_spec()(
+        pool in "[a-z0-9]{1,9}",
+        labels in collection::btree_map(text(), text(), 0..4),
+        identity in (option::of(some_mac()), option::of(text()), option::of(any::<u128>())),
+        mode in select(vec![Firmware::Bios, Firmware::Uefi]),
+        methods in collection::vec(select(vec![BootMethod::Pxe, BootMethod::Http]), 1..3),
+        driver in prop_oneof![redfish(), qemu()],
+        protected in any::<bool>(),
+        on_destroy in select(vec![OnDestroy::Forget, OnDestroy::PowerOff]),
+    ) -> host::Spec {
+        let (boot_mac, serial, uuid) = identity;
+        let identity = Identity { boot_mac, serial, uuid: uuid.map(uuid::Uuid::from_u128) };
+        host::Spec { pool, labels, identity, boot: Boot { mode, methods }, driver, protected, on_destroy }
+    }
+}
+
+prop_compose! {
+    fn network_spec()(
+        cidr in (any::<u32>(), 0_u8..=32),
+        gateway in option::of(any::<u32>()),
+        dns in collection::vec(any::<u32>(), 0..4),
+        domain in option::of(text()),
+        dhcp in (
+            select(vec![network::Mode::Server, network::Mode::Proxy, network::Mode::Off]),
+            option::of(any::<(u32, u32)>()), option::of("[a-z0-9]{1,15}"), 1..u32::MAX,
+        ),
+        unknown in option::of(select(vec![
+            network::Unknown::Discover, network::Unknown::LocalDisk, network::Unknown::Ignore,
+        ])),
+        reservations in collection::btree_map(some_mac(), any::<u32>().prop_map(Ipv4Addr::from), 0..5),
+    ) -> network::Spec {
+        let (mode, range, interface, lease_seconds) = dhcp;
+        let range = range.map(|(first, last)| (Ipv4Addr::from(first), Ipv4Addr::from(last)));
+        network::Spec {
+            cidr: Ipv4Net::new(cidr.0.into(), cidr.1).unwrap(),
+            gateway: gateway.map(Ipv4Addr::from),
+            dns: dns.into_iter().map(Ipv4Addr::from).collect(),
+            domain,
+            dhcp: network::Dhcp { mode, range, interface, lease_seconds },
+            unknown,
+            reservations,
+        }
+    }
+}
+
+fn address() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)]
+}
+
+fn cidr() -> impl Strategy<Value = IpNet> {
+    (address(), 0_u8..=32).prop_map(|(address, length)| IpNet::new(address, length).unwrap())
+}
+
+prop_compose! {
+    fn machine_network()(
+        bonds in collection::btree_map("[a-z0-9]{1,9}", (
+            collection::vec("[a-z0-9]{1,9}", 0..3), text(), option::of(68_u16..),
+        ), 0..3),
+        vlans in collection::btree_map("[a-z0-9]{1,9}", ("[a-z0-9]{1,9}", any::<u16>(), option::of(68_u16..)), 0..3),
+        addresses in collection::btree_map("[a-z0-9]{1,9}", (
+            collection::vec(cidr(), 0..3), option::of(address()), option::of(any::<bool>()),
+        ), 0..3),
+        servers in collection::vec(address(), 0..3),
+        search in collection::vec("[a-z.]{1,20}", 0..3),
+    ) -> machine::Network {
+        let bond = |(nics, mode, mtu)| Bond { nics, mode, mtu };
+        let vlan = |(link, id, mtu)| Vlan { link, id, mtu };
+        let address = |(cidrs, gateway, dhcp)| Address { cidrs, gateway, dhcp };
+        fn each<A, B>(map: BTreeMap<String, A>, to: impl Fn(A) -> B) -> BTreeMap<String, B> {
+            map.into_iter().map(|(name, it)| (name, to(it))).collect()
+        }
+        machine::Network {
+            bonds: each(bonds, bond),
+            vlans: each(vlans, vlan),
+            addresses: each(addresses, address),
+            dns: Dns { servers, search },
+        }
+    }
+}
+
+prop_compose! {
+    fn machine_spec()(
+        names in (text(), text(), text()),
+        root in (option::of(text()), option::of(1..u64::MAX), option::of(text()), option::of(text()), option::of(text())),
+        network in option::of(machine_network()),
+        ssh_keys in collection::vec("ssh-ed25519 [A-Za-z0-9]{1,40}", 0..4),
+        user_data_digest in option::of("[0-9a-f]{64}"),
+        allow_disruption in select(vec![
+            Disruption::None, Disruption::Reboot, Disruption::EraseRoot, Disruption::EraseAll, Disruption::Move,
+        ]),
+        redeploy in (collection::btree_set(
+            select(vec![Aspect::Image, Aspect::Config, Aspect::Network, Aspect::Root]), 0..4,
+        ), 1..i64::MAX),
+        wait_for in select(vec![WaitFor::Booted, WaitFor::Written]),
+    ) -> machine::Spec {
+        let (hostname, image, host) = names;
+        let (kind, min_size, serial, wwn, by_path) = root;
+        machine::Spec {
+            hostname, image, host,
+            root: RootHint { kind, min_size: min_size.map(Bytes), serial, wwn, by_path },
+            network, ssh_keys, user_data_digest, allow_disruption,
+            redeploy: Redeploy { on: redeploy.0, generation: redeploy.1 },
+            wait_for,
+        }
+    }
+}
+
+prop_compose! {
+    fn inventory()(
+        texts in collection::vec(option::of("[a-z0-9-]{1,20}"), 6),
+        cpus in any::<u32>(), memory in any::<u64>(), tpm in any::<bool>(),
+        disks in collection::vec((text(), option::of(text()), option::of(text()), any::<u64>()), 0..4),
+        nics in collection::vec((text(), some_mac(), option::of(1..u32::MAX), collection::vec(address(), 0..3)), 0..4),
+    ) -> Inventory {
+        let mut texts = texts.into_iter();
+        let mut next = || texts.next().flatten();
+        Inventory {
+            serial: next(), uuid: next(), vendor: next(), product: next(),
+            arch: "x86_64".into(), firmware: "uefi".into(),
+            firmware_version: next(), cpu_model: next(), cpus, memory: Bytes(memory), tpm,
+            disks: disks.into_iter().map(|(name, serial, excluded, size)| Disk {
+                name, serial, excluded, size: Bytes(size), sector: 512, kind: "ssd".into(), ..Disk::default()
+            }).collect(),
+            nics: nics.into_iter().map(|(name, mac, speed, addresses)| Nic {
+                name, mac, link: true, speed, addresses, driver: None, boot: false,
+            }).collect(),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_host_survives_the_wire(spec in host_spec()) {
+        prop_assert_eq!(host::spec(host::spec_message(&spec)), Ok(spec));
+    }
+
+    #[test]
+    fn a_network_survives_the_wire(spec in network_spec()) {
+        prop_assert_eq!(network::spec(network::spec_message(&spec)), Ok(spec));
+    }
+
+    #[test]
+    fn a_machine_survives_the_wire(spec in machine_spec()) {
+        prop_assert_eq!(machine::spec(machine::spec_message(&spec), &key()), Ok(spec));
+    }
+
+    #[test]
+    fn a_credential_survives_the_wire(username in text(), secret_version in any::<i64>()) {
+        let spec = credential::Spec { username, secret_version };
+        prop_assert_eq!(credential::spec(credential::spec_message(&spec)), Ok(spec));
+    }
+
+    #[test]
+    fn an_image_survives_the_wire(url in text(), digest in any::<[u8; 32]>(), arch in text()) {
+        let spec = image::Spec { url, sha256: image::Sha256::from_bytes(digest), arch };
+        prop_assert_eq!(image::spec(image::spec_message(&spec)), Ok(spec));
+    }
+
+    #[test]
+    fn an_inventory_survives_the_wire(found in inventory()) {
+        prop_assert_eq!(inventory::inventory(inventory::message(&found)), Ok(found));
+    }
+}
+
+fn paths<T: std::fmt::Debug>(read: Result<T, Vec<FieldError>>) -> BTreeSet<String> {
+    read.expect_err("is wrong").into_iter().map(|fault| fault.attribute).collect()
+}
+
+fn set<const N: usize>(paths: [&str; N]) -> BTreeSet<String> {
+    paths.into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn an_empty_machine_has_the_documented_defaults() {
+    let message = pb::MachineSpec { host: "lab-1".into(), ..Default::default() };
+    let spec = machine::spec(message, &key()).unwrap();
+    assert_eq!(spec.hostname, "web-0");
+    assert_eq!(spec.allow_disruption, Disruption::Reboot);
+    assert_eq!(spec.redeploy, Redeploy::default());
+    assert_eq!(spec.wait_for, WaitFor::Booted);
+    assert_eq!(spec.network, None);
+}
+
+#[test]
+fn an_empty_host_has_the_documented_defaults() {
+    let driver = pb::host_spec::Driver::Qemu(pb::QemuDriver::default());
+    let spec = host::spec(pb::HostSpec { driver: Some(driver), ..Default::default() }).unwrap();
+    assert_eq!(spec.pool, "default");
+    assert_eq!(spec.boot, Boot::default());
+    assert_eq!(spec.on_destroy, OnDestroy::PowerOff);
+}
+
+#[test]
+fn faults_of_a_host_stand_at_their_attributes() {
+    let redfish = pb::RedfishDriver { tls: "maybe".into(), address: "x".repeat(600), ..Default::default() };
+    let message = pb::HostSpec {
+        pool: "A pool".into(),
+        identity: Some(pb::HostIdentity { boot_mac: "no".into(), uuid: "no".into(), ..Default::default() }),
+        boot: Some(pb::HostBoot { mode: "floppy".into(), methods: vec!["pxe".into(), "tape".into()] }),
+        driver: Some(pb::host_spec::Driver::Redfish(redfish)),
+        on_destroy: "explode".into(),
+        ..Default::default()
+    };
+    let expected = set([
+        "pool",
+        "identity.boot_mac",
+        "identity.uuid",
+        "boot.mode",
+        "boot.methods.1",
+        "redfish.tls",
+        "redfish.address",
+        "redfish.credential",
+        "on_destroy",
+    ]);
+    assert_eq!(paths(host::spec(message)), expected);
+    assert_eq!(paths(host::spec(pb::HostSpec::default())), set(["redfish"]));
+}
+
+#[test]
+fn faults_of_a_qemu_host_stand_at_their_attributes() {
+    let qemu =
+        pb::QemuDriver { forward: vec![22, 70_000], tap: "tap0,script=/x".into(), ..Default::default() };
+    let driver = Some(pb::host_spec::Driver::Qemu(qemu));
+    let message = pb::HostSpec { driver, ..Default::default() };
+    assert_eq!(paths(host::spec(message)), set(["qemu.forward.1", "qemu.tap"]));
+}
+
+#[test]
+fn faults_of_a_network_stand_at_their_attributes() {
+    let message = pb::NetworkSpec {
+        cidr: "10.0.0.0/33".into(),
+        gateway: "ten".into(),
+        dns: vec!["10.0.0.1".into(), "::1".into()],
+        dhcp: Some(pb::Dhcp { mode: "server".into(), range_first: "10.0.0.9".into(), ..Default::default() }),
+        unknown: "guess".into(),
+        reservations: [("52:54:00:00:00:01".to_owned(), "x".to_owned())].into(),
+        ..Default::default()
+    };
+    let expected =
+        set(["cidr", "gateway", "dns.1", "dhcp.range", "unknown", "reservations.52:54:00:00:00:01"]);
+    assert_eq!(paths(network::spec(message)), expected);
+    let silent = pb::NetworkSpec { cidr: "10.0.0.0/24".into(), ..Default::default() };
+    assert_eq!(paths(network::spec(silent)), set(["dhcp.mode"]));
+}
+
+#[test]
+fn one_mac_in_two_spellings_is_refused() {
+    let message = pb::NetworkSpec {
+        cidr: "10.0.0.0/24".into(),
+        dhcp: Some(pb::Dhcp { mode: "off".into(), ..Default::default() }),
+        reservations: [
+            ("52:54:00:00:00:01".to_owned(), "10.0.0.1".to_owned()),
+            ("52-54-00-00-00-01".to_owned(), "10.0.0.2".to_owned()),
+        ]
+        .into(),
+        ..Default::default()
+    };
+    assert_eq!(paths(network::spec(message)), set(["reservations.52:54:00:00:00:01"]));
+}
+
+#[test]
+fn faults_of_a_machine_stand_at_their_attributes() {
+    let vlan = pb::Vlan { link: "bond0".into(), id: 70_000, mtu: 9 };
+    let address = pb::LinkAddress { cidrs: vec!["10.0.0.1/99".into()], gateway: "x".into(), dhcp: None };
+    let message = pb::MachineSpec {
+        network: Some(pb::MachineNetwork {
+            vlans: [("v220".to_owned(), vlan)].into(),
+            addresses: [("v220".to_owned(), address)].into(),
+            dns_servers: vec!["nowhere".into()],
+            ..Default::default()
+        }),
+        allow_disruption: "everything".into(),
+        redeploy: Some(pb::Redeploy { on: vec!["image".into(), "moon".into()], generation: 1 }),
+        wait_for: "christmas".into(),
+        user_data_digest: "abc".into(),
+        ..Default::default()
+    };
+    let expected = set([
+        "host",
+        "network.vlans.v220.id",
+        "network.vlans.v220.mtu",
+        "network.addresses.v220.cidrs.0",
+        "network.addresses.v220.gateway",
+        "network.dns.servers.0",
+        "allow_disruption",
+        "redeploy.on.1",
+        "wait_for",
+        "user_data",
+    ]);
+    assert_eq!(paths(machine::spec(message, &key())), expected);
+}
+
+#[test]
+fn faults_of_an_image_stand_at_their_attributes() {
+    let message = pb::ImageSpec { url: "x".repeat(5000), sha256: "12".into(), arch: String::new() };
+    assert_eq!(paths(image::spec(message)), set(["source.url", "source.sha256"]));
+}
+
+#[test]
+fn hostile_sizes_are_refused_before_they_are_kept() {
+    let many = |count: usize| (0..count).map(|at| (format!("l{at}"), "x".to_owned())).collect();
+    let driver = Some(pb::host_spec::Driver::Qemu(pb::QemuDriver::default()));
+    let labels = pb::HostSpec { labels: many(100_000), driver: driver.clone(), ..Default::default() };
+    assert_eq!(paths(host::spec(labels)), set(["labels"]));
+    let long = [("x".repeat(1 << 20), String::new())].into();
+    assert_eq!(
+        paths(host::spec(pb::HostSpec { labels: long, driver, ..Default::default() })),
+        set(["labels"])
+    );
+    let keys = pb::MachineSpec {
+        host: "h".into(),
+        ssh_keys: vec!["x".repeat(20 << 10), "a\nb".into()],
+        ..Default::default()
+    };
+    assert_eq!(paths(machine::spec(keys, &key())), set(["ssh_keys.0", "ssh_keys.1"]));
+    let disks = pb::Inventory { disks: vec![pb::Disk::default(); 10_000], ..Default::default() };
+    assert_eq!(paths(inventory::inventory(disks)), set(["inventory.disks"]));
+}
+
+#[test]
+fn no_more_faults_are_told_than_anybody_reads() {
+    let forward = vec![70_000; 256];
+    let driver = pb::host_spec::Driver::Qemu(pb::QemuDriver { forward, ..Default::default() });
+    let faults = host::spec(pb::HostSpec { driver: Some(driver), ..Default::default() }).expect_err("wrong");
+    assert_eq!(faults.len(), 100);
+}
+
+#[test]
+fn a_report_without_a_stage_or_with_a_book_in_it_is_refused() {
+    assert_eq!(paths(agent::report(pb::Report::default())), set(["report.stage"]));
+    let failure = pb::Failure { why: "x".repeat(1 << 20), ..Default::default() };
+    let failed = pb::report::Failed { failure: Some(failure), ..Default::default() };
+    let message = pb::Report { epoch: 1, stage: Some(pb::report::Stage::Failed(failed)) };
+    assert_eq!(paths(agent::report(message)), set(["report.failure.why"]));
+}

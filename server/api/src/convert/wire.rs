@@ -1,0 +1,91 @@
+//! The one trait that ties a noun to its messages, so that the services are written once for all nouns.
+
+use underlay_core::{
+    FieldError, Key, Noun, Object, credential::Credential, host::Host, image::Image, machine::Machine,
+    network::Network,
+};
+use underlay_proto::v1 as pb;
+
+use super::{credential, host, image, machine, network};
+
+/// A noun that travels.
+pub(crate) trait Wire: Noun + Sized {
+    /// The object as it travels.
+    type Message: Send + 'static;
+    /// Its spec as it travels.
+    type SpecMessage: Default + Send + 'static;
+
+    /// Reads a spec; `key` fills in what defaults to the object's name.
+    ///
+    /// # Errors
+    /// Every fault, at its attribute.
+    fn spec(message: Self::SpecMessage, key: &Key) -> Result<Self::Spec, Vec<FieldError>>;
+
+    /// Spells the object.
+    fn message(object: &Object<Self>) -> Self::Message;
+}
+
+impl Wire for Host {
+    type Message = pb::Host;
+    type SpecMessage = pb::HostSpec;
+
+    fn spec(message: pb::HostSpec, _: &Key) -> Result<Self::Spec, Vec<FieldError>> {
+        host::spec(message)
+    }
+
+    fn message(object: &Object<Self>) -> pb::Host {
+        host::message(object)
+    }
+}
+
+impl Wire for Network {
+    type Message = pb::Network;
+    type SpecMessage = pb::NetworkSpec;
+
+    fn spec(message: pb::NetworkSpec, _: &Key) -> Result<Self::Spec, Vec<FieldError>> {
+        network::spec(message)
+    }
+
+    fn message(object: &Object<Self>) -> pb::Network {
+        network::message(object)
+    }
+}
+
+impl Wire for Credential {
+    type Message = pb::Credential;
+    type SpecMessage = pb::CredentialSpec;
+
+    fn spec(message: pb::CredentialSpec, _: &Key) -> Result<Self::Spec, Vec<FieldError>> {
+        credential::spec(message)
+    }
+
+    fn message(object: &Object<Self>) -> pb::Credential {
+        credential::message(object)
+    }
+}
+
+impl Wire for Image {
+    type Message = pb::Image;
+    type SpecMessage = pb::ImageSpec;
+
+    fn spec(message: pb::ImageSpec, _: &Key) -> Result<Self::Spec, Vec<FieldError>> {
+        image::spec(message)
+    }
+
+    fn message(object: &Object<Self>) -> pb::Image {
+        image::message(object)
+    }
+}
+
+impl Wire for Machine {
+    type Message = pb::Machine;
+    type SpecMessage = pb::MachineSpec;
+
+    fn spec(message: pb::MachineSpec, key: &Key) -> Result<Self::Spec, Vec<FieldError>> {
+        machine::spec(message, key)
+    }
+
+    fn message(object: &Object<Self>) -> pb::Machine {
+        machine::message(object)
+    }
+}

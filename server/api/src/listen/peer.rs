@@ -1,0 +1,36 @@
+//! What is known of a caller from its connection alone; services find it in a request's extensions.
+
+use std::net::SocketAddr;
+
+use crate::tls::AgentIdentity;
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// How it came in.
+    pub transport: Transport,
+    /// Its address; a unix socket has none.
+    pub address: Option<SocketAddr>,
+    /// The agent its verified certificate names, if it showed one.
+    pub agent: Option<AgentIdentity>,
+}
+
+/// How a caller came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TLS.
+    Tls,
+    /// Plaintext over the loopback interface.
+    Loopback,
+    /// A unix socket: whoever may open it is an admin, as the file's permissions say.
+    Unix,
+}
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.address, self.transport) {
+            (Some(address), _) => write!(f, "{address}"),
+            (None, _) => f.write_str("unix"),
+        }
+    }
+}

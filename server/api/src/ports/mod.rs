@@ -1,0 +1,26 @@
+//! What the services need of other parts of the server, as traits that the composition root fills in.
+//!
+//! - [`power`]: switching hosts; the metal crate does it
+//! - [`discovery`]: machines nobody has enrolled, kept in memory
+//! - [`upload`]: sources of images that no URL serves, kept as files
+
+mod discovery;
+mod power;
+mod upload;
+
+use std::sync::Arc;
+
+pub use discovery::{Discovered, Discoveries, RecentDiscoveries};
+pub use power::{PowerAction, PowerControl};
+pub use upload::{Receiving, UploadDirectory, UploadError, Uploads};
+
+/// The ports, filled in.
+#[derive(Clone)]
+pub struct Ports {
+    /// Switches hosts.
+    pub power: Arc<dyn PowerControl>,
+    /// Keeps who was discovered.
+    pub discoveries: Arc<dyn Discoveries>,
+    /// Keeps uploaded sources.
+    pub uploads: Arc<dyn Uploads>,
+}

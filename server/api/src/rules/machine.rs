@@ -1,0 +1,225 @@
+//! The rules of machines: what an apply may disrupt, and whether the host it names can have it.
+//!
+//! The disruption is [`underlay_core::machine::plan`] and nothing else; here it is held against `allow_disruption`, the
+//! host's protection, and the claim.
+
+use async_trait::async_trait;
+use underlay_core::{
+    ErrorKind, Failure, FieldError, Key, Kind, Meta, Object,
+    host::{self, Host},
+    image::Image,
+    machine::{Change, Disruption, Machine, Spec, State, USER_DATA, plan},
+};
+
+use super::{Assessment, Rules, SecretDigest, fit, references};
+use crate::{context::Context, errors::Error};
+
+#[async_trait]
+impl Rules for Machine {
+    const SECRET: Option<&'static str> = Some(USER_DATA);
+
+    fn note_secret(spec: &mut Spec, digest: SecretDigest, existing: Option<&Spec>) {
+        let stored = existing.and_then(|existing| existing.user_data_digest.clone());
+        spec.user_data_digest = match digest {
+            SecretDigest::Kept => stored,
+            SecretDigest::KeptOrClaimed => spec.user_data_digest.take().or(stored),
+            SecretDigest::New(digest) => Some(digest),
+            SecretDigest::None => None,
+        };
+    }
+
+    fn deployed(machine: &Object<Machine>) -> (i64, String) {
+        machine
+            .state
+            .deployed()
+            .map(|deployed| (deployed.epoch, serde_json::to_string(&deployed.digests).unwrap_or_default()))
+            .unwrap_or_default()
+    }
+
+    async fn assess(
+        context: &Context,
+        key: &Key,
+        spec: &Spec,
+        existing: Option<&Object<Machine>>,
+    ) -> Result<Assessment, Error> {
+        let deployed = existing.and_then(|machine| machine.state.deployed());
+        let change = plan(spec, deployed);
+        let mut assessment = Assessment {
+            disruption: change.disruption,
+            pending: change.pending.clone(),
+            errors: references::missing::<Machine>(context, key, spec).await?,
+            ..Assessment::default()
+        };
+        if let Some(fault) = moving(key, spec, existing) {
+            assessment.disruption = Disruption::Move;
+            assessment.errors.push(fault);
+            return Ok(assessment);
+        }
+        assessment.blocks.extend(fence(key, spec, &change));
+        let host = read::<Host>(context, key, Kind::Host, &spec.host).await?;
+        let image = read::<Image>(context, key, Kind::Image, image_name(spec)).await?;
+        if let Some(image) = &image {
+            assessment.errors.extend(other_content(spec, image));
+        }
+        let writes = deployed.is_none() || change.disruption >= Disruption::EraseRoot;
+        if let Some(host) = &host {
+            let id = existing.map(|machine| machine.meta.id);
+            assessment.blocks.extend(occupied(context, key, host, id).await?);
+            if writes {
+                assessment.blocks.extend(closed(host));
+                fit::judge(spec, host, image.as_ref(), &mut assessment);
+            }
+        }
+        Ok(assessment)
+    }
+
+    async fn keeps(context: &Context, machine: &Object<Machine>) -> Result<Option<Failure>, Error> {
+        let Some(host) = read::<Host>(context, &machine.meta.key, Kind::Host, &machine.spec.host).await?
+        else {
+            return Ok(None);
+        };
+        let holds = context.store.holder(host.meta.id).await? == Some(machine.meta.id);
+        if !holds || !host.spec.protected {
+            return Ok(None);
+        }
+        let (name, host) = (&machine.meta.key.name, &host.meta.key.name);
+        let failure = Failure::new(
+            ErrorKind::Invalid,
+            format!("deleting machine {name}"),
+            format!("its host {host} is protected"),
+            "nothing was deleted",
+            format!("Write protected = false in underlay_host.{host} and apply that first"),
+        );
+        Ok(Some(failure))
+    }
+}
+
+async fn read<N: underlay_core::Noun>(
+    context: &Context,
+    key: &Key,
+    kind: Kind,
+    name: &str,
+) -> Result<Option<Object<N>>, Error> {
+    let found = context.store.resolve(key, kind, name).await?;
+    Ok(found.map(|record| record.raw.decode::<N>()).transpose()?)
+}
+
+fn image_name(spec: &Spec) -> &str {
+    spec.image.split('@').next().unwrap_or_default()
+}
+
+/// Another host than the one the machine is on, or is being put onto.
+fn moving(key: &Key, spec: &Spec, existing: Option<&Object<Machine>>) -> Option<FieldError> {
+    let machine = existing?;
+    let settled_on_nothing = machine.state == State::Pending && machine.status.host.is_none();
+    if settled_on_nothing {
+        return None;
+    }
+    let present = machine.state.deployed().map_or(&machine.spec.host, |deployed| &deployed.host_name);
+    if *present == spec.host {
+        return None;
+    }
+    let name = &key.name;
+    Some(FieldError::new(
+        "host",
+        format!(
+            "machine {name} is on host {present}, and moving a machine to another host in place is not supported yet; \
+             write host = \"{present}\", or install it anew on {}: terraform apply -replace=underlay_machine.{name}",
+            spec.host
+        ),
+    ))
+}
+
+/// More than the user allows.
+fn fence(key: &Key, spec: &Spec, change: &Change) -> Option<FieldError> {
+    if change.disruption <= spec.allow_disruption {
+        return None;
+    }
+    let because: Vec<_> = change.because.iter().map(|aspect| aspect.as_str()).collect();
+    let because = match because.as_slice() {
+        [] => "redeploy.generation was raised".to_owned(),
+        changed => format!("{} changed", changed.join(" and ")),
+    };
+    let (name, needed, allowed) = (&key.name, change.disruption, spec.allow_disruption);
+    Some(FieldError::new(
+        "allow_disruption",
+        format!(
+            "{because}, which causes disruption \"{needed}\" to machine {name}; \"{allowed}\" is allowed. To let it \
+             happen write allow_disruption = \"{needed}\""
+        ),
+    ))
+}
+
+/// The reference names content that the image does not have.
+fn other_content(spec: &Spec, image: &Object<Image>) -> Option<FieldError> {
+    let wanted = spec.image.rsplit(':').next().unwrap_or_default();
+    if image.spec.sha256.to_string() == wanted {
+        return None;
+    }
+    let name = &image.meta.key.name;
+    let message = format!(
+        "image {name} is {} by now; write image = underlay_image.{name}.id",
+        image.spec.reference(name)
+    );
+    Some(FieldError::new("image", message))
+}
+
+/// Somebody else has the host.
+async fn occupied(
+    context: &Context,
+    key: &Key,
+    host: &Object<Host>,
+    machine: Option<underlay_core::ObjectId>,
+) -> Result<Option<FieldError>, Error> {
+    let name = &host.meta.key.name;
+    if let Some(holder) = context.store.holder(host.meta.id).await? {
+        if Some(holder) == machine {
+            return Ok(None);
+        }
+        let other = context.store.get(holder).await?.map(|record| record.raw.meta);
+        return Ok(Some(taken(name, other.as_ref())));
+    }
+    // Nobody has claimed it yet, but who was there first will.
+    for (record, _) in references::users(context, &host.meta, 8).await? {
+        let meta = &record.raw.meta;
+        let first = machine.is_none_or(|own| meta.id < own);
+        if Some(meta.id) != machine && meta.key != *key && first && meta.deleted_at.is_none() {
+            return Ok(Some(taken(name, Some(meta))));
+        }
+    }
+    Ok(None)
+}
+
+fn taken(host: &underlay_core::Name, by: Option<&Meta>) -> FieldError {
+    let by = match by {
+        Some(meta) => format!("machine {} (owner {})", meta.key.name, meta.key.owner),
+        None => "another machine".into(),
+    };
+    FieldError::new(
+        "host",
+        format!("host {host} is claimed by {by}; name another host, or destroy that machine first"),
+    )
+}
+
+/// The host lets nobody write to it.
+fn closed(host: &Object<Host>) -> Option<FieldError> {
+    let name = &host.meta.key.name;
+    if host.spec.protected {
+        let message = format!(
+            "host {name} is protected; to let it be installed write protected = false in underlay_host.{name} and \
+             apply that first"
+        );
+        return Some(FieldError::new("host", message));
+    }
+    match &host.state {
+        host::State::Quarantined { failure } => {
+            let message = format!(
+                "host {name} is quarantined: {}; repair it, then clear it: underlay explain host/{name}",
+                failure.why
+            );
+            Some(FieldError::new("host", message))
+        }
+        host::State::Leaving => Some(FieldError::new("host", format!("host {name} is being deleted"))),
+        host::State::Enrolling | host::State::Available => None,
+    }
+}

@@ -1,0 +1,17 @@
+//! What each noun demands beyond its own spec: that what it names is there, that nobody is hurt, that nobody needs it any
+//! more. Reads the store, changes nothing; Put and Preview share every judgement.
+//!
+//! - [`assess`]: the judgement and its parts; [`fingerprint`]: what a person approved
+//! - [`references`]: does what is named exist, and who names an object
+//! - [`nouns`]: the rules of hosts, networks, credentials and images; [`machine`], [`fit`]: those of machines
+
+mod assess;
+mod fingerprint;
+mod fit;
+mod machine;
+mod nouns;
+mod references;
+
+pub(crate) use assess::{Assessment, Rules, SecretDigest};
+pub(crate) use fingerprint::Fingerprint;
+pub(crate) use references::{references, users};

@@ -1,0 +1,55 @@
+//! The rules of hosts, networks, credentials and images.
+
+use async_trait::async_trait;
+use underlay_core::{
+    ErrorKind, Failure, Object,
+    credential::{self, Credential},
+    host::Host,
+    image::Image,
+    network::Network,
+};
+
+use super::{Rules, references};
+use crate::{context::Context, errors::Error};
+
+#[async_trait]
+impl Rules for Host {
+    async fn keeps(context: &Context, host: &Object<Host>) -> Result<Option<Failure>, Error> {
+        let name = &host.meta.key.name;
+        if host.spec.protected {
+            let failure = Failure::new(
+                ErrorKind::Invalid,
+                format!("deleting host {name}"),
+                "it is protected",
+                "nothing was deleted",
+                format!("Write protected = false in underlay_host.{name} and apply that first"),
+            );
+            return Ok(Some(failure.at("protected")));
+        }
+        if let Some(machine) = context.store.holder(host.meta.id).await? {
+            let machine = match context.store.get(machine).await? {
+                Some(record) => format!("{} (owner {})", record.raw.meta.key.name, record.raw.meta.key.owner),
+                None => machine.to_string(),
+            };
+            return Ok(Some(Failure::new(
+                ErrorKind::Invalid,
+                format!("deleting host {name}"),
+                format!("it carries machine {machine}"),
+                "nothing was deleted",
+                format!("Destroy machine {machine} first"),
+            )));
+        }
+        references::still_used(context, &host.meta).await
+    }
+}
+
+#[async_trait]
+impl Rules for Network {}
+
+#[async_trait]
+impl Rules for Credential {
+    const SECRET: Option<&'static str> = Some(credential::SECRET);
+}
+
+#[async_trait]
+impl Rules for Image {}

@@ -1,0 +1,27 @@
+//! The services, thin: authorise, convert, one store call, convert back.
+//!
+//! - [`objects`]: the seven calls that all nouns share, written once; [`put`], [`find`], [`watch`] are their parts
+//! - [`nouns`]: ties them to the five generated services, with the calls that one noun alone has
+//! - [`operations`], [`explain`]: what was done, is done, and what to do
+//! - [`agents`]: agents calling home; [`server`]: the server itself and its tokens
+
+mod advice;
+mod agents;
+mod caller;
+mod explain;
+mod find;
+mod limiter;
+mod nouns;
+mod objects;
+mod operations;
+mod power;
+mod put;
+mod server;
+mod upload;
+mod watch;
+mod work;
+
+pub(crate) use agents::{AgentDoor, Agents};
+pub(crate) use objects::Objects;
+pub(crate) use operations::Operations;
+pub(crate) use server::Server;

@@ -1,0 +1,117 @@
+//! What only hosts have: switching them by hand, and the list of machines nobody has enrolled.
+
+use std::time::Duration;
+
+use underlay_core::{
+    ErrorKind, Failure, Kind, Object, State as _,
+    bmc::{self, CALL_LIMIT},
+    host::Host,
+    machine::Machine,
+};
+use underlay_proto::v1 as pb;
+
+use super::find::{Sought, find_living};
+use crate::{
+    auth::Caller,
+    context::Context,
+    convert::{host, inventory, object},
+    errors::Error,
+    ports::PowerAction,
+};
+
+/// The longest a request may take: off, on and a look, each a driver call.
+const LIMIT: Duration = CALL_LIMIT.saturating_mul(3);
+
+/// Switches a host.
+pub(super) async fn power(
+    context: &Context,
+    caller: &Caller,
+    request: pb::PowerRequest,
+) -> Result<pb::Host, Error> {
+    let action = match request.action() {
+        pb::power_request::Action::On => PowerAction::On,
+        pb::power_request::Action::Off => PowerAction::Off,
+        pb::power_request::Action::Cycle => PowerAction::Cycle,
+        pb::power_request::Action::Observe => PowerAction::Observe,
+        pb::power_request::Action::Unspecified => {
+            return Err(Error::field("action", "say what to do: on, off, cycle or observe"));
+        }
+    };
+    let record = find_living(context, Kind::Host, &Sought::read(request.selector)?).await?;
+    caller.must_write(&record.raw.meta.key)?;
+    let host = record.raw.decode::<Host>()?;
+    if action != PowerAction::Observe {
+        refuse_while_deploying(context, &host).await?;
+    }
+    tracing::info!(host = %host.meta.key, ?action, caller = caller.name, "switching a host by hand");
+    let switched = tokio::time::timeout(LIMIT, context.ports.power.power(host.meta.id, action)).await;
+    let failed = |why: String, kind| {
+        let what = format!("host {}: switching its power", host.meta.key.name);
+        let next = format!("See underlay explain host/{}", host.meta.key.name);
+        Error::Precondition(Box::new(Failure::new(
+            kind,
+            what,
+            why,
+            "its power is as it was found last",
+            next,
+        )))
+    };
+    match switched {
+        Ok(Ok(host)) => Ok(host::message(&host)),
+        Ok(Err(error)) => Err(failed(in_full(&error), error.kind())),
+        Err(_) => {
+            Err(failed(format!("its driver took longer than {} s", LIMIT.as_secs()), ErrorKind::Transient))
+        }
+    }
+}
+
+/// What the driver said, with its causes: a person at the rack needs them, and they hold no secrets.
+fn in_full(error: &bmc::Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+async fn refuse_while_deploying(context: &Context, host: &Object<Host>) -> Result<(), Error> {
+    let Some(holder) = context.store.holder(host.meta.id).await? else { return Ok(()) };
+    let Some(record) = context.store.get(holder).await? else { return Ok(()) };
+    let machine = record.raw.decode::<Machine>()?;
+    let is_between = machine.state.run().is_some() && !machine.state.is_settled();
+    if !is_between {
+        return Ok(());
+    }
+    let (name, machine_name) = (&host.meta.key.name, &machine.meta.key.name);
+    Err(Error::Precondition(Box::new(Failure::new(
+        ErrorKind::Invalid,
+        format!("host {name}: switching its power"),
+        format!("machine {machine_name} is being deployed on it ({})", machine.state.phase()),
+        "its power was left alone",
+        format!("Wait until it is ready: underlay watch machine/{machine_name}"),
+    ))))
+}
+
+/// The machines that reported without being enrolled, newest first.
+pub(super) fn list_discovered(
+    context: &Context,
+    request: &pb::ListDiscoveredRequest,
+) -> Result<pb::ListDiscoveredResponse, Error> {
+    let limit = match request.limit {
+        0 => 100,
+        limit => usize::try_from(limit)
+            .ok()
+            .filter(|limit| *limit <= 1000)
+            .ok_or_else(|| Error::field("limit", "use 1 to 1000"))?,
+    };
+    let discovered = context
+        .ports
+        .discoveries
+        .list(limit)
+        .into_iter()
+        .map(|seen| pb::Discovered {
+            mac: seen.mac.to_string(),
+            network: seen.network.unwrap_or_default(),
+            seen_at: Some(object::timestamp(seen.seen_at)),
+            inventory: Some(inventory::message(&seen.inventory)),
+        })
+        .collect();
+    Ok(pb::ListDiscoveredResponse { discovered })
+}

@@ -1,0 +1,136 @@
+//! The server itself: who it is, who calls, and the API tokens.
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
+use tonic::{Request, Response, Status};
+use underlay_core::Name;
+use underlay_proto::v1::{self as pb, server_service_server::ServerService};
+use underlay_store::api_token::ApiToken;
+
+use super::caller::caller;
+use crate::{
+    auth::{Role, mint, new_token},
+    context::Context,
+    convert::{Faults, object},
+    errors::Error,
+};
+
+/// The longest life of a token that expires, in seconds: ten years.
+const LIFE: u64 = 10 * 365 * 86_400;
+/// How much of a token's digest is its id.
+const ID: usize = 16;
+
+/// The service of the server itself.
+pub(crate) struct Server {
+    context: Context,
+}
+
+impl Server {
+    /// The service over what all share.
+    pub(crate) fn new(context: Context) -> Self {
+        Self { context }
+    }
+
+    async fn create(&self, request: pb::CreateTokenRequest) -> Result<pb::CreateTokenResponse, Error> {
+        let mut faults = Faults::default();
+        let name = faults.parse::<Name>("name", &request.name);
+        let role = faults.parse::<RoleWord>("role", &request.role);
+        let owner = faults.parse_optional::<Name>("owner", &request.owner);
+        if request.ttl_seconds > LIFE {
+            faults.add("ttl_seconds", format!("use at most {LIFE}, or 0 for a token that does not expire"));
+        }
+        let (name, RoleWord(role)) = faults.into_result(name.zip(role))?;
+        let ttl = i64::try_from(request.ttl_seconds).ok().filter(|ttl| *ttl != 0);
+        let expires_at =
+            ttl.and_then(|ttl| Timestamp::now().checked_add(SignedDuration::from_secs(ttl)).ok());
+        let token = mint();
+        let record = new_token(&token, name.as_str(), role, owner, expires_at);
+        self.context.store.add_api_token(&record).await?;
+        let token = token.expose_secret().to_owned();
+        Ok(pb::CreateTokenResponse { token, info: Some(message(&record)) })
+    }
+
+    async fn revoke(&self, id: &str) -> Result<(), Error> {
+        let tokens = self.context.store.api_tokens().await?;
+        let token = tokens
+            .iter()
+            .find(|token| token.revoked_at.is_none() && (token_id(token) == id || token.name == id));
+        let Some(token) = token else {
+            return Err(Error::field("id", "there is no living token of that id or name"));
+        };
+        self.context.store.revoke_api_token(&token.name, Timestamp::now()).await?;
+        Ok(())
+    }
+}
+
+/// A role as users write it.
+struct RoleWord(Role);
+
+impl std::str::FromStr for RoleWord {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        text.parse().map(Self)
+    }
+}
+
+fn token_id(token: &ApiToken) -> &str {
+    token.digest.get(..ID).unwrap_or(&token.digest)
+}
+
+fn message(token: &ApiToken) -> pb::ApiToken {
+    pb::ApiToken {
+        id: token_id(token).to_owned(),
+        name: token.name.clone(),
+        role: Role::from(token.role).to_string(),
+        owner: token.owner.as_ref().map(ToString::to_string).unwrap_or_default(),
+        created_at: Some(object::timestamp(token.created_at)),
+        expires_at: token.expires_at.map(object::timestamp),
+    }
+}
+
+#[tonic::async_trait]
+impl ServerService for Server {
+    async fn info(&self, request: Request<pb::InfoRequest>) -> Result<Response<pb::InfoResponse>, Status> {
+        let caller = caller(&request)?;
+        let config = &self.context.config;
+        Ok(Response::new(pb::InfoResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            caller: caller.name,
+            role: caller.role.to_string(),
+            boot_url: config.boot_url.clone(),
+            ramdisk_present: tokio::fs::try_exists(&config.ramdisk).await.unwrap_or(false),
+        }))
+    }
+
+    async fn create_token(
+        &self,
+        request: Request<pb::CreateTokenRequest>,
+    ) -> Result<Response<pb::CreateTokenResponse>, Status> {
+        let caller = caller(&request)?;
+        let made = self.create(request.into_inner()).await?;
+        let name = made.info.as_ref().map(|info| info.name.as_str());
+        tracing::info!(name, caller = caller.name, "made an api token");
+        Ok(Response::new(made))
+    }
+
+    async fn list_tokens(
+        &self,
+        _: Request<pb::ListTokensRequest>,
+    ) -> Result<Response<pb::ListTokensResponse>, Status> {
+        let tokens = self.context.store.api_tokens().await.map_err(Error::from)?;
+        let tokens = tokens.iter().filter(|token| token.revoked_at.is_none()).map(message).collect();
+        Ok(Response::new(pb::ListTokensResponse { tokens }))
+    }
+
+    async fn revoke_token(
+        &self,
+        request: Request<pb::RevokeTokenRequest>,
+    ) -> Result<Response<pb::RevokeTokenResponse>, Status> {
+        let caller = caller(&request)?;
+        let id = request.into_inner().id;
+        self.revoke(&id).await?;
+        tracing::info!(id, caller = caller.name, "revoked an api token");
+        Ok(Response::new(pb::RevokeTokenResponse {}))
+    }
+}

@@ -1,0 +1,176 @@
+//! The line of one agent: hello, then reports in and orders out, until either side ends it.
+//!
+//! Orders are pushed whenever the assignment of the host changes, and again to whoever connects anew; an agent whose
+//! epoch is over is turned away. Reports of progress are thinned before they reach the store.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::{sync::mpsc, time::Instant};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+use underlay_core::{
+    agent::{Assignment, Report, Stage, Task},
+    observation::{Body, Observation, Source},
+};
+use underlay_proto::v1::{self as pb, agent_message::Message};
+use underlay_store::Error as StoreError;
+
+use crate::{
+    context::Context,
+    convert::{agent, inventory},
+    errors::Error,
+    tls::AgentIdentity,
+};
+
+/// How long an agent may take to say hello.
+const HELLO: Duration = Duration::from_secs(30);
+/// At most one report of bytes written per this time is kept; the others are overtaken anyway.
+const PROGRESS: Duration = Duration::from_millis(500);
+
+/// The least time between two looks at an assignment: other agents' reports give hints too.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Begins to serve an agent.
+pub(super) async fn begin(
+    context: &Context,
+    agent: AgentIdentity,
+    messages: Streaming<pb::AgentMessage>,
+) -> Result<ReceiverStream<Result<pb::Order, Status>>, Error> {
+    current(context, agent).await?;
+    let (orders, stream) = mpsc::channel(4);
+    let context = context.clone();
+    tokio::spawn(async move {
+        let stop = context.stop.clone();
+        let ended = tokio::select! {
+            () = stop.cancelled() => Err(Error::Unavailable("the server is stopping; call again")),
+            () = orders.closed() => return,
+            ended = serve(&context, agent, messages, &orders) => ended,
+        };
+        if let Err(error) = ended {
+            tracing::info!(host = %agent.host, epoch = agent.epoch, %error, "an agent's line ends");
+            let _ = orders.send(Err(error.into())).await;
+        }
+    });
+    Ok(ReceiverStream::new(stream))
+}
+
+fn stale() -> Error {
+    Error::Denied("this boot is over: the host was started anew since; restart the machine".into())
+}
+
+/// What the agent is to do, if its epoch still counts.
+async fn current(context: &Context, agent: AgentIdentity) -> Result<Option<Assignment>, Error> {
+    let host = context.store.get(agent.host).await?;
+    if host.is_none_or(|host| host.raw.meta.purged_at.is_some()) {
+        return Err(stale());
+    }
+    match context.store.assignment(agent.host).await? {
+        Some(assignment) if assignment.epoch > agent.epoch => Err(stale()),
+        // One of an earlier boot is about to be replaced.
+        Some(assignment) if assignment.epoch < agent.epoch => Ok(None),
+        assignment => Ok(assignment),
+    }
+}
+
+async fn serve(
+    context: &Context,
+    agent: AgentIdentity,
+    mut messages: Streaming<pb::AgentMessage>,
+    orders: &mpsc::Sender<Result<pb::Order, Status>>,
+) -> Result<(), Error> {
+    let broken = |_| Error::Unavailable("the agent's line broke");
+    let first = tokio::time::timeout(HELLO, messages.message())
+        .await
+        .map_err(|_| Error::field("hello", "did not come in time"))?
+        .map_err(broken)?;
+    let Some(Message::Hello(hello)) = first.and_then(|message| message.message) else {
+        return Err(Error::field("hello", "comes first"));
+    };
+    greet(context, agent, hello).await?;
+    tokio::select! {
+        ended = listen(context, agent, messages) => ended,
+        ended = command(context, agent, orders) => ended,
+    }
+}
+
+async fn greet(context: &Context, agent: AgentIdentity, hello: pb::Hello) -> Result<(), Error> {
+    if hello.epoch != agent.epoch {
+        return Err(stale());
+    }
+    let inventory = Box::new(inventory::inventory(hello.inventory.unwrap_or_default())?);
+    let version: String = hello.version.chars().filter(|c| !c.is_control()).take(64).collect();
+    tracing::info!(host = %agent.host, epoch = agent.epoch, version, "an agent calls home");
+    observe(context, agent, Source::Inventory, Body::Inventory { epoch: agent.epoch, inventory }).await
+}
+
+async fn observe(context: &Context, agent: AgentIdentity, source: Source, body: Body) -> Result<(), Error> {
+    let seen = Observation { id: agent.host, source, at: Timestamp::now(), body };
+    match context.store.observe(&seen).await {
+        Err(StoreError::NotFound { .. }) => Err(stale()),
+        other => Ok(other?),
+    }
+}
+
+/// Takes in reports until the agent hangs up.
+async fn listen(
+    context: &Context,
+    agent: AgentIdentity,
+    mut messages: Streaming<pb::AgentMessage>,
+) -> Result<(), Error> {
+    let mut kept_at: Option<Instant> = None;
+    while let Ok(Some(message)) = messages.message().await {
+        let report = match message.message {
+            Some(Message::Report(report)) => agent::report(report)?,
+            Some(Message::Hello(_)) => return Err(Error::field("hello", "comes once per connection")),
+            None => return Err(Error::field("message", "is neither hello nor report")),
+        };
+        if report.epoch != agent.epoch {
+            return Err(stale());
+        }
+        let is_progress =
+            matches!(&report, Report { stage: Stage::Writing { done, total, .. }, .. } if done < total);
+        if is_progress && kept_at.is_some_and(|at| at.elapsed() < PROGRESS) {
+            continue;
+        }
+        kept_at = is_progress.then(Instant::now);
+        current(context, agent).await?;
+        observe(context, agent, Source::Agent, Body::Report(report)).await?;
+    }
+    Ok(())
+}
+
+/// Sends the assignment whenever it changes.
+async fn command(
+    context: &Context,
+    agent: AgentIdentity,
+    orders: &mpsc::Sender<Result<pb::Order, Status>>,
+) -> Result<(), Error> {
+    let mut hint = context.store.hint();
+    let mut sent: Option<Assignment> = None;
+    loop {
+        hint.mark_unchanged();
+        let assignment = current(context, agent).await?;
+        if assignment != sent {
+            let order = match &assignment {
+                Some(assignment) => agent::order(assignment),
+                None => idle(agent),
+            };
+            if orders.send(Ok(order)).await.is_err() {
+                return Ok(());
+            }
+            sent = assignment;
+        }
+        tokio::time::sleep(LOOK).await;
+        if hint.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// The order of an agent that has nothing more to do.
+fn idle(agent: AgentIdentity) -> pb::Order {
+    let stay =
+        Assignment { host: agent.host, on_behalf_of: agent.host, epoch: agent.epoch, task: Task::Stay };
+    agent::order(&stay)
+}
