@@ -33,7 +33,14 @@ export DEMO_AGENT DEMO_IMAGE DEMO_IMAGE_SHA256 DEMO_KERNEL_DEB TF_BIN UNDERLAY U
 
 group=
 finish() {
-    [ -z "$group" ] || kill -TERM -- "-$group" 2>/dev/null || true
+    if [ -n "$group" ]; then
+        kill -TERM -- "-$group" 2>/dev/null || true
+        for _ in {1..50}; do
+            kill -0 -- "-$group" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL -- "-$group" 2>/dev/null || true
+    fi
     rm -rf "$DEMO_DIR"
 }
 trap finish EXIT

@@ -11,7 +11,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 
 VERSION=1.11.6
-GO_VERSION=1.25.6
+GO_VERSION=1.25.9
 MODULE=github.com/opentofu/opentofu
 
 # new_enough GO: whether this Go can build the module without changing toolchains.
@@ -23,7 +23,7 @@ new_enough() {
 
 # module_dir MODULE@VERSION: downloads and verifies a module, prints where it was unpacked.
 module_dir() {
-    (cd / && "$go" mod download -json "$1") | jq -er .Dir
+    (cd / && "$go" mod download -json "$1" || true) | jq -r '.Dir // ((.Error + "\n") | halt_error)'
 }
 
 build_go() {
