@@ -13,7 +13,8 @@ use super::{
     Debug, Error, Transport, cookie,
     handshake::{self, MultiplexAsked},
     listen::Listener,
-    log, server, signals,
+    log, server,
+    signals::{self, End},
     tls::Tls,
 };
 use crate::{Provider, Service, docs};
@@ -92,6 +93,7 @@ fn run(work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
 async fn plugin<P: Provider>(provider: P) -> Result<(), Error> {
     cookie::check()?;
     signals::ignore_interrupts()?;
+    let end = End::watch()?;
     log::start();
     let tls = Tls::from_env()?;
     let listener = Listener::bind(Transport::native()).await?;
@@ -100,7 +102,7 @@ async fn plugin<P: Provider>(provider: P) -> Result<(), Error> {
     let (exit, shutdown) = (CancellationToken::new(), CancellationToken::new());
     let acceptor = tls.as_ref().map(|tls| &tls.acceptor);
     let ended = async {
-        tokio::select! { () = shutdown.cancelled() => tokio::time::sleep(LAST_REPLY).await, () = signals::end() => {} }
+        tokio::select! { () = shutdown.cancelled() => tokio::time::sleep(LAST_REPLY).await, () = end.came() => {} }
     };
     tokio::select! {
         served = server::serve(Service::new(provider), &listener, acceptor, exit, shutdown.clone()) => served,
@@ -109,12 +111,13 @@ async fn plugin<P: Provider>(provider: P) -> Result<(), Error> {
 }
 
 async fn debug<P: Provider>(provider: P, address: &str) -> Result<(), Error> {
+    let end = End::watch()?;
     log::start();
     let debug = Debug::start(provider, address, Transport::native()).await?;
     println!("Provider started. To attach Terraform or OpenTofu to it, set:\n");
     println!("\tTF_REATTACH_PROVIDERS='{}'", debug.reattach());
     let interrupted = tokio::signal::ctrl_c();
-    tokio::select! { _ = interrupted => {}, () = signals::end() => {} }
+    tokio::select! { _ = interrupted => {}, () = end.came() => {} }
     debug.stop().await
 }
 
