@@ -56,6 +56,7 @@ pub use provider::{Provider, Setup};
 pub use resource::Resource;
 pub use rpc::Service;
 pub use schema::{Attr, Schema};
+pub use secrecy::{ExposeSecret, SecretString};
 pub use tfplugin_derive::Schema;
 pub use timeouts::Timeouts;
 pub use tokio_util::sync::CancellationToken;

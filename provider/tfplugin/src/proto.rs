@@ -1,6 +1,6 @@
 //! The generated protocol types: `tfplugin6` (what a provider answers) and go-plugin's own services.
 //!
-//! Holds no logic. The field numbers are in `proto/*.proto`; a test in `rpc` holds the list of calls.
+//! Holds no logic. The field numbers are in `proto/*.proto`.
 
 /// Terraform plugin protocol 6.
 #[allow(missing_docs, clippy::all, clippy::large_futures)]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value as Json;
 use tfplugin::{
-    Attr, Context, Diagnostics, Resource, Schema, Timeouts, async_trait,
+    Attr, Context, Diagnostics, ExposeSecret, Resource, Schema, SecretString, Timeouts, async_trait,
     resource::{Change, Failure, Identity, ImportId, New, Outcome, Plan},
     schema::validate,
 };
@@ -31,7 +31,7 @@ pub struct Model {
     pub place: Attr<Place>,
     /// A secret that is never stored; its length is kept to show that it arrived.
     #[tf(optional, write_only)]
-    pub password_wo: Attr<String>,
+    pub password_wo: Attr<SecretString>,
     /// Changes whenever `password_wo` does.
     #[tf(optional)]
     pub password_wo_version: Attr<i64>,
@@ -229,6 +229,6 @@ fn record(plan: &Model, config: &Model, revision: i64) -> Record {
         rack: plan.place.get().and_then(|place| place.rack.get().cloned()),
         unit: plan.place.get().and_then(|place| place.unit.get().copied()),
         revision,
-        password_length: config.password_wo.as_str().len(),
+        password_length: config.password_wo.get().map_or(0, |password| password.expose_secret().len()),
     }
 }

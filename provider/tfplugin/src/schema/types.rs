@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use secrecy::{ExposeSecret, SecretString};
+
 use super::{Attr, Attribute, Schema};
 use crate::cty::{Error, Number, Path, Problem, Step, Type, Value};
 
@@ -60,7 +62,7 @@ impl Shape {
 /// A Rust type that an attribute, or an element of one, can have.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the type of a Terraform attribute",
-    note = "use String, bool, i64, u64, u32, u16, f64, Number, Value, Vec<_>, BTreeSet<_>, BTreeMap<String, _> or a struct with #[derive(Schema)]"
+    note = "use String, SecretString, bool, i64, u64, u32, u16, f64, Number, Value, Vec<_>, BTreeSet<_>, BTreeMap<String, _> or a struct with #[derive(Schema)]"
 )]
 pub trait AttrType: Sized + Send + Sync + 'static {
     /// What it looks like to Terraform.
@@ -140,6 +142,21 @@ impl AttrType for String {
 
     fn to_value(&self) -> Value {
         Value::String(self.clone())
+    }
+}
+
+/// A string that does not show in Debug output: for passwords and tokens.
+impl AttrType for SecretString {
+    fn shape() -> Shape {
+        Shape::Type(Type::String)
+    }
+
+    fn from_value(value: &Value, at: &Path) -> Result<Self, Error> {
+        String::from_value(value, at).map(Self::from)
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.expose_secret().to_owned())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Ready-made validators for `#[tf(validate = ...)]`.
 //!
 //! A validator takes a known value and returns what is wrong with it. A function of your own,
-//! `fn(&T) -> Result<(), String>`, does as well.
+//! `fn(&T) -> Result<(), String>`, does as well. Users read that text, so one for a secret must not quote it.
 
 use std::{fmt::Display, ops::RangeInclusive};
 

@@ -142,7 +142,7 @@ fn any_attribute(name: String) -> impl Strategy<Value = Attribute> {
         Just(Presence::OptionalComputed),
         Just(Presence::Computed),
     ];
-    let plain = any_type().prop_map(Shape::Type).boxed();
+    let plain = prop_oneof![6 => any_type(), 1 => Just(Type::Dynamic)].prop_map(Shape::Type).boxed();
     let shape = prop_oneof![2 => plain.clone(), 1 => any_nested(plain)];
     (presence, shape, any::<[bool; 3]>()).prop_map(move |(presence, shape, [keep, replace, write_only])| {
         let mut attribute = Attribute::new::<Value>(&name, "Any.", presence).shaped(shape);

@@ -108,3 +108,22 @@ fn a_provider_that_depends_on_a_resource_is_configured_late() {
     cli.apply().expect(0).says("2 added");
     cli.plan().expect(0);
 }
+
+#[test]
+fn without_tls_it_works_as_well() {
+    let Some(cli) = Cli::new() else { return };
+    cli.configure("resource \"thing_thing\" \"a\" {\n  name = \"a\"\n}");
+    let output = cli.command(&["apply", "-auto-approve"]).env("TF_DISABLE_PLUGIN_TLS", "1").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn the_log_goes_to_the_host_in_its_own_form() {
+    let Some(cli) = Cli::new() else { return };
+    cli.configure("resource \"thing_thing\" \"a\" {\n  name = \"a\"\n}");
+    let output = cli.command(&["plan"]).env("TF_LOG_PROVIDER", "debug").output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    let line = log.lines().find(|line| line.contains("call=PlanResourceChange")).unwrap_or_default();
+    assert!(line.contains("[DEBUG] provider.terraform-provider-thing: call:"), "{log}");
+    assert_eq!(log.matches("call=GetProviderSchema").count(), 1, "the schema is cached: {log}");
+}

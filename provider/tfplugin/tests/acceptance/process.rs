@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -29,11 +29,17 @@ struct Plugin {
 
 impl Plugin {
     fn start(host: &CertifiedKey<KeyPair>) -> Self {
+        Self::start_in(host, &std::env::temp_dir())
+    }
+
+    /// With this temporary directory.
+    fn start_in(host: &CertifiedKey<KeyPair>, temporary: &Path) -> Self {
         let begun = Instant::now();
         let mut child = Command::new(provider_binary())
             .env("TF_PLUGIN_MAGIC_COOKIE", COOKIE)
             .env("PLUGIN_PROTOCOL_VERSIONS", "5,6")
             .env("PLUGIN_CLIENT_CERT", host.cert.pem())
+            .env("TMPDIR", temporary)
             .env_remove("TF_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -117,9 +123,15 @@ async fn a_client_that_stalls_does_not_hold_up_another() {
 fn nobody_else_can_reach_the_socket() {
     use std::os::unix::fs::PermissionsExt;
     let plugin = Plugin::start(&certificate());
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&plugin.socket), 0o600);
     assert_eq!(mode(plugin.socket.parent().unwrap()), 0o700);
+}
+
+#[test]
+fn a_long_temporary_directory_is_no_obstacle() {
+    let plugin = Plugin::start_in(&certificate(), Path::new(&format!("/tmp/{}", "long".repeat(40))));
+    assert!(plugin.socket.starts_with("/tmp") && plugin.socket.exists());
 }
 
 #[test]
@@ -159,7 +171,7 @@ fn an_orphan_ends_by_itself() {
     let mut text = String::new();
     out.read_to_string(&mut text).unwrap();
     let pid: u32 = text.lines().next().unwrap().parse().unwrap();
-    until("the plugin is gone", || !std::path::Path::new(&format!("/proc/{pid}/exe")).exists());
+    until("the plugin is gone", || !Path::new(&format!("/proc/{pid}/exe")).exists());
 }
 
 /// The figures are 10 ms and 15 MB; a loaded machine gets three times the time.

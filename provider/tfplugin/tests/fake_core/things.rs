@@ -224,6 +224,34 @@ async fn a_panic_is_an_error_and_the_provider_lives_on() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_not_offered_says_so() {
+    use tfplugin::proto::tfplugin6::{generate_resource_config, plan_action, provider_server::Provider};
+    let world = World::new().await;
+    let service = world.core.service();
+    let status = service.plan_action(tonic::Request::new(plan_action::Request::default())).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unimplemented);
+    let request = tonic::Request::new(generate_resource_config::Request::default());
+    assert_eq!(
+        service.generate_resource_config(request).await.unwrap_err().code(),
+        tonic::Code::Unimplemented
+    );
+}
+
+#[tokio::test]
+async fn a_resource_that_takes_over_no_other_says_so() {
+    use tfplugin::proto::tfplugin6::{move_resource_state::Request, provider_server::Provider};
+    let world = World::new().await;
+    let request = Request {
+        target_type_name: "thing_thing".into(),
+        source_type_name: "x".into(),
+        ..Default::default()
+    };
+    let answer =
+        world.core.service().move_resource_state(tonic::Request::new(request)).await.unwrap().into_inner();
+    assert_eq!(answer.diagnostics[0].summary, "Unable to move a x to a thing_thing");
+}
+
+#[tokio::test]
 async fn a_large_value_passes() {
     let mut world = World::new().await;
     let labels = Value::Map([("large".to_owned(), "x".repeat(6 << 20).into())].into());
