@@ -6,6 +6,7 @@
 //! - [`queue`], [`commit`], [`claim`], [`observation`], [`operation`], [`event`], [`memo`]: the engine's side
 //! - [`boot_plan`], [`token`], [`assignment`], [`dhcp_lease`]: the boot servers' and the agent's side
 //! - [`api_token`]: who may call the API; [`retention`]: what is thrown away, and when
+//! - `testing` (a feature): a database of a test's own
 //!
 //! Times are kept as microseconds since 1970 and ids as text, so one SQL text serves both databases.
 
@@ -33,6 +34,8 @@ pub mod retention;
 pub mod sealing;
 mod secret;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod token;
 mod transaction;
 mod view;
