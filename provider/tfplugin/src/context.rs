@@ -11,7 +11,8 @@ use crate::{Diagnostic, Diagnostics, Private};
 pub struct Context<D> {
     data: Option<Arc<D>>,
     stop: CancellationToken,
-    /// Messages for the user. An error here fails the operation, as returning one does.
+    /// Messages for the user. An error here fails the operation, as returning one does; beside the state that create
+    /// returns it taints the object.
     pub diagnostics: Diagnostics,
     /// Private state of the object, kept beside its state.
     pub private: Private,

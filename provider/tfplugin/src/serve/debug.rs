@@ -1,6 +1,7 @@
 //! A provider that Terraform attaches to instead of starting it: for debuggers and for tests.
 //!
-//! The connection is in the clear, on a socket that only we can reach, and the provider outlives the runs it serves.
+//! The connection is in the clear: a unix socket that only we can reach, while over TCP any local user can. The provider
+//! outlives the runs it serves.
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

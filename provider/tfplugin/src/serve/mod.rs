@@ -24,7 +24,6 @@ mod error;
 mod handshake;
 mod listen;
 mod log;
-#[allow(clippy::module_inception)]
 mod main;
 mod server;
 mod signals;
