@@ -1,1 +1,36 @@
-fn main() {}
+//! `underlay`: the server (`underlay serve`) and the operator's verbs in one binary. The only crate that knows every other.
+
+mod config;
+mod logging;
+mod metrics;
+mod serve;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Turns blank servers into machines: the server and its command line.
+#[derive(Debug, Parser)]
+#[command(name = "underlay", version, about, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the server: API, boot endpoint, DHCP and TFTP, and the engine that does the work
+    Serve(Box<config::Settings>),
+    #[command(flatten)]
+    Operate(underlay_cli::Verb),
+}
+
+fn main() -> ExitCode {
+    let provider = rustls::crypto::ring::default_provider();
+    provider.install_default().expect("nothing else has installed a crypto provider before main began");
+    match Arguments::parse().verb {
+        Verb::Serve(settings) => serve::main(*settings),
+        Verb::Operate(verb) => underlay_cli::main(verb),
+    }
+}

@@ -128,7 +128,8 @@ pub fn build(options: &Options) -> Result<Built, Error> {
     let chosen = modules::choose(&package.modules);
     let files = read_modules(&options.kernel_deb, &package, &chosen)?;
     let zstd = package.config.lines().any(|line| line == "CONFIG_RD_ZSTD=y");
-    let initrd = initramfs(&package, &chosen, &files, &agent, zstd).map_err(writing(&options.out.join("initrd")))?;
+    let initrd =
+        initramfs(&package, &chosen, &files, &agent, zstd).map_err(writing(&options.out.join("initrd")))?;
     let total = (package.kernel.len() + initrd.len()) as u64;
     if total > MAX_TOTAL {
         return Err(Error::TooLarge(total));
@@ -145,7 +146,8 @@ pub fn build(options: &Options) -> Result<Built, Error> {
     fs::create_dir_all(&options.out).map_err(writing(&options.out))?;
     put(&options.out.join("vmlinuz"), &package.kernel)?;
     put(&options.out.join("initrd"), &initrd)?;
-    let manifest = serde_json::to_string_pretty(&built).map_err(io::Error::other).map_err(writing(&options.out))?;
+    let manifest =
+        serde_json::to_string_pretty(&built).map_err(io::Error::other).map_err(writing(&options.out))?;
     put(&options.out.join("manifest.json"), format!("{manifest}\n").as_bytes())?;
     Ok(built)
 }
@@ -153,7 +155,8 @@ pub fn build(options: &Options) -> Result<Built, Error> {
 fn read_agent(path: &Path) -> Result<Vec<u8>, Error> {
     let agent = fs::read(path).map_err(|source| Error::ReadAgent { path: path.to_owned(), source })?;
     // An interpreter (the dynamic linker) is named in a static program's file nowhere; in a dynamic one near its start.
-    let dynamic = agent.iter().take(4096).copied().collect::<Vec<u8>>().windows(8).any(|window| window == b"/ld-linu");
+    let dynamic =
+        agent.iter().take(4096).copied().collect::<Vec<u8>>().windows(8).any(|window| window == b"/ld-linu");
     if !agent.starts_with(b"\x7fELF") || dynamic {
         return Err(Error::NotStatic { path: path.to_owned() });
     }
@@ -162,7 +165,9 @@ fn read_agent(path: &Path) -> Result<Vec<u8>, Error> {
 
 fn read_package(path: &Path) -> Result<Package, Error> {
     let mut package = Package::default();
-    let wanted = |path: &str| path.starts_with("boot/vmlinuz-") || path.starts_with("boot/config-") || module_path(path).is_some();
+    let wanted = |path: &str| {
+        path.starts_with("boot/vmlinuz-") || path.starts_with("boot/config-") || module_path(path).is_some()
+    };
     deb::files(path, wanted, |path, bytes| {
         if let Some(release) = path.strip_prefix("boot/vmlinuz-") {
             package.release = release.to_owned();
@@ -191,7 +196,11 @@ fn learn(modules: &mut All, file: &str, info: Option<Modinfo>) {
 }
 
 /// The bytes of the chosen modules, by path below the release's folder, in order of path.
-fn read_modules(path: &Path, package: &Package, chosen: &BTreeSet<String>) -> Result<Vec<(String, Vec<u8>)>, Error> {
+fn read_modules(
+    path: &Path,
+    package: &Package,
+    chosen: &BTreeSet<String>,
+) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let paths: BTreeSet<&str> =
         chosen.iter().filter_map(|name| package.modules.get(name)).map(|(path, _)| path.as_str()).collect();
     let wanted = |path: &str| module_path(path).is_some_and(|(_, file)| paths.contains(file));

@@ -49,7 +49,21 @@ impl<W: Write> Writer<W> {
         let name = u32::try_from(path.len() + 1).map_err(io::Error::other)?;
         let (major, minor) = (0, 0);
         write!(self.out, "070701")?;
-        for field in [self.entries, mode, owner, group, links, time, size, major, minor, device.0, device.1, name, checksum] {
+        for field in [
+            self.entries,
+            mode,
+            owner,
+            group,
+            links,
+            time,
+            size,
+            major,
+            minor,
+            device.0,
+            device.1,
+            name,
+            checksum,
+        ] {
             write!(self.out, "{field:08X}")?;
         }
         self.out.write_all(path.as_bytes())?;

@@ -96,7 +96,8 @@ fn data_member<R: Read + Seek>(mut file: R) -> Result<(String, io::Take<R>), Err
         if name.starts_with("data.tar") {
             return Ok((name, file.take(size)));
         }
-        let next = i64::try_from(size.next_multiple_of(2)).map_err(|_| Error::Archive("a member is too long"))?;
+        let next =
+            i64::try_from(size.next_multiple_of(2)).map_err(|_| Error::Archive("a member is too long"))?;
         file.seek(SeekFrom::Current(next)).map_err(cut_off)?;
     }
 }

@@ -20,10 +20,19 @@ pub(super) fn read(elf: &[u8]) -> Option<Modinfo> {
     let section = section(elf, b".modinfo")?;
     let mut info = Modinfo::default();
     for entry in section.split(|byte| *byte == 0) {
-        let Some((key, value)) = std::str::from_utf8(entry).ok().and_then(|entry| entry.split_once('=')) else { continue };
+        let Some((key, value)) = std::str::from_utf8(entry).ok().and_then(|entry| entry.split_once('='))
+        else {
+            continue;
+        };
         match key {
             "name" => info.name = value.replace('-', "_"),
-            "depends" => info.depends = value.split(',').filter(|name| !name.is_empty()).map(|name| name.replace('-', "_")).collect(),
+            "depends" => {
+                info.depends = value
+                    .split(',')
+                    .filter(|name| !name.is_empty())
+                    .map(|name| name.replace('-', "_"))
+                    .collect()
+            }
             "alias" => info.aliases.push(value.to_owned()),
             "vermagic" => info.release = value.split(' ').next().unwrap_or_default().to_owned(),
             _ => {}

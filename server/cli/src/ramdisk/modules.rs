@@ -26,7 +26,8 @@ pub(super) fn dependencies(all: &All, chosen: &BTreeSet<String>) -> String {
     let mut text = String::new();
     for name in chosen {
         let Some((path, _)) = all.get(name) else { continue };
-        let needs: Vec<&str> = closure(all, name).into_iter().filter_map(|name| Some(all.get(name)?.0.as_str())).collect();
+        let needs: Vec<&str> =
+            closure(all, name).into_iter().filter_map(|name| Some(all.get(name)?.0.as_str())).collect();
         text.push_str(&format!("{path}:{}{}\n", if needs.is_empty() { "" } else { " " }, needs.join(" ")));
     }
     text

@@ -18,7 +18,7 @@ use underlay_core::image::Sha256;
 use super::Endpoint;
 
 const RAMDISK: [&str; 2] = ["vmlinuz", "initrd"];
-const LOADERS: [&str; 5] = ["ipxe.efi", "snponly.efi", "undionly.kpxe", "ipxe.pxe", "ipxe.lkrn"];
+const LOADERS: [&str; 6] = ["ipxe.efi", "snponly.efi", "snponly-arm64.efi", "undionly.kpxe", "ipxe.pxe", "ipxe.lkrn"];
 
 pub(super) async fn ca(State(endpoint): State<Arc<Endpoint>>) -> Response {
     ([(header::CONTENT_TYPE, "application/pkix-cert")], endpoint.config.ca_certificate.clone())

@@ -1,0 +1,137 @@
+//! What people and scripts read: aligned tables, times, sizes, failures in four parts; JSON in the canonical protobuf form.
+
+use jiff::{Timestamp, Unit};
+use prost::{Message, Name};
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use underlay_proto::v1;
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For scripts: protobuf's JSON, field names as in the API.
+    Json,
+}
+
+/// A message as JSON.
+///
+/// # Errors
+/// Never for a message of our own API; a bug otherwise.
+pub fn json<M: Message + Name>(message: &M) -> anyhow::Result<serde_json::Value> {
+    let pool = DescriptorPool::decode(underlay_proto::FILE_DESCRIPTOR_SET)?;
+    let descriptor = pool
+        .get_message_by_name(&M::full_name())
+        .ok_or_else(|| anyhow::anyhow!("{} is not in the API's description", M::full_name()))?;
+    let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())?;
+    let options = SerializeOptions::new().use_proto_field_name(true);
+    Ok(dynamic.serialize_with_options(serde_json::value::Serializer, &options)?)
+}
+
+/// Columns, aligned; the last one is not padded.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(head.get(column).map(|cell| cell.len())).max().unwrap_or_default()
+    };
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded = cells.enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![line(&mut head.iter().copied())];
+    lines.extend(rows.iter().map(|row| line(&mut row.iter().map(String::as_str))));
+    lines.join("\n")
+}
+
+/// How long ago, roughly: `12s`, `5m`, `3h`, `4d`.
+pub fn ago(time: Option<prost_types::Timestamp>) -> String {
+    let Some(time) = timestamp(time) else { return "-".into() };
+    let seconds = Timestamp::now().since((Unit::Second, time)).map_or(0, |span| span.get_seconds()).max(0);
+    match seconds {
+        0..=119 => format!("{seconds}s"),
+        120..=7199 => format!("{}m", seconds / 60),
+        7200..=172_799 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// A time as RFC 3339, to the second.
+pub fn time(time: Option<prost_types::Timestamp>) -> String {
+    timestamp(time).map_or("-".into(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+fn timestamp(time: Option<prost_types::Timestamp>) -> Option<Timestamp> {
+    time.and_then(|time| Timestamp::new(time.seconds, time.nanos).ok())
+}
+
+/// A size in the largest unit that leaves a readable number.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match UNITS.into_iter().find(|(_, unit)| bytes >= *unit) {
+        Some((name, unit)) => {
+            let tenths = bytes.saturating_mul(10) / unit;
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} B"),
+    }
+}
+
+/// A failure in its four parts.
+pub fn failure(failure: &v1::Failure) -> String {
+    let mut text = format!("{}: {}", failure.what, failure.why);
+    for part in [&failure.done, &failure.next].into_iter().filter(|part| !part.is_empty()) {
+        text.push_str("\n  ");
+        text.push_str(part);
+    }
+    text
+}
+
+/// `-` for nothing.
+pub fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".into() } else { text.into() }
+}
+
+/// One line on how an object stands.
+pub fn standing(standing: Option<&v1::Standing>) -> String {
+    let Some(standing) = standing else { return "-".into() };
+    if let Some(failure) = &standing.failure {
+        return failure.why.clone();
+    }
+    match (&standing.amount, standing.waiting_for.as_str()) {
+        (_, "") => String::new(),
+        (Some(amount), waiting) if amount.total > 0 => {
+            format!("{waiting} ({}%)", amount.done.saturating_mul(100) / amount.total)
+        }
+        (_, waiting) => waiting.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["cccc".to_owned(), "d".to_owned()]];
+        assert_eq!(table(&["X", "Y"], &rows), "X     Y\na     bb\ncccc  d");
+    }
+
+    #[test]
+    fn sizes_are_readable() {
+        assert_eq!(size(2 << 30), "2.0 GiB");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(7), "7 B");
+    }
+
+    #[test]
+    fn json_has_the_names_of_the_api() {
+        let host = v1::Host {
+            meta: Some(v1::Meta { kind: "host".into(), generation: 3, ..Default::default() }),
+            ..Default::default()
+        };
+        let value = json(&host).expect("json");
+        assert_eq!(value["meta"]["kind"], "host");
+        assert_eq!(value["meta"]["generation"], "3");
+    }
+}

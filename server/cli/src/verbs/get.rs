@@ -1,0 +1,239 @@
+//! `underlay get KIND` and `underlay get KIND/NAME`: one line per object.
+
+use clap::Args;
+use underlay_proto::v1::{self, ListRequest};
+
+use super::Shared;
+use crate::{
+    connect::{ANSWER, Connection},
+    exit::Error,
+    name,
+    output::{self, Format, ago, or_dash, size, standing},
+};
+
+/// List objects of a kind, or show one
+#[derive(Args, Debug)]
+pub struct Get {
+    /// hosts, networks, credentials, images, machines, discovered, or KIND/NAME
+    #[arg(value_name = "KIND[/NAME]")]
+    what: String,
+    /// Objects of every owner
+    #[arg(short, long)]
+    all_owners: bool,
+    /// Only objects with this label (hosts)
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    label: Vec<String>,
+}
+
+pub(super) async fn run(get: Get, shared: Shared) -> Result<(), Error> {
+    let connection = shared.target.connect().await?;
+    if get.what == "discovered" {
+        return discovered(connection, shared.output).await;
+    }
+    if get.what.contains('/') {
+        return one(&get.what, connection, &shared).await;
+    }
+    let filter = ListRequest {
+        site: shared.target.site.clone(),
+        owner: if get.all_owners { String::new() } else { shared.target.owner.clone() },
+        labels: labels(&get.label)?,
+        page_size: 500,
+        page_token: String::new(),
+    };
+    match name::kind(&get.what)? {
+        "host" => hosts(connection, filter, shared.output).await,
+        "network" => networks(connection, filter, shared.output).await,
+        "credential" => credentials(connection, filter, shared.output).await,
+        "image" => images(connection, filter, shared.output).await,
+        _ => machines(connection, filter, shared.output).await,
+    }
+}
+
+fn labels(given: &[String]) -> Result<std::collections::HashMap<String, String>, Error> {
+    let pair = |text: &String| {
+        let (key, value) =
+            text.split_once('=').ok_or_else(|| Error::Usage(format!("\"{text}\" is not KEY=VALUE")))?;
+        Ok((key.to_owned(), value.to_owned()))
+    };
+    given.iter().map(pair).collect()
+}
+
+/// Lists every page of a kind and prints it; `$row` makes a line of an object.
+macro_rules! listing {
+    ($fn:ident, $client:ident::$Client:ident, $field:ident, $head:expr, $row:expr) => {
+        async fn $fn(connection: Connection, mut filter: ListRequest, format: Format) -> Result<(), Error> {
+            let mut client = v1::$client::$Client::new(connection).max_decoding_message_size(ANSWER);
+            let mut objects = Vec::new();
+            loop {
+                let page = client.list(filter.clone()).await?.into_inner();
+                objects.extend(page.$field);
+                if page.next_page_token.is_empty() {
+                    break;
+                }
+                filter.page_token = page.next_page_token;
+            }
+            match format {
+                Format::Json => {
+                    let values = objects.iter().map(output::json).collect::<Result<Vec<_>, _>>()?;
+                    println!("{:#}", serde_json::Value::Array(values));
+                }
+                Format::Table if objects.is_empty() => eprintln!("none"),
+                Format::Table => {
+                    let rows: Vec<Vec<String>> = objects.iter().map($row).collect();
+                    println!("{}", output::table(&$head, &rows));
+                }
+            }
+            Ok(())
+        }
+    };
+}
+
+listing!(
+    hosts,
+    host_service_client::HostServiceClient,
+    hosts,
+    ["NAME", "PHASE", "POWER", "MACHINE", "POOL", "DRIVER", "FOR", "WAITING FOR"],
+    |host| {
+        let spec = host.spec.clone().unwrap_or_default();
+        let status = host.status.clone().unwrap_or_default();
+        let driver = match spec.driver {
+            Some(v1::host_spec::Driver::Redfish(redfish)) => format!("redfish {}", redfish.address),
+            Some(v1::host_spec::Driver::Qemu(qemu)) => {
+                format!("qemu {} cpu {}", qemu.cpus, size(qemu.memory_bytes))
+            }
+            None => String::new(),
+        };
+        let mut cells = vec![object_name(host.meta.as_ref()), phase(host.standing.as_ref())];
+        cells.extend([
+            or_dash(&status.power),
+            or_dash(&status.machine),
+            or_dash(&spec.pool),
+            or_dash(&driver),
+        ]);
+        cells.extend([since(host.standing.as_ref()), standing(host.standing.as_ref())]);
+        cells
+    }
+);
+
+listing!(
+    networks,
+    network_service_client::NetworkServiceClient,
+    networks,
+    ["NAME", "CIDR", "DHCP", "RANGE", "UNKNOWN"],
+    |network| {
+        let spec = network.spec.clone().unwrap_or_default();
+        let dhcp = spec.dhcp.unwrap_or_default();
+        let range = if dhcp.range_first.is_empty() {
+            "-".into()
+        } else {
+            format!("{}-{}", dhcp.range_first, dhcp.range_last)
+        };
+        vec![
+            object_name(network.meta.as_ref()),
+            spec.cidr,
+            or_dash(&dhcp.mode),
+            range,
+            or_dash(&spec.unknown),
+        ]
+    }
+);
+
+listing!(
+    credentials,
+    credential_service_client::CredentialServiceClient,
+    credentials,
+    ["NAME", "USERNAME", "VERSION"],
+    |credential| {
+        let spec = credential.spec.clone().unwrap_or_default();
+        vec![object_name(credential.meta.as_ref()), or_dash(&spec.username), spec.secret_version.to_string()]
+    }
+);
+
+listing!(
+    images,
+    image_service_client::ImageServiceClient,
+    images,
+    ["NAME", "PHASE", "DISK", "STORED", "SHA256", "FOR", "WAITING FOR"],
+    |image| {
+        let spec = image.spec.clone().unwrap_or_default();
+        let status = image.status.clone().unwrap_or_default();
+        let bytes = |bytes: u64| if bytes == 0 { "-".into() } else { size(bytes) };
+        let digest: String = spec.sha256.chars().take(12).collect();
+        let mut cells = vec![object_name(image.meta.as_ref()), phase(image.standing.as_ref())];
+        cells.extend([bytes(status.virtual_size), bytes(status.stored_size), digest]);
+        cells.extend([since(image.standing.as_ref()), standing(image.standing.as_ref())]);
+        cells
+    }
+);
+
+listing!(
+    machines,
+    machine_service_client::MachineServiceClient,
+    machines,
+    ["NAME", "PHASE", "HOST", "ADDRESS", "IMAGE", "FOR", "WAITING FOR"],
+    |machine| {
+        let spec = machine.spec.clone().unwrap_or_default();
+        let status = machine.status.clone().unwrap_or_default();
+        let image: String =
+            spec.image.chars().take(spec.image.find("@sha256:").map_or(40, |at| at + 20)).collect();
+        let mut cells = vec![object_name(machine.meta.as_ref()), phase(machine.standing.as_ref())];
+        cells.extend([or_dash(&spec.host), or_dash(&status.address), or_dash(&image)]);
+        cells.extend([since(machine.standing.as_ref()), standing(machine.standing.as_ref())]);
+        cells
+    }
+);
+
+async fn discovered(connection: Connection, format: Format) -> Result<(), Error> {
+    let mut client =
+        v1::host_service_client::HostServiceClient::new(connection).max_decoding_message_size(ANSWER);
+    let found = client.list_discovered(v1::ListDiscoveredRequest { limit: 1000 }).await?.into_inner();
+    if format == Format::Json {
+        println!("{:#}", output::json(&found)?);
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = found
+        .discovered
+        .iter()
+        .map(|seen| {
+            let inventory = seen.inventory.clone().unwrap_or_default();
+            let model = format!("{} {}", inventory.vendor, inventory.product);
+            let mut cells = vec![seen.mac.clone(), or_dash(&seen.network), or_dash(&inventory.serial)];
+            cells.extend([or_dash(model.trim()), inventory.cpus.to_string(), size(inventory.memory_bytes)]);
+            cells.push(ago(seen.seen_at));
+            cells
+        })
+        .collect();
+    println!("{}", output::table(&["MAC", "NETWORK", "SERIAL", "MODEL", "CPUS", "MEMORY", "SEEN"], &rows));
+    Ok(())
+}
+
+async fn one(what: &str, connection: Connection, shared: &Shared) -> Result<(), Error> {
+    let value = super::describe::read(what, connection, &shared.target).await?;
+    match shared.output {
+        Format::Json => println!("{value:#}"),
+        Format::Table => {
+            let text =
+                |pointer: &str| value.pointer(pointer).and_then(|v| v.as_str()).unwrap_or("-").to_owned();
+            let row = vec![text("/meta/key/name"), text("/standing/phase"), text("/standing/waiting_for")];
+            println!("{}", output::table(&["NAME", "PHASE", "WAITING FOR"], &[row]));
+        }
+    }
+    Ok(())
+}
+
+fn object_name(meta: Option<&v1::Meta>) -> String {
+    let key = meta.and_then(|meta| meta.key.clone()).unwrap_or_default();
+    if key.owner == "default" || key.owner.is_empty() {
+        key.name
+    } else {
+        format!("{}/{}", key.owner, key.name)
+    }
+}
+
+fn phase(standing: Option<&v1::Standing>) -> String {
+    standing.map_or("-".into(), |standing| or_dash(&standing.phase))
+}
+
+fn since(standing: Option<&v1::Standing>) -> String {
+    ago(standing.and_then(|standing| standing.since))
+}

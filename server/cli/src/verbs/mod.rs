@@ -1,0 +1,86 @@
+//! The verbs, one file each, and what they share: where the server is and how results are written.
+
+mod describe;
+mod explain;
+mod get;
+mod image;
+mod power;
+mod ramdisk;
+mod token;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::{connect::Target, exit::Error, output::Format};
+
+/// What an operator may do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// List objects of a kind, or show one
+    Get(With<get::Get>),
+    /// Show everything about an object
+    Describe(With<describe::Describe>),
+    /// Follow an object's work live
+    Watch(With<watch::Watch>),
+    /// Say where an object stands, since when, why, and what to do
+    Explain(With<explain::Explain>),
+    /// Switch a host on or off, restart it, or ask its driver
+    Power(With<power::Power>),
+    /// Make the agent's kernel and initramfs
+    Ramdisk(ramdisk::Ramdisk),
+    /// Bring images in
+    Image(With<image::Image>),
+    /// Make, list and void API tokens
+    Token(With<token::Token>),
+}
+
+/// A verb that talks to the server.
+#[derive(Args, Debug)]
+pub struct With<V: Args> {
+    #[command(flatten)]
+    verb: V,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+/// What all verbs that talk to the server share.
+#[derive(Args, Debug)]
+pub(crate) struct Shared {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How results are written
+    #[arg(short, long, value_enum, default_value_t, global = true)]
+    pub(crate) output: Format,
+}
+
+/// Run one verb.
+pub fn main(verb: Verb) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("underlay: starting the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match verb {
+            Verb::Get(With { verb, shared }) => get::run(verb, shared).await,
+            Verb::Describe(With { verb, shared }) => describe::run(verb, shared).await,
+            Verb::Watch(With { verb, shared }) => watch::run(verb, shared).await,
+            Verb::Explain(With { verb, shared }) => explain::run(verb, shared).await,
+            Verb::Power(With { verb, shared }) => power::run(verb, shared).await,
+            Verb::Ramdisk(ramdisk) => ramdisk::run(ramdisk),
+            Verb::Image(With { verb, shared }) => image::run(verb, shared).await,
+            Verb::Token(With { verb, shared }) => token::run(verb, shared).await,
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("underlay: {error}");
+            ExitCode::from(Error::code(&error))
+        }
+    }
+}

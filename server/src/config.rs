@@ -1,0 +1,210 @@
+//! Settings of `underlay serve`: from a TOML file, the environment and flags, each winning over the one before.
+//!
+//! One struct is all three: every field is a flag with an environment variable, and a key of the file. A key that is
+//! not known is an error, not a surprise.
+
+use std::{
+    fs, io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+/// What an operator may set; everything has a default.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Settings {
+    /// TOML file with these settings; flags and environment win over it
+    #[arg(long, env = "UNDERLAY_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Where everything is kept: database, keys, images, QEMU hosts [default: /var/lib/underlay as root, else ~/.local/share/underlay]
+    #[arg(long, env = "UNDERLAY_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Database: postgres://..., or left out for SQLite in the data directory
+    #[arg(long, env = "UNDERLAY_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<String>,
+    /// API over TLS, for provider, command line and agents [default: 0.0.0.0:7443]
+    #[arg(long, env = "UNDERLAY_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// API without TLS on a unix socket; who can open it is an administrator [default: api.sock in the data directory]
+    #[arg(long, env = "UNDERLAY_SOCKET", value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Boot endpoint over HTTP, for firmware and agents [default: 0.0.0.0:7480]
+    #[arg(long, env = "UNDERLAY_BOOT_LISTEN", value_name = "ADDRESS")]
+    pub boot_listen: Option<SocketAddr>,
+    /// TFTP for firmware; only served when a network needs it [default: 0.0.0.0:69]
+    #[arg(long, env = "UNDERLAY_TFTP_LISTEN", value_name = "ADDRESS")]
+    pub tftp_listen: Option<SocketAddr>,
+    /// Health and Prometheus metrics over HTTP [default: 127.0.0.1:7481]
+    #[arg(long, env = "UNDERLAY_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// More names and addresses under which the API is reached; they go into its certificate
+    #[arg(long, env = "UNDERLAY_NAMES", value_name = "NAME", value_delimiter = ',')]
+    pub names: Vec<String>,
+    /// Address under which machines reach this server [default: their network's interface]
+    #[arg(long, env = "UNDERLAY_BOOT_ADDRESS", value_name = "ADDRESS")]
+    pub boot_address: Option<IpAddr>,
+    /// Directory of the agent's kernel and initramfs, as made by `underlay ramdisk build` [default: ramdisk in the data directory]
+    #[arg(long, env = "UNDERLAY_RAMDISK", value_name = "DIR")]
+    pub ramdisk: Option<PathBuf>,
+    /// Directory of network boot loaders [default: /usr/lib/ipxe]
+    #[arg(long, env = "UNDERLAY_LOADERS", value_name = "DIR")]
+    pub loaders: Option<PathBuf>,
+    /// Directory beneath which images may be imported as file:// URLs [default: none may]
+    #[arg(long, env = "UNDERLAY_IMAGE_ROOT", value_name = "DIR")]
+    pub image_root: Option<PathBuf>,
+    /// File with the key under which secrets are sealed; keep it out of backups of the data [default: sealing.key in the data directory]
+    #[arg(long, env = "UNDERLAY_SEALING_KEY", value_name = "FILE")]
+    pub sealing_key: Option<PathBuf>,
+    /// Run QEMU hosts with KVM; only where a guest is known to run
+    #[arg(long, env = "UNDERLAY_KVM", num_args = 0..=1, default_missing_value = "true")]
+    pub kvm: Option<bool>,
+    /// Let QEMU hosts ignore flushes: faster, for demos and tests
+    #[arg(long, env = "UNDERLAY_QEMU_UNSAFE_CACHE", num_args = 0..=1, default_missing_value = "true")]
+    pub qemu_unsafe_cache: Option<bool>,
+    /// How often an idle host's BMC is asked whether it still answers, in seconds [default: 900]
+    #[arg(long, env = "UNDERLAY_AUDIT_SECONDS", value_name = "SECONDS")]
+    pub audit_seconds: Option<u64>,
+    /// How long the agent may take to call home, in seconds without any sign of it [default: 1200]
+    #[arg(long, env = "UNDERLAY_BOOT_PATIENCE", value_name = "SECONDS")]
+    pub boot_patience: Option<u64>,
+    /// How long an installed system may take to call home, in seconds [default: 1800]
+    #[arg(long, env = "UNDERLAY_START_PATIENCE", value_name = "SECONDS")]
+    pub start_patience: Option<u64>,
+    /// text or json [default: text]
+    #[arg(long, env = "UNDERLAY_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("reading settings from {path}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not as it should be.
+    #[error("settings in {path}")]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with line and key.
+        #[source]
+        source: toml::de::Error,
+    },
+}
+
+impl Settings {
+    /// These settings, with what they leave out taken from their file.
+    ///
+    /// # Errors
+    /// The file cannot be read or has a key that is not known.
+    pub fn with_file(self) -> Result<Self, Error> {
+        let Some(path) = self.config.clone() else { return Ok(self) };
+        let text = fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+        let file: Settings = toml::from_str(&text).map_err(|source| Error::Parse { path, source })?;
+        Ok(self.over(file))
+    }
+
+    fn over(self, file: Settings) -> Self {
+        Self {
+            config: self.config,
+            data: self.data.or(file.data),
+            database: self.database.or(file.database),
+            listen: self.listen.or(file.listen),
+            socket: self.socket.or(file.socket),
+            boot_listen: self.boot_listen.or(file.boot_listen),
+            tftp_listen: self.tftp_listen.or(file.tftp_listen),
+            metrics_listen: self.metrics_listen.or(file.metrics_listen),
+            names: if self.names.is_empty() { file.names } else { self.names },
+            boot_address: self.boot_address.or(file.boot_address),
+            ramdisk: self.ramdisk.or(file.ramdisk),
+            loaders: self.loaders.or(file.loaders),
+            image_root: self.image_root.or(file.image_root),
+            sealing_key: self.sealing_key.or(file.sealing_key),
+            kvm: self.kvm.or(file.kvm),
+            qemu_unsafe_cache: self.qemu_unsafe_cache.or(file.qemu_unsafe_cache),
+            audit_seconds: self.audit_seconds.or(file.audit_seconds),
+            boot_patience: self.boot_patience.or(file.boot_patience),
+            start_patience: self.start_patience.or(file.start_patience),
+            log_format: self.log_format.or(file.log_format),
+        }
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(default_data)
+    }
+
+    /// Where the database is.
+    pub fn database(&self) -> String {
+        self.database
+            .clone()
+            .unwrap_or_else(|| format!("sqlite://{}", self.data().join("underlay.db").display()))
+    }
+
+    /// A path that lies in the data directory unless it is set.
+    pub fn beneath_data(&self, set: Option<&Path>, name: &str) -> PathBuf {
+        set.map_or_else(|| self.data().join(name), Path::to_owned)
+    }
+}
+
+/// `port` on every address.
+pub fn everywhere(port: u16) -> SocketAddr {
+    (Ipv4Addr::UNSPECIFIED, port).into()
+}
+
+/// `port` on loopback.
+pub fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+fn default_data() -> PathBuf {
+    if rustix::process::geteuid().is_root() {
+        return "/var/lib/underlay".into();
+    }
+    let home = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share")));
+    home.unwrap_or_else(std::env::temp_dir).join("underlay")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let file: Settings =
+            toml::from_str("listen = \"127.0.0.1:1\"\nboot-listen = \"127.0.0.1:2\"").expect("toml");
+        let flags = Settings { listen: Some(loopback(3)), ..Settings::default() };
+        let settings = flags.over(file);
+        assert_eq!(settings.listen, Some(loopback(3)));
+        assert_eq!(settings.boot_listen, Some(loopback(2)));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error() {
+        let error = toml::from_str::<Settings>("lisen = \"127.0.0.1:1\"").expect_err("a typing mistake");
+        assert!(error.to_string().contains("lisen"), "{error}");
+    }
+}

@@ -1,0 +1,355 @@
+//! `underlay serve`: builds every part, joins them, runs them until told to stop, and stops in order: doors first, then
+//! the engine's steps under way, then the store.
+
+use std::{
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anyhow::Context;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use underlay_api::{Api, Authority, Listener, RecentDiscoveries, UploadDirectory};
+use underlay_core::bmc::Bmcs;
+use underlay_engine::Engine;
+use underlay_image::{Fetcher, Images, Importer, Limits, local::LocalRoot};
+use underlay_metal::{
+    bmc::{Drivers, qemu},
+    config::{Credentials, Networks},
+    dhcp,
+    host::Hosts,
+    http,
+    machine::{Machines, Patience},
+    tftp,
+};
+use underlay_store::{SealingKey, Store};
+
+use crate::{
+    config::{Settings, everywhere, loopback},
+    logging,
+    metrics::{Exported, Plain},
+    wiring::{
+        boot_url::{USER_NETWORKING, Ways},
+        dhcp::{Directory as DhcpDirectory, Durable},
+        directory::Directory,
+        keepers::Asking,
+        loaders::Loaders,
+        power::Switch,
+        projection::Projection,
+        sightings::noticeboard,
+    },
+};
+
+/// Exit code when the settings are wrong.
+const MISCONFIGURED: u8 = 2;
+
+/// Run the server to its end.
+pub fn main(settings: Settings) -> ExitCode {
+    let settings = match settings.with_file() {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("underlay: {}", underlay_core::because(&error));
+            return ExitCode::from(MISCONFIGURED);
+        }
+    };
+    logging::start(settings.log_format.unwrap_or_default());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result =
+        runtime.context("starting the runtime").and_then(|runtime| runtime.block_on(serve(settings)));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("underlay: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let data = settings.data();
+    make_data(&data)?;
+    let key =
+        SealingKey::load_or_create(&settings.beneath_data(settings.sealing_key.as_deref(), "sealing.key"))
+            .context("the sealing key")?;
+    let store = Store::open(&settings.database(), key).await.context("opening the database")?;
+    let authority = Arc::new(Authority::open(&data).context("the certificate authority")?);
+    underlay_api::write_first_token(&store, &data.join("admin.token"))
+        .await
+        .map_err(|error| anyhow::anyhow!("the first API token: {error}"))?;
+
+    let cancel = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let boot_listener = listen(settings.boot_listen.unwrap_or(everywhere(7480)), "the boot endpoint").await?;
+    let boot_port = boot_listener.local_addr()?.port();
+    let projection = Projection::new(boot_port);
+    let bmcs: Arc<dyn Bmcs> = Arc::new(Drivers::new(drivers(&settings, &data, boot_port)));
+
+    let api = api(&settings, &store, &authority, &bmcs, boot_port);
+    let (doors, api_address) = doors(&settings, &data, &authority).await?;
+    let engine = engine(&settings, &store, &bmcs, &projection, boot_port).await?;
+    let (board, scribe) = noticeboard(projection.clone(), store.clone());
+    let directory = Arc::new(Directory {
+        projection: projection.clone(),
+        noticeboard: board.clone(),
+        store: store.clone(),
+    });
+    let boot = http::Config {
+        port: boot_port,
+        api_port: api_address.port(),
+        ca_certificate: authority.certificate().to_vec(),
+        ramdisk: settings.beneath_data(settings.ramdisk.as_deref(), "ramdisk"),
+        loaders: loaders(&settings),
+        images: data.join("images/images"),
+    };
+    let (dhcp_counters, tftp_counters) = (Arc::default(), Arc::default());
+    let exported = exported(&store, &api, &engine, &dhcp_counters, &tftp_counters);
+
+    let (store_task, projection_task) = (store.clone(), projection.clone());
+    let stop = cancel.clone();
+    tasks.spawn(async move {
+        store_task.listen(stop).await;
+        Ok(())
+    });
+    let (follow, stop) = (store.clone(), cancel.clone());
+    tasks.spawn(async move {
+        projection_task.follow(follow, stop).await;
+        Ok(())
+    });
+    let stop = cancel.clone();
+    tasks.spawn(async move {
+        scribe.run(stop).await;
+        Ok(())
+    });
+    let dhcp = dhcp::Server {
+        networks: projection.networks(),
+        leases: Arc::new(Durable(store.clone())),
+        directory: Arc::new(DhcpDirectory(projection.clone())),
+        sightings: Arc::new(board),
+        counters: dhcp_counters,
+        ports: dhcp::Ports::default(),
+    };
+    let stop = cancel.clone();
+    tasks.spawn(async move { dhcp.run(stop).await.context("DHCP") });
+    let tftp_address = settings.tftp_listen.unwrap_or(everywhere(69));
+    let tftp_files = Arc::new(Loaders(loaders(&settings)));
+    let (networks, stop) = (projection.networks(), cancel.clone());
+    tasks.spawn(serve_tftp(tftp_address, tftp_files, tftp_counters, networks, stop));
+    let stop = cancel.clone();
+    tasks.spawn(
+        async move { http::run(boot_listener, boot, directory, stop).await.context("the boot endpoint") },
+    );
+    let metrics = listen(settings.metrics_listen.unwrap_or(loopback(7481)), "metrics").await?;
+    let metrics_address = metrics.local_addr()?;
+    let stop = cancel.clone();
+    tasks.spawn(async move {
+        let router = crate::metrics::router(exported);
+        axum::serve(metrics, router).with_graceful_shutdown(stop.cancelled_owned()).await.context("metrics")
+    });
+    for door in doors {
+        let (api, stop) = (api.clone(), cancel.clone());
+        tasks.spawn(async move { api.serve(door, stop).await.context("the API") });
+    }
+    let stop = cancel.clone();
+    tasks.spawn(async move {
+        engine.run(stop).await;
+        Ok(())
+    });
+    write_addresses(&data, api_address, boot_port, metrics_address)?;
+    tracing::info!(
+        api = %api_address,
+        socket = %settings.beneath_data(settings.socket.as_deref(), "api.sock").display(),
+        boot = boot_port,
+        metrics = %metrics_address,
+        data = %data.display(),
+        "underlay serves"
+    );
+    let ended = run_to_the_end(tasks, cancel).await;
+    store.close().await;
+    ended
+}
+
+/// Wait for a signal or for a part that failed; stop the others; join all.
+async fn run_to_the_end(
+    mut tasks: JoinSet<anyhow::Result<()>>,
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut result = Ok(());
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("told to stop"),
+        _ = interrupt.recv() => tracing::info!("interrupted"),
+        Some(ended) = tasks.join_next() => result = flatten(ended).context("a part of the server ended early"),
+    }
+    cancel.cancel();
+    while let Some(ended) = tasks.join_next().await {
+        result = result.and(flatten(ended));
+    }
+    tracing::info!("stopped");
+    result
+}
+
+fn flatten(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Result<()> {
+    ended.context("a task of the server broke")?
+}
+
+fn make_data(data: &Path) -> anyhow::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(data).with_context(|| format!("making {}", data.display()))?;
+    let permissions = std::fs::metadata(data)?.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        tracing::warn!(path = %data.display(), "the data directory can be read by others; chmod 700 keeps its keys safe");
+    }
+    Ok(())
+}
+
+/// What listens where, for whoever started us with port 0: `addresses` in the data directory, shell-style.
+fn write_addresses(data: &Path, api: SocketAddr, boot_port: u16, metrics: SocketAddr) -> anyhow::Result<()> {
+    let text = format!("UNDERLAY_API={api}\nUNDERLAY_BOOT_PORT={boot_port}\nUNDERLAY_METRICS={metrics}\n");
+    let (path, part) = (data.join("addresses"), data.join("addresses.part"));
+    std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, &path)).context("writing addresses")
+}
+
+async fn listen(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listening for {what} on {address}"))
+}
+
+fn loaders(settings: &Settings) -> std::path::PathBuf {
+    settings.loaders.clone().unwrap_or_else(|| "/usr/lib/ipxe".into())
+}
+
+fn drivers(settings: &Settings, data: &Path, boot_port: u16) -> underlay_metal::bmc::Config {
+    let url = format!("http://{USER_NETWORKING}:{boot_port}/boot.ipxe");
+    let mut qemu = qemu::Config::new(data.to_owned(), url);
+    if settings.kvm == Some(true) {
+        qemu.accelerator = qemu::Accelerator::Kvm;
+    }
+    if settings.qemu_unsafe_cache == Some(true) {
+        qemu.cache = qemu::Cache::Unsafe;
+    }
+    underlay_metal::bmc::Config { qemu, redfish_pause: Duration::from_millis(100) }
+}
+
+fn api(
+    settings: &Settings,
+    store: &Store,
+    authority: &Arc<Authority>,
+    bmcs: &Arc<dyn Bmcs>,
+    boot_port: u16,
+) -> Api {
+    let uploads = UploadDirectory::new(settings.data().join("uploads"), Limits::default().source);
+    let ports = underlay_api::Ports {
+        power: Arc::new(Switch { store: store.clone(), bmcs: bmcs.clone() }),
+        discoveries: Arc::new(RecentDiscoveries::default()),
+        uploads: Arc::new(uploads),
+    };
+    let boot_url = match settings.boot_address {
+        Some(address) => format!("http://{}", SocketAddr::new(address, boot_port)),
+        None => format!("http://{}", loopback(boot_port)),
+    };
+    let config = underlay_api::Config {
+        boot_url,
+        ramdisk: settings.beneath_data(settings.ramdisk.as_deref(), "ramdisk"),
+        ..underlay_api::Config::default()
+    };
+    Api::new(store.clone(), authority.clone(), ports, config)
+}
+
+/// The doors to the API, and the address of the one with TLS.
+async fn doors(
+    settings: &Settings,
+    data: &Path,
+    authority: &Authority,
+) -> anyhow::Result<(Vec<Listener>, SocketAddr)> {
+    let mut names = settings.names.clone();
+    names.push(USER_NETWORKING.into());
+    names.extend(settings.boot_address.map(|address| address.to_string()));
+    let tls = underlay_api::server_config(authority, &names).context("TLS of the API")?;
+    let address = settings.listen.unwrap_or(everywhere(7443));
+    let over_tls = Listener::tls(address, tls).await.context("the API over TLS")?;
+    let bound = over_tls.address().context("the API has no address")?;
+    let socket = settings.socket.clone().unwrap_or_else(|| data.join("api.sock"));
+    let over_unix = Listener::unix(&socket, 0o600).await.context("the API on a unix socket")?;
+    Ok((vec![over_tls, over_unix], bound))
+}
+
+async fn engine(
+    settings: &Settings,
+    store: &Store,
+    bmcs: &Arc<dyn Bmcs>,
+    projection: &Arc<Projection>,
+    boot_port: u16,
+) -> anyhow::Result<Engine> {
+    let data = settings.data();
+    let images = underlay_image::Store::open(data.join("images")).await.context("the image store")?;
+    let fetcher = Fetcher::new(underlay_image::fetch::Options::default()).context("fetching images")?;
+    let importer = Importer::new(images.clone(), fetcher, Limits::default());
+    let local = settings.image_root.clone().map(LocalRoot::open).transpose().context("the image root")?;
+    let uploads = data.join("uploads");
+    std::fs::create_dir_all(&uploads).context("the directory of uploads")?;
+    let uploads = Some(LocalRoot::open(uploads).context("the directory of uploads")?);
+    let mut patience = Patience::default();
+    if let Some(seconds) = settings.boot_patience {
+        patience.boot = Duration::from_secs(seconds);
+    }
+    if let Some(seconds) = settings.start_patience {
+        patience.start = Duration::from_secs(seconds);
+    }
+    let ways = Ways { port: boot_port, address: settings.boot_address, projection: projection.clone() };
+    let audit = Duration::from_secs(settings.audit_seconds.unwrap_or(900));
+    Ok(Engine::new(store.clone(), underlay_engine::Config::default())
+        .register(Networks)
+        .register(Credentials)
+        .register(Images::new(images, importer, local, uploads, Asking(store.clone())))
+        .register(Hosts { bmcs: bmcs.clone(), audit })
+        .register(Machines { bmcs: bmcs.clone(), boot_url: Arc::new(ways), patience }))
+}
+
+fn exported(
+    store: &Store,
+    api: &Api,
+    engine: &Engine,
+    dhcp: &Arc<dhcp::Counters>,
+    tftp: &Arc<tftp::Counters>,
+) -> Arc<Exported> {
+    let mut registry = prometheus_client::registry::Registry::default();
+    engine.metrics().register(&mut registry);
+    registry.register_collector(Box::new(Plain::Dhcp(dhcp.clone())));
+    registry.register_collector(Box::new(Plain::Tftp(tftp.clone())));
+    Arc::new(Exported { registry: Mutex::new(registry), api: api.metrics(), store: store.clone() })
+}
+
+/// TFTP, from the first network that needs it on: a laptop without one never asks for port 69.
+async fn serve_tftp(
+    address: SocketAddr,
+    files: Arc<Loaders>,
+    counters: Arc<tftp::Counters>,
+    mut networks: tokio::sync::watch::Receiver<Arc<[dhcp::Network]>>,
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
+    let needed =
+        |networks: &Arc<[dhcp::Network]>| networks.iter().any(|network| network.mode != dhcp::Mode::Off);
+    tokio::select! {
+        () = cancel.cancelled() => return Ok(()),
+        found = networks.wait_for(needed) => if found.is_err() { return Ok(()) },
+    }
+    match tftp::Server::bind(address, files, tftp::Limits::default(), counters).await {
+        Ok(server) => server.run(cancel).await.context("TFTP"),
+        Err(error) => {
+            tracing::warn!(
+                error = underlay_core::because(&error),
+                "no TFTP: firmware that needs it will not boot"
+            );
+            cancel.cancelled().await;
+            Ok(())
+        }
+    }
+}

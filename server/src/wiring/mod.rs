@@ -1,0 +1,15 @@
+//! What joins crates that do not know each other: the store behind the traits that boot servers, controllers and the API
+//! ask for.
+//!
+//! - [`projection`]: hosts, boot plans and networks in memory, following the feed; DHCP and HTTP read it
+//! - [`dhcp`], [`directory`], [`loaders`]: the boot servers' traits
+//! - [`keepers`], [`power`], [`boot_url`]: the controllers' and the API's
+
+pub mod boot_url;
+pub mod dhcp;
+pub mod directory;
+pub mod keepers;
+pub mod loaders;
+pub mod power;
+pub mod projection;
+pub mod sightings;

@@ -1,0 +1,232 @@
+//! What the boot servers know, in memory: whose MAC is whose, what it is to boot, which networks there are.
+//!
+//! Follows the store's change feed, so that a packet costs no query and a change costs one. Rebuilt from the store at
+//! start; nothing here is a truth of its own.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use underlay_core::{
+    Kind, Mac, Noun, ObjectId, because,
+    boot::Plan,
+    host::Host,
+    network::{self, Network},
+};
+use underlay_metal::dhcp;
+use underlay_store::{Record, Store, feed::Follow};
+
+use super::dhcp::served;
+
+/// How many changes are taken at once.
+const BATCH: usize = 500;
+
+/// Everything the boot servers read.
+pub struct Projection {
+    known: RwLock<Known>,
+    networks: watch::Sender<Arc<[dhcp::Network]>>,
+    boot_port: u16,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Each host's MACs, and back.
+    macs: HashMap<Mac, ObjectId>,
+    hosts: HashMap<ObjectId, (String, Vec<Mac>)>,
+    plans: HashMap<Mac, (ObjectId, Plan)>,
+    networks: HashMap<ObjectId, (String, network::Spec)>,
+}
+
+impl Projection {
+    /// An empty one; [`Projection::follow`] fills it.
+    pub fn new(boot_port: u16) -> Arc<Self> {
+        Arc::new(Self { known: RwLock::default(), networks: watch::Sender::new(Arc::from([])), boot_port })
+    }
+
+    /// The networks DHCP serves, whenever they change.
+    pub fn networks(&self) -> watch::Receiver<Arc<[dhcp::Network]>> {
+        self.networks.subscribe()
+    }
+
+    /// Whose NIC it is, and its plan where one was made.
+    pub fn host_of(&self, mac: Mac) -> Option<(ObjectId, Plan)> {
+        let known = self.read();
+        if let Some((host, plan)) = known.plans.get(&mac) {
+            return Some((*host, plan.clone()));
+        }
+        known.macs.get(&mac).map(|host| (*host, Plan::LocalDisk))
+    }
+
+    /// The name of the host a NIC belongs to.
+    pub fn name_of(&self, mac: Mac) -> Option<String> {
+        let known = self.read();
+        let host = known.plans.get(&mac).map(|(host, _)| host).or_else(|| known.macs.get(&mac))?;
+        known.hosts.get(host).map(|(name, _)| name.clone())
+    }
+
+    /// What an unknown machine at `address` gets: what its network says, and its own disk where it is on none.
+    pub fn unknown_at(&self, address: IpAddr) -> network::Unknown {
+        let IpAddr::V4(address) = address.to_canonical() else { return network::Unknown::LocalDisk };
+        let known = self.read();
+        let network = known.networks.values().find(|(_, spec)| spec.cidr.contains(&address));
+        network.map_or(network::Unknown::LocalDisk, |(_, spec)| spec.unknown())
+    }
+
+    /// The address reserved for a NIC on a network of that name.
+    pub fn reserved_for(&self, mac: Mac, network: &str) -> Option<Ipv4Addr> {
+        let known = self.read();
+        let (_, spec) = known.networks.values().find(|(name, _)| name == network)?;
+        spec.reservations.get(&mac).copied()
+    }
+
+    /// The NIC for which an address of that network is reserved.
+    pub fn reserver_of(&self, address: Ipv4Addr, network: &str) -> Option<Mac> {
+        let known = self.read();
+        let (_, spec) = known.networks.values().find(|(name, _)| name == network)?;
+        spec.reservations.iter().find(|(_, reserved)| **reserved == address).map(|(mac, _)| *mac)
+    }
+
+    /// The server's address on the first boot network it serves.
+    pub fn first_server_address(&self) -> Option<Ipv4Addr> {
+        self.networks.borrow().first().map(|network| network.server)
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Follow the store until cancelled. The first round is done when this is first pending.
+    pub async fn follow(self: Arc<Self>, store: Store, cancel: CancellationToken) {
+        let mut hint = store.hint();
+        let mut cursor = 0;
+        let mut plans_at = -1;
+        while !cancel.is_cancelled() {
+            hint.mark_unchanged();
+            match self.catch_up(&store, &mut cursor, &mut plans_at).await {
+                Ok(()) => {}
+                Err(underlay_store::Error::Expired { .. }) => {
+                    // What was forgotten are tombstones: start over from nothing.
+                    *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known::default();
+                    cursor = store.head().await.unwrap_or_default();
+                    if let Err(error) = self.load(&store).await {
+                        tracing::warn!(
+                            error = because(&error),
+                            "the boot servers' view could not be rebuilt"
+                        );
+                        cursor = 0;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = because(&error), "the boot servers' view is behind the store");
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    continue;
+                }
+            }
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                changed = hint.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    async fn load(&self, store: &Store) -> Result<(), underlay_store::Error> {
+        for kind in [Kind::Host, Kind::Network] {
+            let mut after = None;
+            loop {
+                let page = store.list(kind, &underlay_store::Filter::default(), after, BATCH).await?;
+                page.records.into_iter().for_each(|record| self.take(record));
+                match page.next {
+                    Some(next) => after = Some(next),
+                    None => break,
+                }
+            }
+        }
+        self.announce();
+        Ok(())
+    }
+
+    async fn catch_up(
+        &self,
+        store: &Store,
+        cursor: &mut i64,
+        plans_at: &mut i64,
+    ) -> Result<(), underlay_store::Error> {
+        loop {
+            let changes = store.changes(*cursor, Follow::default(), BATCH).await?;
+            let full = changes.records.len() >= BATCH;
+            let networks = changes.records.iter().any(|record| record.raw.meta.kind == Kind::Network);
+            changes.records.into_iter().for_each(|record| self.take(record));
+            *cursor = changes.cursor;
+            if networks {
+                self.announce();
+            }
+            if !full {
+                break;
+            }
+        }
+        if store.boot_plan_revision().await? != *plans_at {
+            let plans = store.boot_plans().await?;
+            *plans_at = plans.revision;
+            let by_mac = plans.plans.into_iter().map(|plan| (plan.mac, (plan.host, plan.plan))).collect();
+            self.known.write().unwrap_or_else(PoisonError::into_inner).plans = by_mac;
+        }
+        Ok(())
+    }
+
+    fn take(&self, record: Record) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let id = record.raw.meta.id;
+        let gone = record.raw.meta.purged_at.is_some();
+        match record.raw.meta.kind {
+            Kind::Host => {
+                if let Some((_, macs)) = known.hosts.remove(&id) {
+                    known.macs.retain(|mac, host| *host != id || !macs.contains(mac));
+                }
+                match record.raw.decode::<Host>() {
+                    Ok(host) if !gone => {
+                        let macs = underlay_core::identity::boot_macs(&host, &[]);
+                        macs.iter().for_each(|mac| {
+                            known.macs.insert(*mac, id);
+                        });
+                        known.hosts.insert(id, (host.meta.key.name.to_string(), macs));
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(error = because(&error), "a host cannot be read"),
+                }
+            }
+            Kind::Network => match record.raw.decode::<Network>() {
+                Ok(network) if !gone && network.meta.deleted_at.is_none() => {
+                    known.networks.insert(id, (network.meta.key.to_string(), network.spec));
+                }
+                Ok(_) => {
+                    known.networks.remove(&id);
+                }
+                Err(error) => {
+                    tracing::warn!(kind = Network::KIND.as_str(), error = because(&error), "unreadable")
+                }
+            },
+            Kind::Credential | Kind::Image | Kind::Machine => {}
+        }
+    }
+
+    fn announce(&self) {
+        let mut networks: Vec<dhcp::Network> = self
+            .read()
+            .networks
+            .values()
+            .filter_map(|(name, spec)| match served(name, spec, self.boot_port) {
+                Ok(network) => Some(network),
+                Err(error) => {
+                    tracing::warn!(network = name, error, "this network cannot be served");
+                    None
+                }
+            })
+            .collect();
+        networks.sort_by(|a, b| a.name.cmp(&b.name));
+        self.networks.send_replace(networks.into());
+    }
+}
