@@ -1,7 +1,9 @@
 //! A resource of any schema, under any configuration: plan, apply, plan is empty.
 //!
-//! The resource here fills in what is unknown and otherwise stores what was planned; all else is the SDK's work, and the
-//! fake core checks it against Terraform's rules.
+//! The resource here stores what was planned, decides what is unknown, and decides anew, at every change, what only it
+//! sets. All else is the SDK's work, and the fake core checks it against Terraform's rules.
+
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use proptest::{collection, prelude::*};
@@ -21,12 +23,37 @@ use crate::{
 const A: &str = "any_object.a";
 
 /// A resource of a schema that only the test knows.
-struct Any(Block);
+struct Any {
+    block: Block,
+    changes: AtomicI64,
+}
+
+impl Any {
+    /// The state after a change: whatever is only computed, and not kept, is new each time.
+    fn change(&self, plan: &Value, kept: bool) -> Value {
+        let change = self.changes.fetch_add(1, Ordering::Relaxed);
+        let mut state = decide(plan, self.block.ty());
+        if let Value::Object(fields) = &mut state {
+            let ours = |attribute: &&Attribute| attribute.presence() == Presence::Computed;
+            for attribute in self.block.attributes().iter().filter(ours) {
+                if !(kept && attribute.has(Flag::Keep)) {
+                    let value = match attribute.ty() {
+                        Type::Number => change.into(),
+                        Type::String => format!("change {change}").into(),
+                        ty => decide(&Value::Unknown, &ty),
+                    };
+                    fields.insert(attribute.name().to_owned(), value);
+                }
+            }
+        }
+        state
+    }
+}
 
 #[async_trait]
 impl AnyResource<()> for Any {
     fn block(&self) -> &Block {
-        &self.0
+        &self.block
     }
 
     fn identity_block(&self) -> Option<&Block> {
@@ -48,7 +75,7 @@ impl AnyResource<()> for Any {
     }
 
     async fn create(&self, _cx: &mut Context<()>, plan: &Value, _config: &Value) -> Outcome<Value> {
-        Ok(decide(plan, self.0.ty()))
+        Ok(self.change(plan, false))
     }
 
     async fn read(&self, _cx: &mut Context<()>, state: &Value) -> Result<Option<Value>, Diagnostics> {
@@ -62,7 +89,7 @@ impl AnyResource<()> for Any {
         plan: &Value,
         _config: &Value,
     ) -> Outcome<Value> {
-        Ok(decide(plan, self.0.ty()))
+        Ok(self.change(plan, true))
     }
 
     async fn delete(&self, _cx: &mut Context<()>, _state: &Value) -> Result<(), Diagnostics> {
@@ -126,7 +153,9 @@ impl Provider for Provides {
     }
 
     fn register(&self, catalog: &mut Catalog<()>) {
-        catalog.resources.insert("any_object", Box::new(Any(self.0.clone())));
+        catalog
+            .resources
+            .insert("any_object", Box::new(Any { block: self.0.clone(), changes: AtomicI64::new(0) }));
     }
 
     async fn configure(&self, _setup: &mut Setup, _config: Nothing) -> Result<(), Diagnostics> {
