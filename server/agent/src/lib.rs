@@ -11,6 +11,8 @@ pub mod bench;
 pub mod cmdline;
 pub mod deploy;
 pub mod disk;
+#[cfg(test)]
+mod fixture;
 pub mod home;
 pub mod http;
 pub mod inventory;

@@ -6,6 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use underlay_core::ErrorKind;
 
+#[cfg(test)]
+pub mod fake;
+
 /// Something that can be read from any byte on.
 #[async_trait]
 pub trait Source: Send + Sync {

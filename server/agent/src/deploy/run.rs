@@ -197,3 +197,6 @@ async fn read_head(manifest: &Manifest, data: Data<'_>) -> Result<Vec<u8>, Error
     }
     Ok(head)
 }
+
+#[cfg(test)]
+mod tests;
