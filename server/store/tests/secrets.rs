@@ -1,0 +1,214 @@
+//! Tokens, boot plans, assignments and secrets: sealed, bound, one-time.
+
+mod rack;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rack::{key, put_host, put_network, step, waits};
+use secrecy::{ExposeSecret, SecretString};
+use underlay_core::{
+    Effect, Kind, Mac, ObjectId, View,
+    agent::{Assignment, Purpose, Task, TokenGrant},
+    boot::{Plan, Token, digest},
+    credential,
+    observation::Source,
+};
+use underlay_store::{
+    Error, Intent, PutRequest, SealingKey, Store,
+    api_token::{ApiToken, Role},
+    dhcp_lease::{DhcpLease, LeaseState},
+    on_both_databases,
+    testing::Database,
+    token::{Bearer, Redemption},
+};
+
+const CANARY: &str = "canary-4f1b9c-do-not-leak";
+
+fn grant(host: ObjectId, token: &str, epoch: i64) -> TokenGrant {
+    let expires_at = Timestamp::now() + Duration::from_secs(600);
+    TokenGrant { digest: digest(token), host, on_behalf_of: host, epoch, purpose: Purpose::Agent, expires_at }
+}
+
+fn bearer(key: &str) -> Bearer {
+    Bearer { key: key.into(), address: "10.0.0.9".into() }
+}
+
+async fn redeem(store: &Store, token: &str, key: &str, now: Timestamp) -> Redemption {
+    store.redeem(&digest(token), Purpose::Agent, &bearer(key), now).await.expect("redeem")
+}
+
+async fn put_credential(store: &Store, secret: &str) -> ObjectId {
+    let spec = credential::Spec { username: "root".into(), secret_version: 1 };
+    let request = PutRequest::new::<credential::Credential>(key("web", "bmc"), &spec, Intent::Create);
+    let mut request = request.expect("a request");
+    request.secrets = vec![(credential::SECRET.into(), SecretString::from(secret))];
+    store.put(request).await.expect("put").record.id()
+}
+
+async fn of_many_keys_that_bring_a_token_one_gets_in(database: &Database) {
+    let store = database.open().await;
+    let host = put_host(&store, "r1").await.id();
+    step(&store, host, waits("the agent"), vec![Effect::GrantToken(grant(host, "t1", 1))]).await;
+    let mut racers = tokio::task::JoinSet::new();
+    for racer in 0..10 {
+        let store = store.clone();
+        racers.spawn(async move { redeem(&store, "t1", &format!("key-{racer}"), Timestamp::now()).await });
+    }
+    let results = racers.join_all().await;
+    let winners = results.iter().filter(|result| matches!(result, Redemption::Redeemed(_))).count();
+    let intruders = results.iter().filter(|result| **result == Redemption::Intruder).count();
+    assert_eq!((winners, intruders), (1, 9), "{results:?}");
+    let seen = View::observation(&store, host, Source::Intruder).await.expect("observation");
+    assert!(seen.is_some(), "the intruder is on record");
+}
+
+async fn a_key_may_redeem_its_token_again_until_it_expires(database: &Database) {
+    let store = database.open().await;
+    let host = put_host(&store, "r1").await.id();
+    step(&store, host, waits("the agent"), vec![Effect::GrantToken(grant(host, "t1", 3))]).await;
+    let now = Timestamp::now();
+    let first = redeem(&store, "t1", "key", now).await;
+    let Redemption::Redeemed(redeemed) = &first else { panic!("{first:?}") };
+    assert_eq!((redeemed.host, redeemed.epoch), (host, 3));
+    assert_eq!(redeem(&store, "t1", "key", now).await, first, "an answer that got lost is given again");
+    let late = now + Duration::from_secs(3600);
+    assert_eq!(redeem(&store, "t1", "key", late).await, Redemption::Expired);
+    assert_eq!(redeem(&store, "other", "key", now).await, Redemption::Unknown);
+    let wrong = store.redeem(&digest("t1"), Purpose::PhoneHome, &bearer("key"), now).await.expect("redeem");
+    assert_eq!(wrong, Redemption::Unknown, "a token is good for one purpose");
+}
+
+async fn a_new_token_voids_the_older_ones_of_its_host(database: &Database) {
+    let store = database.open().await;
+    let host = put_host(&store, "r1").await.id();
+    let home = TokenGrant { purpose: Purpose::PhoneHome, ..grant(host, "home", 2) };
+    let both = vec![Effect::GrantToken(grant(host, "new", 2)), Effect::GrantToken(home)];
+    step(&store, host, waits("a"), vec![Effect::GrantToken(grant(host, "old", 1))]).await;
+    store.wake(host).await.expect("wake");
+    step(&store, host, waits("b"), both).await;
+    let now = Timestamp::now();
+    assert_eq!(redeem(&store, "old", "key", now).await, Redemption::Unknown);
+    assert!(matches!(redeem(&store, "new", "key", now).await, Redemption::Redeemed(_)));
+    let called = store.redeem(&digest("home"), Purpose::PhoneHome, &bearer("-"), now).await.expect("redeem");
+    assert!(matches!(called, Redemption::Redeemed(_)), "the same epoch's other token stands");
+    store.wake(host).await.expect("wake");
+    step(&store, host, waits("c"), vec![Effect::RevokeTokens { host }]).await;
+    assert_eq!(redeem(&store, "new", "key", now).await, Redemption::Unknown);
+}
+
+async fn a_boot_plan_changes_its_revision_only_when_it_changes(database: &Database) {
+    let store = database.open().await;
+    let host = put_host(&store, "r1").await.id();
+    let mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
+    let plan = Plan::Agent { token: Token(CANARY.into()), epoch: 1, host };
+    let put = || vec![Effect::PutBootPlan { mac, host, plan: plan.clone() }];
+    step(&store, host, waits("a"), put()).await;
+    let first = store.boot_plans().await.expect("plans");
+    assert_eq!(first.plans[0].plan, plan);
+    store.wake(host).await.expect("wake");
+    step(&store, host, waits("b"), put()).await;
+    assert_eq!(store.boot_plan_revision().await.expect("revision"), first.revision);
+    store.wake(host).await.expect("wake");
+    step(&store, host, waits("c"), vec![Effect::DropBootPlans { host }]).await;
+    assert!(store.boot_plan_revision().await.expect("revision") > first.revision);
+    assert_eq!(store.boot_plan(mac).await.expect("plan"), None);
+}
+
+async fn everything_sealed_opens_under_a_new_key_and_no_longer_under_the_old(database: &Database) {
+    let store = database.open().await;
+    let credential = put_credential(&store, CANARY).await;
+    let host = put_host(&store, "r1").await.id();
+    let mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
+    let plan = Plan::Agent { token: Token(CANARY.into()), epoch: 1, host };
+    let work = Assignment { host, on_behalf_of: host, epoch: 1, task: Task::Stay };
+    let effects = vec![Effect::PutBootPlan { mac, host, plan: plan.clone() }, Effect::Assign(work.clone())];
+    step(&store, host, waits("a"), effects).await;
+    store.reseal(SealingKey::new(&[9; 32])).await.expect("reseal");
+    let secret = store.secret(credential, credential::SECRET).await.expect("opens").expect("there");
+    assert_eq!(secret.expose_secret(), CANARY);
+    assert_eq!(store.boot_plan(mac).await.expect("opens").expect("there").plan, plan);
+    assert_eq!(store.assignment(host).await.expect("opens"), Some(work));
+    let error = Store::open(database.url(), SealingKey::new(&[7; 32])).await.expect_err("the old key");
+    assert!(matches!(error, Error::WrongKey { .. }), "{error}");
+    Store::open(database.url(), SealingKey::new(&[9; 32])).await.expect("the new key");
+}
+
+async fn a_secret_stands_in_no_file_and_no_debug_output(database: &Database) {
+    let store = database.open().await;
+    let credential = put_credential(&store, CANARY).await;
+    let found = View::credential(&store, &key("web", "r1"), "bmc").await.expect("opens").expect("there");
+    assert_eq!((found.0.as_str(), found.1.expose_secret()), ("root", CANARY));
+    let host = put_host(&store, "r1").await.id();
+    let plan = Plan::Agent { token: Token(CANARY.into()), epoch: 1, host };
+    let effect = Effect::PutBootPlan { mac: Mac([2, 0, 0, 0, 0, 1]), host, plan };
+    step(&store, host, waits("a"), vec![effect]).await;
+    let record = store.get(credential).await.expect("get");
+    let shown = format!("{store:?} {record:?} {:?}", store.boot_plans().await.expect("plans"));
+    assert!(!shown.contains(CANARY), "{shown}");
+    for entry in std::fs::read_dir(database.folder()).expect("the folder") {
+        let bytes = std::fs::read(entry.expect("an entry").path()).expect("a file");
+        assert!(!bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()));
+    }
+}
+
+async fn a_new_lease_replaces_what_its_address_and_its_mac_had(database: &Database) {
+    let store = database.open().await;
+    let expires_at = Timestamp::from_second(2_000_000_000).expect("a time");
+    let lease = |last: u8, mac: u8| DhcpLease {
+        network: "boot".into(),
+        address: std::net::Ipv4Addr::new(10, 0, 0, last),
+        mac: Mac([2, 0, 0, 0, 0, mac]),
+        state: LeaseState::Bound,
+        expires_at,
+    };
+    store.commit_dhcp_leases(&[lease(1, 1), lease(2, 2)]).await.expect("commit");
+    store.commit_dhcp_leases(&[lease(2, 1)]).await.expect("commit");
+    assert_eq!(store.dhcp_leases().await.expect("leases"), [lease(2, 1)]);
+}
+
+async fn an_api_token_is_known_until_it_is_revoked_or_expires(database: &Database) {
+    let store = database.open().await;
+    let now = store.get_by_key(Kind::Host, &key("a", "b")).await.map(|_| Timestamp::now()).expect("reads");
+    let token = ApiToken {
+        digest: digest("secret"),
+        name: "ci".into(),
+        role: Role::Tenant,
+        owner: Some("web".parse().expect("a name")),
+        created_at: now,
+        expires_at: Some(now + Duration::from_secs(60)),
+        revoked_at: None,
+    };
+    store.add_api_token(&token).await.expect("add");
+    assert!(matches!(store.add_api_token(&token).await, Err(Error::TokenExists { .. })));
+    let known = store.authenticate(&digest("secret"), now).await.expect("look up").expect("known");
+    assert_eq!((known.role, known.owner), (Role::Tenant, token.owner.clone()));
+    assert!(store.authenticate(&digest("guess"), now).await.expect("look up").is_none());
+    let late = now + Duration::from_secs(61);
+    assert!(store.authenticate(&digest("secret"), late).await.expect("look up").is_none());
+    assert!(store.revoke_api_token("ci", now).await.expect("revoke"));
+    assert!(store.authenticate(&digest("secret"), now).await.expect("look up").is_none());
+    assert!(!store.revoke_api_token("ci", now).await.expect("revoke"));
+    assert_eq!(store.api_tokens().await.expect("list").len(), 1);
+}
+
+async fn the_first_result_of_an_act_stays(database: &Database) {
+    let store = database.open().await;
+    let id = put_network(&store, "boot").await.id();
+    let first = store.remember(id, 1, "certificate", &serde_json::json!("one")).await.expect("remember");
+    let second = store.remember(id, 1, "certificate", &serde_json::json!("two")).await.expect("remember");
+    assert_eq!((&first, &second), (&serde_json::json!("one"), &first));
+    assert_eq!(store.recall(id, 2, "certificate").await.expect("recall"), None);
+}
+
+on_both_databases!(
+    of_many_keys_that_bring_a_token_one_gets_in,
+    a_key_may_redeem_its_token_again_until_it_expires,
+    a_new_token_voids_the_older_ones_of_its_host,
+    a_boot_plan_changes_its_revision_only_when_it_changes,
+    everything_sealed_opens_under_a_new_key_and_no_longer_under_the_old,
+    a_secret_stands_in_no_file_and_no_debug_output,
+    a_new_lease_replaces_what_its_address_and_its_mac_had,
+    an_api_token_is_known_until_it_is_revoked_or_expires,
+    the_first_result_of_an_act_stays,
+);
