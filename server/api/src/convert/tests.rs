@@ -8,13 +8,10 @@ use std::{
 use ipnet::{IpNet, Ipv4Net};
 use proptest::{collection, option, prelude::*, sample::select};
 use underlay_core::{
-    Bytes, FieldError, Key, Mac,
+    self as core, Bytes, FieldError, Key, Mac,
     agent::{Disk, Inventory, Nic},
-    credential,
-    host::{self, Boot, BootMethod, Driver, Firmware, Identity, OnDestroy, Qemu, Redfish, Tls},
-    image,
-    machine::{self, Address, Aspect, Bond, Disruption, Dns, Redeploy, RootHint, Vlan, WaitFor},
-    network,
+    host::{Boot, BootMethod, Driver, Firmware, Identity, OnDestroy, Qemu, Redfish, Tls},
+    machine::{Address, Aspect, Bond, Disruption, Dns, Redeploy, RootHint, Vlan, WaitFor},
 };
 use underlay_proto::v1 as pb;
 
@@ -64,10 +61,10 @@ prop_compose! {
         driver in prop_oneof![redfish(), qemu()],
         protected in any::<bool>(),
         on_destroy in select(vec![OnDestroy::Forget, OnDestroy::PowerOff]),
-    ) -> host::Spec {
+    ) -> core::host::Spec {
         let (boot_mac, serial, uuid) = identity;
         let identity = Identity { boot_mac, serial, uuid: uuid.map(uuid::Uuid::from_u128) };
-        host::Spec { pool, labels, identity, boot: Boot { mode, methods }, driver, protected, on_destroy }
+        core::host::Spec { pool, labels, identity, boot: Boot { mode, methods }, driver, protected, on_destroy }
     }
 }
 
@@ -78,22 +75,22 @@ prop_compose! {
         dns in collection::vec(any::<u32>(), 0..4),
         domain in option::of(text()),
         dhcp in (
-            select(vec![network::Mode::Server, network::Mode::Proxy, network::Mode::Off]),
+            select(vec![core::network::Mode::Server, core::network::Mode::Proxy, core::network::Mode::Off]),
             option::of(any::<(u32, u32)>()), option::of("[a-z0-9]{1,15}"), 1..u32::MAX,
         ),
         unknown in option::of(select(vec![
-            network::Unknown::Discover, network::Unknown::LocalDisk, network::Unknown::Ignore,
+            core::network::Unknown::Discover, core::network::Unknown::LocalDisk, core::network::Unknown::Ignore,
         ])),
         reservations in collection::btree_map(some_mac(), any::<u32>().prop_map(Ipv4Addr::from), 0..5),
-    ) -> network::Spec {
+    ) -> core::network::Spec {
         let (mode, range, interface, lease_seconds) = dhcp;
         let range = range.map(|(first, last)| (Ipv4Addr::from(first), Ipv4Addr::from(last)));
-        network::Spec {
+        core::network::Spec {
             cidr: Ipv4Net::new(cidr.0.into(), cidr.1).unwrap(),
             gateway: gateway.map(Ipv4Addr::from),
             dns: dns.into_iter().map(Ipv4Addr::from).collect(),
             domain,
-            dhcp: network::Dhcp { mode, range, interface, lease_seconds },
+            dhcp: core::network::Dhcp { mode, range, interface, lease_seconds },
             unknown,
             reservations,
         }
@@ -119,14 +116,14 @@ prop_compose! {
         ), 0..3),
         servers in collection::vec(address(), 0..3),
         search in collection::vec("[a-z.]{1,20}", 0..3),
-    ) -> machine::Network {
+    ) -> core::machine::Network {
         let bond = |(nics, mode, mtu)| Bond { nics, mode, mtu };
         let vlan = |(link, id, mtu)| Vlan { link, id, mtu };
         let address = |(cidrs, gateway, dhcp)| Address { cidrs, gateway, dhcp };
         fn each<A, B>(map: BTreeMap<String, A>, to: impl Fn(A) -> B) -> BTreeMap<String, B> {
             map.into_iter().map(|(name, it)| (name, to(it))).collect()
         }
-        machine::Network {
+        core::machine::Network {
             bonds: each(bonds, bond),
             vlans: each(vlans, vlan),
             addresses: each(addresses, address),
@@ -149,10 +146,10 @@ prop_compose! {
             select(vec![Aspect::Image, Aspect::Config, Aspect::Network, Aspect::Root]), 0..4,
         ), 1..i64::MAX),
         wait_for in select(vec![WaitFor::Booted, WaitFor::Written]),
-    ) -> machine::Spec {
+    ) -> core::machine::Spec {
         let (hostname, image, host) = names;
         let (kind, min_size, serial, wwn, by_path) = root;
-        machine::Spec {
+        core::machine::Spec {
             hostname, image, host,
             root: RootHint { kind, min_size: min_size.map(Bytes), serial, wwn, by_path },
             network, ssh_keys, user_data_digest, allow_disruption,
@@ -203,13 +200,13 @@ proptest! {
 
     #[test]
     fn a_credential_survives_the_wire(username in text(), secret_version in any::<i64>()) {
-        let spec = credential::Spec { username, secret_version };
+        let spec = core::credential::Spec { username, secret_version };
         prop_assert_eq!(credential::spec(credential::spec_message(&spec)), Ok(spec));
     }
 
     #[test]
     fn an_image_survives_the_wire(url in text(), digest in any::<[u8; 32]>(), arch in text()) {
-        let spec = image::Spec { url, sha256: image::Sha256::from_bytes(digest), arch };
+        let spec = core::image::Spec { url, sha256: core::image::Sha256::from_bytes(digest), arch };
         prop_assert_eq!(image::spec(image::spec_message(&spec)), Ok(spec));
     }
 

@@ -1,0 +1,9 @@
+//! The API as callers meet it: a real server on a unix socket and on TLS, over a SQLite database of its own.
+
+mod agents;
+mod auth;
+mod harness;
+mod machines;
+mod objects;
+mod operations;
+mod watching;
