@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::Value as Json;
 use tfplugin::{
     Attr, Context, Diagnostics, ExposeSecret, Resource, Schema, SecretString, Timeouts, async_trait,
-    resource::{Change, Failure, Identity, ImportId, New, Outcome, Plan},
+    resource::{Change, Failure, Identity, ImportId, MoveSource, New, Outcome, Plan},
     schema::validate,
 };
 
@@ -47,6 +47,25 @@ pub struct Model {
     /// How long operations may take.
     #[tf(optional)]
     pub timeouts: Attr<Timeouts>,
+}
+
+impl Model {
+    /// A thing of which only the name is known; read finds out the rest.
+    fn existing(name: Attr<String>) -> Self {
+        Self {
+            id: name.clone().map(|name| format!("thing/{name}")),
+            name,
+            size: Attr::Null,
+            labels: Attr::Null,
+            place: Attr::Null,
+            password_wo: Attr::Null,
+            password_wo_version: Attr::Null,
+            slow: Attr::Null,
+            revision: Attr::Null,
+            phase: "ready".into(),
+            timeouts: Attr::Null,
+        }
+    }
 }
 
 /// Where a thing stands.
@@ -175,24 +194,17 @@ impl Resource for Thing {
     }
 
     async fn import(&self, _cx: &mut Context<Store>, id: ImportId) -> Result<Model, Diagnostics> {
-        let name = match (id.identity::<Name>()?, &id) {
+        Ok(Model::existing(match (id.identity::<Name>()?, &id) {
             (Some(identity), _) => identity.name,
             (None, ImportId::Id(id)) => id.strip_prefix("thing/").unwrap_or(id).into(),
             (None, ImportId::Identity(_)) => Attr::Null,
-        };
-        Ok(Model {
-            id: name.clone().map(|name| format!("thing/{name}")),
-            name,
-            size: Attr::Null,
-            labels: Attr::Null,
-            place: Attr::Null,
-            password_wo: Attr::Null,
-            password_wo_version: Attr::Null,
-            slow: Attr::Null,
-            revision: Attr::Null,
-            phase: "ready".into(),
-            timeouts: Attr::Null,
-        })
+        }))
+    }
+
+    /// A `terraform_data` whose input is the name becomes the thing of that name.
+    async fn move_state(&self, source: MoveSource) -> Result<Option<Model>, Diagnostics> {
+        let name = source.state.pointer("/input/value").and_then(Json::as_str);
+        Ok(name.filter(|_| source.type_name == "terraform_data").map(|name| Model::existing(name.into())))
     }
 
     /// Version 0 called the size `megabytes`.

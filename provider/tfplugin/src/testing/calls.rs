@@ -6,7 +6,7 @@ use super::{
     rules,
 };
 use crate::{
-    Provider,
+    Diagnostics, Provider,
     cty::{Path, Type, Value},
     proto::tfplugin6 as pb,
     schema::AttrType,
@@ -35,11 +35,15 @@ impl<P: Provider> Core<P> {
         Ok(state)
     }
 
-    /// Opens an ephemeral resource, renews it if it asks for that, and closes it; returns its result.
+    /// Opens an ephemeral resource, renews it if it asks for that, and closes it; returns its result and all messages.
     ///
     /// # Errors
     /// The provider's own, or a broken rule.
-    pub async fn open(&mut self, type_name: &str, config: &impl AttrType) -> Result<Value, Error> {
+    pub async fn open(
+        &mut self,
+        type_name: &str,
+        config: &impl AttrType,
+    ) -> Result<(Value, Diagnostics), Error> {
         let missing = || Error::Missing(format!("ephemeral resource {type_name}"));
         let block = self.ephemerals.get(type_name).cloned().ok_or_else(missing)?;
         let config = complete(&config.to_value(), block.ty())?;
@@ -54,19 +58,20 @@ impl<P: Provider> Core<P> {
             client_capabilities: None,
         };
         let opened = self.client.open_ephemeral_resource(request).await?.into_inner();
-        checked(&opened.diagnostics)?;
+        let mut found = checked(&opened.diagnostics)?;
         let result = from_wire(opened.result.as_ref(), block.ty())?;
         kept(&config, &result)?;
         let mut private = opened.private;
         if opened.renew_at.is_some() {
             let request = pb::renew_ephemeral_resource::Request { type_name: name.clone(), private };
             let renewed = self.client.renew_ephemeral_resource(request).await?.into_inner();
-            checked(&renewed.diagnostics)?;
+            found.extend(checked(&renewed.diagnostics)?);
             private = renewed.private;
         }
         let request = pb::close_ephemeral_resource::Request { type_name: name, private };
-        checked(&self.client.close_ephemeral_resource(request).await?.into_inner().diagnostics)?;
-        Ok(result)
+        found
+            .extend(checked(&self.client.close_ephemeral_resource(request).await?.into_inner().diagnostics)?);
+        Ok((result, found))
     }
 
     /// Calls a function. `Ok(Err(text))` is the function's own error.

@@ -110,6 +110,21 @@ fn a_provider_that_depends_on_a_resource_is_configured_late() {
 }
 
 #[test]
+fn another_type_of_object_is_taken_over() {
+    let Some(cli) = Cli::new() else { return };
+    cli.configure("resource \"terraform_data\" \"old\" {\n  input = \"a\"\n}");
+    cli.apply().expect(0);
+    std::fs::write(cli.things().join("a.json"), r#"{"size":16,"revision":3}"#).unwrap();
+    cli.configure(
+        "resource \"thing_thing\" \"a\" {\n  name = \"a\"\n}\n\
+         moved {\n  from = terraform_data.old\n  to = thing_thing.a\n}",
+    );
+    cli.apply().expect(0).says("0 added, 0 changed, 0 destroyed");
+    cli.plan().expect(0);
+    assert!(cli.state().contains("\"revision\": 3"));
+}
+
+#[test]
 fn without_tls_it_works_as_well() {
     let Some(cli) = Cli::new() else { return };
     cli.configure("resource \"thing_thing\" \"a\" {\n  name = \"a\"\n}");

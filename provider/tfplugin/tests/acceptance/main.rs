@@ -8,6 +8,7 @@
 //! | `attach.rs` | a provider that the program attaches to |
 //! | `process.rs` | the plugin process without a host: handshake, trust, footprint |
 //!
+//! The provider is the example program: `cargo test` builds it, `cargo test --test acceptance` alone does not.
 //! `TF_BIN` names the program, else `terraform` on the path. Without one the tests say so and pass, but fail under CI=true.
 
 // The lints spare test functions only, not what they call.

@@ -1,7 +1,7 @@
 //! The plugin process without a host: handshake, trust, footprint.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -80,10 +80,11 @@ impl Plugin {
         let stream = UnixStream::connect(&self.socket).await?;
         let name = ServerName::try_from("localhost").unwrap();
         let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await?;
+        // A server that refuses us may have closed already; reading then says why.
+        let hello = stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
         let mut first = vec![0; 9];
         stream.read_exact(&mut first).await?;
-        Ok(first)
+        hello.map(|()| first)
     }
 }
 
@@ -156,21 +157,22 @@ fn it_ignores_an_interrupt_and_cleans_up_when_told_to_end() {
 
 #[test]
 fn an_orphan_ends_by_itself() {
-    // The shell starts the plugin and exits at once, which leaves the plugin without its parent.
-    let script = format!("{} & echo $!; sleep 0.2", provider_binary().display());
+    // The shell lives until its input ends, which leaves the plugin without its parent.
+    let script = format!("{} & echo $!; read -r line", provider_binary().display());
     let mut shell = Command::new("sh")
         .args(["-c", &script])
         .env("TF_PLUGIN_MAGIC_COOKIE", COOKIE)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut out = shell.stdout.take().unwrap();
+    let mut lines = BufReader::new(shell.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // The number of the process and its handshake, in either order.
+    let said = [lines.next().unwrap(), lines.next().unwrap()];
+    let pid: u32 = said.iter().find_map(|line| line.parse().ok()).unwrap();
+    assert!(Path::new(&format!("/proc/{pid}/exe")).exists());
+    drop(shell.stdin.take());
     shell.wait().unwrap();
-    // The pipe closes when the last holder of it, the plugin, is gone.
-    let mut text = String::new();
-    out.read_to_string(&mut text).unwrap();
-    let pid: u32 = text.lines().next().unwrap().parse().unwrap();
     until("the plugin is gone", || !Path::new(&format!("/proc/{pid}/exe")).exists());
 }
 

@@ -207,8 +207,10 @@ async fn a_plan_to_destroy_can_be_refused() {
 #[tokio::test]
 async fn ephemeral_resources_and_functions_answer() {
     let mut world = World::new().await;
-    let token = world.core.open("thing_token", &Value::object([("subject", "me".into())])).await.unwrap();
+    let (token, found) =
+        world.core.open("thing_token", &Value::object([("subject", "me".into())])).await.unwrap();
     assert_eq!(token.get("token"), Some(&"token-of-me".into()));
+    assert_eq!(found.iter().next().unwrap().summary, "The token of me, renewed ends");
     let shouted = world.core.call("shout", &["-".into(), "a".into(), "b".into()]).await.unwrap();
     assert_eq!(shouted, Ok("A-B".into()));
     assert_eq!(world.core.call("shout", &["-".into()]).await.unwrap(), Err("nothing to shout".to_owned()));
