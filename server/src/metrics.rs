@@ -60,12 +60,8 @@ impl Collector for Plain {
         };
         for (name, value) in numbers {
             let counter = ConstCounter::new(value);
-            let metric = encoder.encode_descriptor(
-                &format!("{prefix}_{name}"),
-                &format!("{name} since the server started"),
-                None,
-                counter.metric_type(),
-            )?;
+            let (name, help) = (format!("{prefix}_{name}"), format!("{name} since the server started"));
+            let metric = encoder.encode_descriptor(&name, &help, None, counter.metric_type())?;
             counter.encode(metric)?;
         }
         Ok(())

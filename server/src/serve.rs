@@ -17,7 +17,13 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use underlay_api::{Api, Authority, Listener, RecentDiscoveries, UploadDirectory};
+use underlay_api::{
+    Api,
+    auth::write_first_token,
+    listen::Listener,
+    ports::{Ports, RecentDiscoveries, UploadDirectory},
+    tls::{Authority, server_config},
+};
 use underlay_core::bmc::Bmcs;
 use underlay_engine::Engine;
 use underlay_image::{Fetcher, Images, Importer, Limits, local::LocalRoot};
@@ -81,7 +87,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             .context("the sealing key")?;
     let store = Store::open(&settings.database(), key).await.context("opening the database")?;
     let authority = Arc::new(Authority::open(&data).context("the certificate authority")?);
-    underlay_api::write_first_token(&store, &data.join("admin.token"))
+    write_first_token(&store, &data.join("admin.token"))
         .await
         .map_err(|error| anyhow::anyhow!("the first API token: {error}"))?;
 
@@ -246,7 +252,7 @@ fn api(
     boot_port: u16,
 ) -> Api {
     let uploads = UploadDirectory::new(settings.data().join("uploads"), Limits::default().source);
-    let ports = underlay_api::Ports {
+    let ports = Ports {
         power: Arc::new(Switch { store: store.clone(), bmcs: bmcs.clone() }),
         discoveries: Arc::new(RecentDiscoveries::default()),
         uploads: Arc::new(uploads),
@@ -272,7 +278,7 @@ async fn doors(
     let mut names = settings.names.clone();
     names.push(USER_NETWORKING.into());
     names.extend(settings.boot_address.map(|address| address.to_string()));
-    let tls = underlay_api::server_config(authority, &names).context("TLS of the API")?;
+    let tls = server_config(authority, &names).context("TLS of the API")?;
     let address = settings.listen.unwrap_or(everywhere(7443));
     let over_tls = Listener::tls(address, tls).await.context("the API over TLS")?;
     let bound = over_tls.address().context("the API has no address")?;

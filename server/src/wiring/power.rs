@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
-use underlay_api::{PowerAction, PowerControl};
+use underlay_api::ports::{PowerAction, PowerControl};
 use underlay_core::{
     Object, ObjectId,
     bmc::{Bmc, Bmcs, Error, Power},
