@@ -1,4 +1,5 @@
 //! The engine with a controller that counts: from put to gone, through panics, failures and crashes, on both databases.
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     num::NonZeroUsize,
