@@ -10,7 +10,7 @@
 //! | `connection.rs` | one connection, encrypted or not |
 //! | `server.rs` | the services on a listener |
 //! | `controller.rs` | the host asks the process to end |
-//! | `debug.rs` | [`Debug`]: a provider that Terraform attaches to instead of starting it |
+//! | `debug.rs` | [`struct@Debug`]: a provider that Terraform attaches to instead of starting it |
 //! | `log.rs` | logs in the form hosts understand |
 //! | `signals.rs` | Ctrl-C is ignored, an orphan ends |
 //!
