@@ -1,6 +1,7 @@
 //! Machines and hosts: controllers, BMC drivers, DHCP, TFTP and HTTP boot. Knows core and nothing else of ours.
 //!
 //! - [`machine`], [`host`], [`config`]: the controllers, a file per state
+//! - [`bmc`]: the drivers that power and boot hosts
 //! - [`seed`]: what an installed system is told about itself
 //! - [`http`]: the boot endpoint
 //! - [`dhcp`], [`tftp`]: addresses and the first file of a network boot
@@ -8,6 +9,7 @@
 //!
 //! To add a BMC driver, see docs/adding-a-bmc-driver.md.
 
+pub mod bmc;
 pub mod config;
 pub mod dhcp;
 pub mod host;

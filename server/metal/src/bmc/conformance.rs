@@ -1,0 +1,83 @@
+//! What every BMC driver holds, as one suite: each driver's tests run it against the nearest thing to real hardware.
+//!
+//! The host begins switched off with nothing asked of it, and is forgotten at the end.
+
+use std::time::Duration;
+
+use underlay_core::bmc::{Bmc, Error, Observation, Power, Target};
+
+/// How long the host behind the driver takes to become what was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    /// It is so at once.
+    Never,
+    /// It is so within ten seconds.
+    Seconds,
+}
+
+/// Run the suite against `bmc`.
+pub(super) async fn run(bmc: &dyn Bmc, patience: Patience) {
+    let first = until(bmc, Power::Off, patience).await;
+    switching_is_idempotent(bmc, patience).await;
+    the_next_boot_is_kept_until_the_power_comes_on(bmc, patience).await;
+    asking_for_the_unknown_is_invalid(bmc).await;
+    let last = until(bmc, Power::Off, patience).await;
+    assert_eq!(
+        (first.serial, first.uuid, first.macs),
+        (last.serial, last.uuid, last.macs),
+        "it is who it was"
+    );
+    bmc.forget().await.expect("it is forgotten");
+    bmc.forget().await.expect("forgetting twice does nothing");
+}
+
+async fn switching_is_idempotent(bmc: &dyn Bmc, patience: Patience) {
+    let before = until(bmc, Power::Off, patience).await.boots;
+    for power in [Power::Off, Power::On, Power::On] {
+        bmc.ensure_power(power).await.expect("the wish is accepted");
+        until(bmc, power, patience).await;
+    }
+    let after = until(bmc, Power::On, patience).await.boots;
+    assert_eq!(after, before.map(|boots| boots + 1), "asked twice, it starts once");
+    for _ in 0..2 {
+        bmc.ensure_power(Power::Off).await.expect("the wish is accepted");
+        until(bmc, Power::Off, patience).await;
+    }
+}
+
+async fn the_next_boot_is_kept_until_the_power_comes_on(bmc: &dyn Bmc, patience: Patience) {
+    for target in [Target::Disk, Target::NetworkOnce, Target::NetworkOnce, Target::Disk, Target::NetworkOnce]
+    {
+        bmc.ensure_next_boot(target).await.expect("the wish is accepted");
+        let seen = bmc.observe().await.expect("it answers");
+        assert_eq!(seen.next_boot, Some(target));
+        assert_eq!(seen.power, Power::Off, "choosing what to start from starts nothing");
+    }
+    bmc.ensure_power(Power::On).await.expect("the wish is accepted");
+    until(bmc, Power::On, patience).await;
+    bmc.ensure_next_boot(Target::Disk).await.expect("it is accepted while the host runs");
+    assert_eq!(bmc.observe().await.expect("it answers").next_boot, Some(Target::Disk));
+    bmc.ensure_power(Power::Off).await.expect("the wish is accepted");
+    until(bmc, Power::Off, patience).await;
+}
+
+async fn asking_for_the_unknown_is_invalid(bmc: &dyn Bmc) {
+    assert!(matches!(bmc.ensure_power(Power::Unknown).await, Err(Error::Invalid(_))));
+}
+
+/// The first observation in which the power is as wanted.
+async fn until(bmc: &dyn Bmc, power: Power, patience: Patience) -> Observation {
+    let mut left = match patience {
+        Patience::Never => 0,
+        Patience::Seconds => 100,
+    };
+    loop {
+        let seen = bmc.observe().await.expect("it answers");
+        if seen.power == power {
+            return seen;
+        }
+        assert!(left > 0, "it is {:?} and not {power:?}", seen.power);
+        left -= 1;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,205 @@
+//! Finds the driver a host's spec names and puts it behind the queue of its BMC.
+//!
+//! A Redfish session lives from call to call as long as the spec, the credential and the pin it was opened under do;
+//! a queue belongs to an address, so two hosts behind one chassis controller share it.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use secrecy::ExposeSecret;
+use underlay_core::{
+    ErrorKind, Object, ObjectId, SecretString, View,
+    bmc::{Bmc, Bmcs, Error, Observation, Power, Target},
+    host::{self, Driver, Host},
+};
+
+use super::{
+    qemu::{self, Qemu},
+    queue::Queue,
+    redfish::{self, Redfish},
+};
+
+/// How the drivers are set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How QEMU hosts are run.
+    pub qemu: qemu::Config,
+    /// The least time between two calls to one Redfish BMC.
+    pub redfish_pause: Duration,
+}
+
+/// Every driver this server has.
+pub struct Drivers {
+    config: Config,
+    held: Arc<Held>,
+}
+
+/// What outlives a call.
+#[derive(Default)]
+struct Held {
+    queues: Mutex<HashMap<String, Arc<Queue>>>,
+    sessions: Mutex<HashMap<ObjectId, Session>>,
+    ports: qemu::Ports,
+}
+
+/// A Redfish driver, with what it was made from.
+struct Session {
+    redfish: host::Redfish,
+    boot: host::Boot,
+    user: String,
+    password: SecretString,
+    /// The pin the host's status held when it was last looked at.
+    pin: Option<String>,
+    driver: Arc<Redfish>,
+}
+
+impl Drivers {
+    /// Drivers under `config`; nothing is contacted.
+    pub fn new(config: Config) -> Self {
+        Self { config, held: Arc::default() }
+    }
+
+    fn qemu(&self, host: &Object<Host>, wanted: &host::Qemu) -> Arc<dyn Bmc> {
+        let address = format!("qemu:{}", host.meta.id);
+        let driver = Qemu::new(self.config.qemu.clone(), self.held.ports.clone(), host, wanted.clone());
+        self.queued(host.meta.id, address, Duration::ZERO, Arc::new(driver))
+    }
+
+    async fn redfish(
+        &self,
+        host: &Object<Host>,
+        wanted: &host::Redfish,
+        view: &dyn View,
+    ) -> Result<Arc<dyn Bmc>, Error> {
+        let (user, password) = credential(host, &wanted.credential, view).await?;
+        let id = host.meta.id;
+        let pin = host.status.pinned_certificate.clone();
+        let mut sessions = self.held.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = sessions.get_mut(&id).filter(|session| session.fits(host, wanted, &user, &password));
+        let driver = match kept {
+            Some(session) => {
+                session.pin = pin;
+                session.driver.clone()
+            }
+            None => {
+                let login = redfish::Login { user: user.clone(), password: password.clone() };
+                let driver = Redfish::new(wanted, &host.spec.boot, login, pin.clone())?;
+                let driver = Arc::new(driver);
+                let (redfish, boot) = (wanted.clone(), host.spec.boot.clone());
+                sessions.insert(id, Session { redfish, boot, user, password, pin, driver: driver.clone() });
+                driver
+            }
+        };
+        drop(sessions);
+        Ok(self.queued(id, wanted.address.clone(), self.config.redfish_pause, driver))
+    }
+
+    fn queued(&self, host: ObjectId, address: String, pause: Duration, driver: Arc<dyn Bmc>) -> Arc<dyn Bmc> {
+        let mut queues = self.held.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queues
+            .entry(address.clone())
+            .or_insert_with(|| Arc::new(Queue::new(address.clone(), pause)))
+            .clone();
+        Arc::new(Queued { host, address, queue, driver, held: self.held.clone() })
+    }
+}
+
+#[async_trait]
+impl Bmcs for Drivers {
+    async fn bmc(&self, host: &Object<Host>, view: &dyn View) -> Result<Arc<dyn Bmc>, Error> {
+        match &host.spec.driver {
+            Driver::Qemu(wanted) => Ok(self.qemu(host, wanted)),
+            Driver::Redfish(wanted) => self.redfish(host, wanted, view).await,
+        }
+    }
+}
+
+async fn credential(
+    host: &Object<Host>,
+    name: &str,
+    view: &dyn View,
+) -> Result<(String, SecretString), Error> {
+    match view.credential(&host.meta.key, name).await {
+        Ok(Some(login)) => Ok(login),
+        Ok(None) => Err(Error::Invalid(format!("there is no credential named {name}"))),
+        Err(error) if error.kind() == ErrorKind::Transient => {
+            Err(Error::Local { wish: format!("read credential {name}"), source: Box::new(error) })
+        }
+        Err(error) => Err(Error::Invalid(error.to_string())),
+    }
+}
+
+impl Session {
+    /// Was it made from just this? A pin taken over from what the driver itself saw changes nothing.
+    fn fits(
+        &self,
+        host: &Object<Host>,
+        redfish: &host::Redfish,
+        user: &str,
+        password: &SecretString,
+    ) -> bool {
+        let pin = &host.status.pinned_certificate;
+        self.redfish == *redfish
+            && self.boot == host.spec.boot
+            && self.user == user
+            && self.password.expose_secret() == password.expose_secret()
+            && (self.pin == *pin || (pin.is_some() && self.driver.certificate() == *pin))
+    }
+}
+
+/// A driver behind the queue of its BMC.
+struct Queued {
+    host: ObjectId,
+    address: String,
+    queue: Arc<Queue>,
+    driver: Arc<dyn Bmc>,
+    held: Arc<Held>,
+}
+
+impl Queued {
+    async fn run<T>(
+        &self,
+        call: &'static str,
+        wish: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let result = self.queue.run(wish).await;
+        match &result {
+            Ok(_) => tracing::debug!(address = %self.address, host = %self.host, call, "driver call"),
+            Err(error) => {
+                tracing::info!(address = %self.address, host = %self.host, call, %error, "driver call failed");
+            }
+        }
+        result
+    }
+}
+
+#[async_trait]
+impl Bmc for Queued {
+    async fn observe(&self) -> Result<Observation, Error> {
+        self.run("observe", self.driver.observe()).await
+    }
+
+    async fn ensure_power(&self, power: Power) -> Result<(), Error> {
+        self.run("ensure_power", self.driver.ensure_power(power)).await
+    }
+
+    async fn ensure_next_boot(&self, target: Target) -> Result<(), Error> {
+        self.run("ensure_next_boot", self.driver.ensure_next_boot(target)).await
+    }
+
+    async fn forget(&self) -> Result<(), Error> {
+        self.run("forget", self.driver.forget()).await?;
+        self.held.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.host);
+        let mut queues = self.held.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        // The map and this handle hold it; anyone else who does still has calls to make.
+        if Arc::strong_count(&self.queue) <= 2 {
+            queues.remove(&self.address);
+        }
+        Ok(())
+    }
+}

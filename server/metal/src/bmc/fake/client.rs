@@ -1,0 +1,183 @@
+//! The scripted BMC and the map that finds it by host name.
+
+use std::{
+    collections::HashMap,
+    future::pending,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use underlay_core::{
+    Object, View,
+    bmc::{Bmc, Bmcs, Error, Observation, Power, Target},
+    host::Host,
+};
+
+use super::quirks::{Fault, Times};
+
+/// A call that was made, whether it went well or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// `observe`
+    Observe,
+    /// `ensure_power`
+    Power(Power),
+    /// `ensure_next_boot`
+    NextBoot(Target),
+    /// `forget`
+    Forget,
+}
+
+/// A scripted BMC; clones are the same one.
+#[derive(Clone)]
+pub struct Fake(Arc<Mutex<Script>>);
+
+struct Script {
+    seen: Observation,
+    calls: Vec<Call>,
+    /// What each firmware run of the host started from.
+    boots: Vec<Target>,
+    faults: Vec<(Option<Call>, Fault, Times)>,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self::new(Observation {
+            power: Power::Off,
+            next_boot: Some(Target::Disk),
+            serial: None,
+            uuid: None,
+            macs: Vec::new(),
+            forwards: Default::default(),
+            boots: Some(0),
+            certificate: None,
+        })
+    }
+}
+
+impl Fake {
+    /// A host that is as `seen` says.
+    pub fn new(seen: Observation) -> Self {
+        Self(Arc::new(Mutex::new(Script { seen, calls: Vec::new(), boots: Vec::new(), faults: Vec::new() })))
+    }
+
+    /// From now on `call` (any call for `None`) goes wrong; the newest fault counts.
+    pub fn break_down(&self, call: Option<Call>, fault: Fault, times: Times) {
+        self.script().faults.push((call, fault, times));
+    }
+
+    /// No fault is left.
+    pub fn mend(&self) {
+        self.script().faults.clear();
+    }
+
+    /// Change what it sees behind its back: somebody pressed the button.
+    pub fn change(&self, change: impl FnOnce(&mut Observation)) {
+        change(&mut self.script().seen);
+    }
+
+    /// Every call so far.
+    pub fn calls(&self) -> Vec<Call> {
+        self.script().calls.clone()
+    }
+
+    /// What each power-on started from.
+    pub fn boots(&self) -> Vec<Target> {
+        self.script().boots.clone()
+    }
+
+    /// What it sees, without a call.
+    pub fn seen(&self) -> Observation {
+        self.script().seen.clone()
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Log the call, then let it go wrong where it is to; `false` where it is to do nothing.
+    async fn goes_well(&self, call: Call) -> Result<bool, Error> {
+        let fault = self.script().enter(call);
+        match fault {
+            None => Ok(true),
+            Some(Fault::Lie) => Ok(false),
+            Some(Fault::Hang) => pending().await,
+            Some(fault) => fault.error().map_or(Ok(true), Err),
+        }
+    }
+}
+
+impl Script {
+    fn enter(&mut self, call: Call) -> Option<Fault> {
+        self.calls.push(call);
+        let fits = |(on, _, _): &(Option<Call>, Fault, Times)| on.is_none_or(|on| on == call);
+        let position = self.faults.iter().rposition(fits)?;
+        let (_, fault, times) = self.faults.get(position).copied()?;
+        if times == Times::Once {
+            self.faults.remove(position);
+        }
+        Some(fault)
+    }
+
+    fn switch(&mut self, power: Power) {
+        if power == Power::On && self.seen.power != Power::On {
+            self.boots.push(self.seen.next_boot.unwrap_or(Target::Disk));
+            self.seen.next_boot = Some(Target::Disk);
+            self.seen.boots = self.seen.boots.map(|boots| boots + 1);
+        }
+        self.seen.power = power;
+    }
+}
+
+#[async_trait]
+impl Bmc for Fake {
+    async fn observe(&self) -> Result<Observation, Error> {
+        self.goes_well(Call::Observe).await?;
+        Ok(self.seen())
+    }
+
+    async fn ensure_power(&self, power: Power) -> Result<(), Error> {
+        if power == Power::Unknown {
+            return Err(Error::Invalid("a host is switched on or off, nothing else".into()));
+        }
+        if self.goes_well(Call::Power(power)).await? {
+            self.script().switch(power);
+        }
+        Ok(())
+    }
+
+    async fn ensure_next_boot(&self, target: Target) -> Result<(), Error> {
+        if self.goes_well(Call::NextBoot(target)).await? {
+            self.script().seen.next_boot = Some(target);
+        }
+        Ok(())
+    }
+
+    async fn forget(&self) -> Result<(), Error> {
+        self.goes_well(Call::Forget).await.map(|_| ())
+    }
+}
+
+/// Scripted BMCs by host name; one that was not put is a fresh default.
+#[derive(Clone, Default)]
+pub struct Fakes(Arc<Mutex<HashMap<String, Fake>>>);
+
+impl Fakes {
+    /// The BMC of the host named `name`.
+    pub fn of(&self, name: &str) -> Fake {
+        let mut fakes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        fakes.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// From now on the host named `name` has this BMC.
+    pub fn put(&self, name: &str, fake: Fake) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), fake);
+    }
+}
+
+#[async_trait]
+impl Bmcs for Fakes {
+    async fn bmc(&self, host: &Object<Host>, _view: &dyn View) -> Result<Arc<dyn Bmc>, Error> {
+        Ok(Arc::new(self.of(host.meta.key.name.as_str())))
+    }
+}

@@ -1,0 +1,50 @@
+//! The faults of the scripted BMC, after those that real ones have.
+
+use underlay_core::bmc::Error;
+
+/// The address the scripted BMC goes by in errors.
+pub(super) const ADDRESS: &str = "fake-bmc";
+
+/// What goes wrong with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It says no: wrong credentials.
+    Refuse,
+    /// It does not answer: the network is down.
+    Silent,
+    /// It answers something that makes no sense.
+    Broken,
+    /// It asks to be left alone.
+    Busy,
+    /// It takes the call and never ends it.
+    Hang,
+    /// It says yes and does nothing; `observe` goes on telling the truth.
+    Lie,
+}
+
+/// How often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// The next call only.
+    Once,
+    /// Until it is mended.
+    Forever,
+}
+
+impl Fault {
+    /// The error it shows as; a hang and a lie show as none.
+    pub(super) fn error(self) -> Option<Error> {
+        let address = ADDRESS.to_owned();
+        match self {
+            Fault::Refuse => Some(Error::Refused { address, why: "401 Unauthorized".into() }),
+            Fault::Silent => Some(Error::Unreachable { address, source: None }),
+            Fault::Broken => Some(Error::Nonsense {
+                address,
+                request: "GET /".into(),
+                why: "expected value at line 1".into(),
+            }),
+            Fault::Busy => Some(Error::Busy { address, why: "503 Service Unavailable".into() }),
+            Fault::Hang | Fault::Lie => None,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! BMC drivers: the power and boot control of hosts, one driver per way of speaking to a box.
+//!
+//! - [`Drivers`] finds the driver a host's spec names; [`queue`] lets one call at a time through to each BMC
+//! - [`redfish`]: a BMC that speaks Redfish; [`qemu`]: a QEMU machine on the server itself
+//! - [`fake`]: a scripted BMC for the tests of whoever drives one
+//! - `conformance`: what every driver must hold, as one suite
+//!
+//! Decides nothing: which power and which boot a host should have is its controller's business.
+//!
+//! To add a driver, see docs/adding-a-bmc-driver.md.
+
+#[cfg(test)]
+mod conformance;
+mod drivers;
+pub mod fake;
+pub mod qemu;
+mod queue;
+pub mod redfish;
+
+pub use drivers::{Config, Drivers};

@@ -1,0 +1,322 @@
+//! Requests to one Redfish service: login, bounds, and its errors in our words.
+//!
+//! The login goes to one origin only; a link that leaves it is refused. A session is opened once and used until the
+//! BMC forgets it.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{Method, StatusCode, header};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use underlay_core::{
+    SecretString,
+    bmc::Error,
+    host::{self, Tls},
+};
+
+use super::{
+    model::{Complaint, Root},
+    quirks,
+    tls::{self, Pin},
+};
+
+/// Where the service begins; the trailing slash is part of it (DSP0266, section 6.4).
+pub(super) const ROOT: &str = "/redfish/v1/";
+/// The largest reply that is read; a ComputerSystem has some 10 kB.
+const LARGEST_REPLY: usize = 1 << 20;
+const CONNECT: Duration = Duration::from_secs(5);
+const REQUEST: Duration = Duration::from_secs(15);
+
+/// A BMC's user and password.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Who logs in.
+    pub user: String,
+    /// Never shown.
+    pub password: SecretString,
+}
+
+/// How requests are authorised.
+#[derive(Clone)]
+enum Auth {
+    /// Not logged in yet.
+    None,
+    /// With the password each time.
+    Basic,
+    /// With a session's token.
+    Session(SecretString),
+}
+
+/// A connection to one service.
+pub(super) struct Client {
+    http: reqwest::Client,
+    address: String,
+    origin: reqwest::Url,
+    login: Login,
+    auth: Mutex<Auth>,
+    pin: Arc<Pin>,
+    shows_certificate: Shows,
+}
+
+/// Is the certificate one that is pinned?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    Pinned,
+    Nothing,
+}
+
+/// What came back.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    etag: Option<String>,
+    token: Option<SecretString>,
+    body: Vec<u8>,
+}
+
+impl Client {
+    pub(super) fn new(bmc: &host::Redfish, login: Login, pinned: Option<String>) -> Result<Self, Error> {
+        let invalid = |why: String| Error::Invalid(format!("{}: {why}", bmc.address));
+        let origin: reqwest::Url = bmc.address.parse().map_err(|error| invalid(format!("{error}")))?;
+        if !matches!(origin.scheme(), "http" | "https") || origin.host_str().is_none() {
+            return Err(invalid("write it as https://ADDRESS or https://ADDRESS:PORT".into()));
+        }
+        let pin = Pin::new(pinned);
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::config(&bmc.tls, &pin).map_err(Error::Invalid)?)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .http1_only()
+            .connect_timeout(CONNECT)
+            .timeout(REQUEST)
+            .pool_max_idle_per_host(1)
+            .build()
+            .map_err(|error| invalid(underlay_core::because(&error)))?;
+        let shows_certificate = match (&bmc.tls, origin.scheme()) {
+            (Tls::Pin, "https") => Shows::Pinned,
+            _ => Shows::Nothing,
+        };
+        let address = bmc.address.clone();
+        Ok(Self { http, address, origin, login, auth: Mutex::new(Auth::None), pin, shows_certificate })
+    }
+
+    /// The pinned certificate, once one was seen.
+    pub(super) fn certificate(&self) -> Option<String> {
+        if self.shows_certificate == Shows::Pinned { self.pin.fingerprint() } else { None }
+    }
+
+    /// Read a resource, with the ETag of the reply.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<(T, Option<String>), Error> {
+        let reply = self.send(Method::GET, path, None, None).await?;
+        if !reply.status.is_success() {
+            return Err(self.complaint(&reply, &format!("GET {path}")));
+        }
+        let value = self.decode(&reply, path)?;
+        Ok((value, reply.etag))
+    }
+
+    /// Send `body`; the answer's status is the caller's to judge.
+    pub(super) async fn write(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+        etag: Option<&str>,
+    ) -> Result<Reply, Error> {
+        self.send(method, path, Some(body), etag).await
+    }
+
+    /// The error that a reply stands for, with what the BMC says in it.
+    pub(super) fn complaint(&self, reply: &Reply, request: &str) -> Error {
+        let address = self.address.clone();
+        let why = self.said(reply);
+        match reply.status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Refused { address, why },
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Error::Busy { address, why },
+            StatusCode::BAD_REQUEST
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::CONFLICT
+            | StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::NOT_IMPLEMENTED => Error::Unsupported { address, wish: request.into(), why },
+            _ => self.nonsense(request, why),
+        }
+    }
+
+    /// An answer that makes no sense.
+    pub(super) fn nonsense(&self, request: &str, why: impl Into<String>) -> Error {
+        let request = self.shown(request, 200);
+        Error::Nonsense { address: self.address.clone(), request, why: self.shown(&why.into(), 300) }
+    }
+
+    /// A wish that cannot be granted.
+    pub(super) fn unsupported(&self, wish: &str, why: impl Into<String>) -> Error {
+        let (address, wish) = (self.address.clone(), wish.into());
+        Error::Unsupported { address, wish, why: self.shown(&why.into(), 300) }
+    }
+
+    /// It asks us to come back.
+    pub(super) fn busy(&self, why: &str) -> Error {
+        Error::Busy { address: self.address.clone(), why: why.into() }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        etag: Option<&str>,
+    ) -> Result<Reply, Error> {
+        let mut auth = self.auth.lock().await;
+        if let Auth::None = *auth {
+            *auth = self.log_in().await?;
+        }
+        let reply = self.exchange(method.clone(), path, body, etag, &auth).await?;
+        if reply.status == StatusCode::UNAUTHORIZED && matches!(*auth, Auth::Session(_)) {
+            // The session ended: idle for too long, or the BMC restarted.
+            *auth = Auth::None;
+            *auth = self.log_in().await?;
+            return self.exchange(method, path, body, etag, &auth).await;
+        }
+        Ok(reply)
+    }
+
+    /// Open a session (DSP0266, section 13.3.4), or settle on Basic where there are none.
+    async fn log_in(&self) -> Result<Auth, Error> {
+        let root = self.exchange(Method::GET, ROOT, None, None, &Auth::None).await?;
+        if root.status == StatusCode::UNAUTHORIZED {
+            return Ok(Auth::Basic);
+        }
+        if !root.status.is_success() {
+            return Err(self.complaint(&root, "GET /redfish/v1/"));
+        }
+        let root: Root = self.decode(&root, ROOT)?;
+        let Some(sessions) = root.links.and_then(|links| links.sessions) else { return Ok(Auth::Basic) };
+        let login = json!({ "UserName": self.login.user, "Password": self.login.password.expose_secret() });
+        let reply = self.exchange(Method::POST, &sessions.path, Some(&login), None, &Auth::None).await?;
+        match (reply.status, &reply.token) {
+            (status, Some(token)) if status.is_success() => Ok(Auth::Session(token.clone())),
+            (status, None) if status.is_success() => {
+                Err(self.nonsense("the login", "it sends no X-Auth-Token"))
+            }
+            (status, _) if quirks::lacks_sessions(status) => Ok(Auth::Basic),
+            _ => Err(self.complaint(&reply, "the login")),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        etag: Option<&str>,
+        auth: &Auth,
+    ) -> Result<Reply, Error> {
+        let mut request = self
+            .http
+            .request(method.clone(), self.locate(path)?)
+            .header(header::ACCEPT, "application/json")
+            .header("OData-Version", "4.0");
+        request = match auth {
+            Auth::None => request,
+            Auth::Basic => request.basic_auth(&self.login.user, Some(self.login.password.expose_secret())),
+            Auth::Session(token) => request.header("X-Auth-Token", token.expose_secret()),
+        };
+        if let Some(etag) = etag {
+            request = request.header(header::IF_MATCH, etag);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| self.lost(error))?;
+        let status = response.status();
+        if status.is_redirection() {
+            let why = format!("it redirects ({status}), and a login is not carried elsewhere");
+            return Err(self.nonsense(&format!("{method} {path}"), why));
+        }
+        let text = |name: header::HeaderName| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let etag = text(header::ETAG);
+        let token = text(header::HeaderName::from_static("x-auth-token")).map(SecretString::from);
+        let body = self.body(response, &format!("{method} {path}")).await?;
+        Ok(Reply { status, etag, token, body })
+    }
+
+    async fn body(&self, mut response: reqwest::Response, request: &str) -> Result<Vec<u8>, Error> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(error))? {
+            if body.len() + chunk.len() > LARGEST_REPLY {
+                return Err(self.nonsense(request, format!("the reply is longer than {LARGEST_REPLY} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    /// A link as an address on this service.
+    fn locate(&self, path: &str) -> Result<reqwest::Url, Error> {
+        let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        if plain
+            && path.len() <= 1024
+            && path.starts_with('/')
+            && let Ok(url) = self.origin.join(path)
+            && url.origin() == self.origin.origin()
+        {
+            Ok(url)
+        } else {
+            Err(self.nonsense("a link", format!("\"{path}\" is not a path of this service")))
+        }
+    }
+
+    /// serde_json refuses what is nested more than 128 deep.
+    fn decode<T: DeserializeOwned>(&self, reply: &Reply, path: &str) -> Result<T, Error> {
+        serde_json::from_slice(&reply.body)
+            .map_err(|error| self.nonsense(&format!("GET {path}"), error.to_string()))
+    }
+
+    fn lost(&self, error: reqwest::Error) -> Error {
+        let address = self.address.clone();
+        let error = error.without_url();
+        match tls::tls_error(&error) {
+            Some(rustls::Error::InvalidCertificate(
+                rustls::CertificateError::ApplicationVerificationFailure,
+            )) => {
+                let pinned = self.pin.fingerprint().unwrap_or_default();
+                Error::Refused {
+                    address,
+                    why: format!("its certificate is not the pinned one (SHA-256 {pinned})"),
+                }
+            }
+            Some(tls @ rustls::Error::InvalidCertificate(_)) => {
+                Error::Refused { address, why: tls.to_string() }
+            }
+            _ => Error::Unreachable { address, source: Some(Box::new(error)) },
+        }
+    }
+
+    /// What the BMC says in an error reply, in at most 300 characters.
+    fn said(&self, reply: &Reply) -> String {
+        let complaint =
+            serde_json::from_slice::<Complaint>(&reply.body).ok().map(|complaint| complaint.error);
+        let messages: Vec<String> = complaint
+            .map(|body| {
+                let extended: Vec<_> = body.extended.into_iter().filter_map(|info| info.message).collect();
+                if extended.is_empty() { body.message.into_iter().collect() } else { extended }
+            })
+            .unwrap_or_default();
+        let status = reply.status;
+        if messages.is_empty() {
+            status.to_string()
+        } else {
+            self.shown(&format!("{status}: {}", messages.join(" ")), 300)
+        }
+    }
+
+    /// Foreign text fit to be shown: bounded, on one line, without our password.
+    pub(super) fn shown(&self, text: &str, most: usize) -> String {
+        let password = self.login.password.expose_secret();
+        let text = if password.is_empty() { text.to_owned() } else { text.replace(password, "***") };
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect()
+    }
+}

@@ -1,0 +1,267 @@
+//! The wishes of a Redfish host.
+
+use async_trait::async_trait;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use tokio::sync::Mutex;
+use underlay_core::{
+    Mac,
+    bmc::{Bmc, Error, Observation, Power, Target},
+    host,
+};
+
+use super::{
+    client::{Client, Login, ROOT},
+    model::{ActionInfo, Boot, BootWish, Collection, Interface, Reset, Root, System},
+    quirks,
+};
+
+/// How many members of a collection are read.
+const MOST_MEMBERS: usize = 64;
+
+/// The driver of one Redfish host.
+pub struct Redfish {
+    client: Client,
+    system: Option<String>,
+    boot: host::Boot,
+    /// The path of its ComputerSystem, once found.
+    path: Mutex<Option<String>>,
+}
+
+/// A ComputerSystem as just read.
+struct Found {
+    path: String,
+    etag: Option<String>,
+    system: System,
+}
+
+impl Redfish {
+    /// The driver of a BMC; nothing is contacted yet. `pinned` is the certificate (SHA-256, hex) that it must show
+    /// where the spec says to pin; without one, the first it shows is pinned and reported.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an address or a CA that does not read.
+    pub fn new(
+        bmc: &host::Redfish,
+        boot: &host::Boot,
+        login: Login,
+        pinned: Option<String>,
+    ) -> Result<Self, Error> {
+        let client = Client::new(bmc, login, pinned)?;
+        Ok(Self { client, system: bmc.system.clone(), boot: boot.clone(), path: Mutex::default() })
+    }
+
+    /// SHA-256 of the certificate the BMC has shown or must show, where it is pinned.
+    pub fn certificate(&self) -> Option<String> {
+        self.client.certificate()
+    }
+
+    async fn read(&self) -> Result<Found, Error> {
+        let mut known = self.path.lock().await;
+        let path = match known.as_ref() {
+            Some(path) => path.clone(),
+            None => self.find().await?,
+        };
+        // A path that stops working is looked for again next time.
+        *known = None;
+        let (system, etag) = self.client.get::<System>(&path).await?;
+        *known = Some(path.clone());
+        let etag = etag.or_else(|| system.etag.clone());
+        Ok(Found { path, etag, system })
+    }
+
+    /// Service root, then Systems, then the one that is meant.
+    async fn find(&self) -> Result<String, Error> {
+        let (root, _) = self.client.get::<Root>(ROOT).await?;
+        let systems =
+            root.systems.ok_or_else(|| self.client.nonsense("GET /redfish/v1/", "it lists no Systems"))?;
+        let paths = self.members(&systems.path).await?;
+        let is_meant = |path: &&String| match &self.system {
+            None => true,
+            Some(wanted) if wanted.starts_with('/') => {
+                path.trim_end_matches('/') == wanted.trim_end_matches('/')
+            }
+            Some(wanted) => path.trim_end_matches('/').rsplit('/').next() == Some(wanted),
+        };
+        let meant: Vec<&String> = paths.iter().filter(is_meant).collect();
+        match (meant.as_slice(), &self.system) {
+            ([one], _) => Ok((*one).clone()),
+            ([], None) => Err(self.client.nonsense("GET Systems", "it has no systems")),
+            ([], Some(wanted)) => Err(Error::Invalid(format!(
+                "redfish.system: there is no system {wanted}; there are {}",
+                self.client.shown(&paths.join(", "), 300)
+            ))),
+            (_, _) => Err(Error::Invalid(format!(
+                "redfish.system: say which one is meant of {}",
+                self.client.shown(&paths.join(", "), 300)
+            ))),
+        }
+    }
+
+    async fn members(&self, collection: &str) -> Result<Vec<String>, Error> {
+        let mut paths = Vec::new();
+        let mut next = Some(collection.to_owned());
+        while let Some(page) = next {
+            let (read, _) = self.client.get::<Collection>(&page).await?;
+            next = if read.members.is_empty() { None } else { read.next };
+            paths.extend(read.members.into_iter().map(|link| link.path));
+            if paths.len() > MOST_MEMBERS {
+                return Err(self.client.nonsense(&page, format!("more than {MOST_MEMBERS} members")));
+            }
+        }
+        Ok(paths)
+    }
+
+    async fn macs(&self, system: &System) -> Result<Vec<Mac>, Error> {
+        let Some(link) = &system.ethernet_interfaces else { return Ok(Vec::new()) };
+        let mut macs = Vec::new();
+        for path in self.members(&link.path).await? {
+            let (interface, _) = self.client.get::<Interface>(&path).await?;
+            // NICs without a port report an empty or a zero address.
+            let found = [interface.permanent, interface.mac].into_iter().flatten();
+            macs.extend(found.filter_map(|text| text.parse().ok()).filter(Mac::is_unicast));
+        }
+        macs.sort_unstable();
+        macs.dedup();
+        Ok(macs)
+    }
+
+    async fn reset(&self, found: &Found, power: Power) -> Result<(), Error> {
+        let wish = wish_of(power);
+        let reset = found.system.actions.as_ref().and_then(|actions| actions.reset.as_ref());
+        let reset = reset.ok_or_else(|| self.client.unsupported(wish, "it has no ComputerSystem.Reset"))?;
+        let allowed = self.allowed(reset).await?;
+        let chosen = quirks::choose_reset(power, allowed.as_deref()).ok_or_else(|| {
+            self.client.unsupported(wish, format!("it only knows {}", allowed.unwrap_or_default().join(", ")))
+        })?;
+        let reply =
+            self.client.write(Method::POST, &reset.target, &json!({ "ResetType": chosen }), None).await?;
+        if reply.status.is_success() {
+            return Ok(());
+        }
+        if quirks::may_mean_already(reply.status) && power_of(&self.read().await?.system) == power {
+            return Ok(());
+        }
+        Err(self.client.complaint(&reply, wish))
+    }
+
+    async fn allowed(&self, reset: &Reset) -> Result<Option<Vec<String>>, Error> {
+        let Some(info) = reset.info.as_ref().filter(|_| reset.types.is_none()) else {
+            return Ok(reset.types.clone());
+        };
+        let (info, _) = self.client.get::<ActionInfo>(info).await?;
+        let of_type = info.parameters.into_iter().find(|parameter| parameter.name == "ResetType");
+        Ok(of_type.and_then(|parameter| parameter.allowable_values))
+    }
+
+    /// Ask for `wish`; `Ok(false)` when the BMC says that it will never do.
+    async fn patch(&self, found: Found, wish: &BootWish) -> Result<Result<(), Error>, Error> {
+        let body = json!({ "Boot": wish });
+        let mut found = found;
+        for use_etag in [UseEtag::Yes, UseEtag::Yes, UseEtag::No] {
+            let etag = found.etag.as_deref().filter(|_| use_etag == UseEtag::Yes);
+            let reply = self.client.write(Method::PATCH, &found.path, &body, etag).await?;
+            if reply.status == StatusCode::PRECONDITION_FAILED {
+                found = self.read().await?;
+                continue;
+            }
+            let complaint = || self.client.complaint(&reply, "set the boot source");
+            return match reply.status {
+                status if status.is_success() => Ok(Ok(())),
+                status if quirks::is_rejected(status) => Ok(Err(complaint())),
+                _ => Err(complaint()),
+            };
+        }
+        Err(self.client.busy("its ComputerSystem keeps changing under us"))
+    }
+
+    async fn confirm(&self, wish: &BootWish) -> Result<(), Error> {
+        let boot = self.read().await?.system.boot.unwrap_or_default();
+        if quirks::is_reached(wish, &boot) {
+            return Ok(());
+        }
+        let Boot { enabled, target, mode, .. } = boot;
+        let why = format!("it took {wish:?} and then says {enabled:?}, {target:?}, {mode:?}");
+        Err(self.client.nonsense("PATCH Boot", why))
+    }
+}
+
+/// Send `If-Match`?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum UseEtag {
+    Yes,
+    No,
+}
+
+fn wish_of(power: Power) -> &'static str {
+    match power {
+        Power::On => "switch the system on",
+        Power::Off => "switch the system off",
+        Power::Unknown => "do nothing",
+    }
+}
+
+fn power_of(system: &System) -> Power {
+    match system.power_state.as_deref() {
+        Some("On") => Power::On,
+        Some("Off") => Power::Off,
+        _ => Power::Unknown,
+    }
+}
+
+#[async_trait]
+impl Bmc for Redfish {
+    async fn observe(&self) -> Result<Observation, Error> {
+        let Found { system, .. } = self.read().await?;
+        let given = |text: &Option<String>| {
+            text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        Ok(Observation {
+            power: power_of(&system),
+            next_boot: system.boot.as_ref().and_then(quirks::next_boot),
+            serial: given(&system.serial_number),
+            uuid: given(&system.uuid).map(|uuid| uuid.to_ascii_lowercase()),
+            macs: self.macs(&system).await?,
+            forwards: Default::default(),
+            boots: None,
+            certificate: self.client.certificate(),
+        })
+    }
+
+    async fn ensure_power(&self, power: Power) -> Result<(), Error> {
+        if power == Power::Unknown {
+            return Err(Error::Invalid("a host is switched on or off, nothing else".into()));
+        }
+        let found = self.read().await?;
+        match (power, found.system.power_state.as_deref()) {
+            (Power::On, Some("On" | "PoweringOn")) | (Power::Off, Some("Off" | "PoweringOff")) => Ok(()),
+            (Power::On, Some("PoweringOff")) => Err(self.client.busy("it is still switching off")),
+            _ => self.reset(&found, power).await,
+        }
+    }
+
+    async fn ensure_next_boot(&self, target: Target) -> Result<(), Error> {
+        let mut found = self.read().await?;
+        let now = found.system.boot.clone().unwrap_or_default();
+        let mut last = None;
+        for wish in quirks::boot_wishes(target, &self.boot, &now) {
+            if quirks::is_exactly(&wish, &now) {
+                return Ok(());
+            }
+            match self.patch(found, &wish).await? {
+                Ok(()) => return self.confirm(&wish).await,
+                Err(rejected) => last = Some(rejected),
+            }
+            found = self.read().await?;
+        }
+        Err(last.unwrap_or_else(|| {
+            let allowed = now.targets.unwrap_or_default().join(", ");
+            self.client.unsupported("start from what boot.methods says", format!("it only knows {allowed}"))
+        }))
+    }
+
+    /// Nothing was made on the BMC; a session ends by itself.
+    async fn forget(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! The Redfish resources as far as they are read (DSP2046): a wrong type is an error, an absent property is not.
+
+use serde::{Deserialize, Serialize};
+
+/// A reference to a resource.
+#[derive(Debug, Deserialize)]
+pub(super) struct Link {
+    #[serde(rename = "@odata.id")]
+    pub(super) path: String,
+}
+
+/// `ServiceRoot`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Root {
+    pub(super) systems: Option<Link>,
+    pub(super) links: Option<RootLinks>,
+}
+
+/// `ServiceRoot.Links`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct RootLinks {
+    pub(super) sessions: Option<Link>,
+}
+
+/// Any collection.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Collection {
+    pub(super) members: Vec<Link>,
+    #[serde(rename = "Members@odata.nextLink")]
+    pub(super) next: Option<String>,
+}
+
+/// `ComputerSystem`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct System {
+    #[serde(rename = "@odata.etag")]
+    pub(super) etag: Option<String>,
+    pub(super) power_state: Option<String>,
+    pub(super) serial_number: Option<String>,
+    #[serde(rename = "UUID")]
+    pub(super) uuid: Option<String>,
+    #[serde(default)]
+    pub(super) boot: Option<Boot>,
+    pub(super) ethernet_interfaces: Option<Link>,
+    pub(super) actions: Option<Actions>,
+}
+
+/// `ComputerSystem.Boot`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Boot {
+    #[serde(rename = "BootSourceOverrideEnabled")]
+    pub(super) enabled: Option<String>,
+    #[serde(rename = "BootSourceOverrideTarget")]
+    pub(super) target: Option<String>,
+    #[serde(rename = "BootSourceOverrideMode")]
+    pub(super) mode: Option<String>,
+    #[serde(rename = "BootSourceOverrideTarget@Redfish.AllowableValues")]
+    pub(super) targets: Option<Vec<String>>,
+}
+
+/// `ComputerSystem.Actions`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Actions {
+    #[serde(rename = "#ComputerSystem.Reset")]
+    pub(super) reset: Option<Reset>,
+}
+
+/// The action that switches power.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reset {
+    pub(super) target: String,
+    #[serde(rename = "ResetType@Redfish.AllowableValues")]
+    pub(super) types: Option<Vec<String>>,
+    #[serde(rename = "@Redfish.ActionInfo")]
+    pub(super) info: Option<String>,
+}
+
+/// `ActionInfo`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ActionInfo {
+    #[serde(default)]
+    pub(super) parameters: Vec<Parameter>,
+}
+
+/// One parameter of an action.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Parameter {
+    pub(super) name: String,
+    pub(super) allowable_values: Option<Vec<String>>,
+}
+
+/// `EthernetInterface`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Interface {
+    #[serde(rename = "MACAddress")]
+    pub(super) mac: Option<String>,
+    #[serde(rename = "PermanentMACAddress")]
+    pub(super) permanent: Option<String>,
+}
+
+/// The error body of DSP0266, section 8.6.
+#[derive(Debug, Deserialize)]
+pub(super) struct Complaint {
+    pub(super) error: ComplaintBody,
+}
+
+/// What is in it.
+#[derive(Debug, Deserialize)]
+pub(super) struct ComplaintBody {
+    pub(super) message: Option<String>,
+    #[serde(rename = "@Message.ExtendedInfo", default)]
+    pub(super) extended: Vec<ExtendedInfo>,
+}
+
+/// One message in it.
+#[derive(Debug, Deserialize)]
+pub(super) struct ExtendedInfo {
+    #[serde(rename = "Message")]
+    pub(super) message: Option<String>,
+}
+
+/// What is asked of `Boot`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct BootWish {
+    #[serde(rename = "BootSourceOverrideEnabled")]
+    pub(super) enabled: &'static str,
+    #[serde(rename = "BootSourceOverrideTarget")]
+    pub(super) target: &'static str,
+    #[serde(rename = "BootSourceOverrideMode", skip_serializing_if = "Option::is_none")]
+    pub(super) mode: Option<&'static str>,
+}
