@@ -157,9 +157,7 @@ impl Settings {
 
     /// Where the database is.
     pub fn database(&self) -> String {
-        self.database
-            .clone()
-            .unwrap_or_else(|| format!("sqlite://{}", self.data().join("underlay.db").display()))
+        self.database.clone().unwrap_or_else(|| self.data().join("underlay.db").display().to_string())
     }
 
     /// A path that lies in the data directory unless it is set.
