@@ -68,7 +68,8 @@ pub(crate) fn new_token(
         name: name.to_owned(),
         role: role.into(),
         owner,
-        created_at: Timestamp::now(),
+        // As fine as the store keeps it, so that what is shown first is what is listed later.
+        created_at: Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or_default(),
         expires_at,
         revoked_at: None,
     }

@@ -14,7 +14,7 @@ use prost::Message;
 use rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::JoinHandle};
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -22,7 +22,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use underlay_api::{
-    Api, Config,
+    Api, Config, ServeError,
     listen::Listener,
     ports::{Ports, PowerAction, PowerControl, RecentDiscoveries, UploadDirectory},
     tls::{Authority, server_config},
@@ -40,6 +40,7 @@ pub struct Rack {
     pub power: Arc<FakePower>,
     pub api: Api,
     cancel: CancellationToken,
+    serving: Mutex<Vec<JoinHandle<Result<(), ServeError>>>>,
 }
 
 impl Drop for Rack {
@@ -69,11 +70,21 @@ impl Rack {
         let tls = Listener::tls(any, server_config(&authority, &[]).unwrap()).await.unwrap();
         let address = tls.address().unwrap();
         let cancel = CancellationToken::new();
-        for listener in [unix, tls] {
+        let serve = |listener| {
             let (api, cancel) = (api.clone(), cancel.clone());
-            tokio::spawn(async move { api.serve(listener, cancel).await });
+            tokio::spawn(async move { api.serve(listener, cancel).await })
+        };
+        let serving = Mutex::new(vec![serve(unix), serve(tls)]);
+        Self { store, directory, tls: address, authority, power, api, cancel, serving }
+    }
+
+    /// Stops the server and waits until it has stopped.
+    pub async fn stop(&self) {
+        self.cancel.cancel();
+        let serving = std::mem::take(&mut *self.serving.lock().unwrap());
+        for task in serving {
+            task.await.unwrap().unwrap();
         }
-        Self { store, directory, tls: address, authority, power, api, cancel }
     }
 
     /// A channel over the unix socket: an admin.
@@ -125,7 +136,13 @@ impl Rack {
     }
 
     /// Plays the engine: brings an object into a state, with effects, and to rest where the state is a settled one.
-    pub async fn enter<N: Noun>(&self, id: ObjectId, state: N::State, status: N::Status, effects: Vec<Effect>) {
+    pub async fn enter<N: Noun>(
+        &self,
+        id: ObjectId,
+        state: N::State,
+        status: N::Status,
+        effects: Vec<Effect>,
+    ) {
         let (phase, settled) = (state.phase().to_owned(), state.is_settled());
         let state = serde_json::to_value(state).unwrap();
         let next = Entered { state, phase, settled };

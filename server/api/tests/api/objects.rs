@@ -9,9 +9,7 @@ use underlay_proto::v1::{
 };
 use underlay_store::Decision;
 
-use crate::harness::{
-    Rack, blamed, by_id, by_name, detail, holding, id, image, key, machine, qemu_host,
-};
+use crate::harness::{Rack, blamed, by_id, by_name, detail, holding, id, image, key, machine, qemu_host};
 
 fn network(name: &str) -> pb::PutNetworkRequest {
     let dhcp = pb::Dhcp {
@@ -123,7 +121,10 @@ async fn an_object_is_adopted_until_its_incarnation_was_read_back() {
     hosts.get(confirm).await.unwrap();
     let taken = hosts.put(qemu_host("lab-1")).await.unwrap_err();
     assert_eq!(taken.code(), Code::AlreadyExists);
-    assert!(taken.message().contains(&format!("terraform import underlay_host.lab-1 {}", second.id)), "{taken}");
+    assert!(
+        taken.message().contains(&format!("terraform import underlay_host.lab-1 {}", second.id)),
+        "{taken}"
+    );
     assert_eq!(detail(&taken).existing.unwrap().id, second.id);
 }
 
@@ -172,7 +173,10 @@ async fn what_a_spec_names_must_exist() {
     };
     let put = pb::PutHostRequest { key: key("r1u7"), spec: Some(spec), options: None };
     let refused = hosts.put(put.clone()).await.unwrap_err();
-    assert_eq!((refused.code(), blamed(&refused)), (Code::InvalidArgument, vec!["redfish.credential".into()]));
+    assert_eq!(
+        (refused.code(), blamed(&refused)),
+        (Code::InvalidArgument, vec!["redfish.credential".into()])
+    );
     let preview = hosts.preview(put.clone()).await.unwrap().into_inner();
     assert_eq!(preview.errors[0].attribute, "redfish.credential");
 
@@ -215,7 +219,8 @@ async fn a_host_is_found_by_mac_serial_and_uuid_but_only_when_one_matches() {
         put.spec.as_mut().unwrap().identity = Some(identity);
         hosts.put(put).await.unwrap();
     }
-    let by = |by| pb::GetRequest { selector: Some(pb::Selector { by: Some(by) }), incarnation: String::new() };
+    let by =
+        |by| pb::GetRequest { selector: Some(pb::Selector { by: Some(by) }), incarnation: String::new() };
     use pb::selector::By;
     let found = hosts.get(by(By::Serial("S-1".into()))).await.unwrap().into_inner();
     assert_eq!(found.meta.unwrap().key.unwrap().name, "a");
@@ -322,7 +327,8 @@ async fn a_source_is_uploaded_only_when_it_is_what_was_promised() {
     let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, &bytes));
     let parts = |digest: &str| {
         let first = pb::UploadRequest { part: Some(Part::Sha256(digest.to_owned())) };
-        let rest = bytes.chunks(100_000).map(|chunk| pb::UploadRequest { part: Some(Part::Data(chunk.to_vec())) });
+        let rest =
+            bytes.chunks(100_000).map(|chunk| pb::UploadRequest { part: Some(Part::Data(chunk.to_vec())) });
         tokio_stream::iter(std::iter::once(first).chain(rest.collect::<Vec<_>>()).collect::<Vec<_>>())
     };
     let wrong = images.upload(parts(&"0".repeat(64))).await.unwrap_err();
@@ -359,7 +365,8 @@ async fn an_image_shows_the_reference_that_machines_write() {
     let mut images = ImageServiceClient::new(rack.local().await);
     let made = images.put(image("debian", 'a')).await.unwrap().into_inner().image.unwrap();
     let meta = made.meta.unwrap();
-    let status = core_image::Status { virtual_size: Some(underlay_core::Bytes(2 << 30)), ..Default::default() };
+    let status =
+        core_image::Status { virtual_size: Some(underlay_core::Bytes(2 << 30)), ..Default::default() };
     rack.enter::<core_image::Image>(id(&meta), core_image::State::Ready, status, Vec::new()).await;
     let get = pb::GetRequest { selector: by_id(&meta), incarnation: String::new() };
     let status = images.get(get).await.unwrap().into_inner().status.unwrap();
