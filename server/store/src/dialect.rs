@@ -69,6 +69,25 @@ impl Dialect {
         Ok(())
     }
 
+    /// Ends leases that ran out, stepping over rows that are being written: those are looked at again soon.
+    pub(crate) fn end_expired(self) -> &'static str {
+        macro_rules! end {
+            ($skip:literal) => {
+                concat!(
+                    "UPDATE queue SET lease_owner = NULL, lease_until = NULL, \
+                     run_at = CASE WHEN run_at IS NULL OR run_at > $1 THEN $1 ELSE run_at END \
+                     WHERE id IN (SELECT id FROM queue WHERE lease_until IS NOT NULL AND lease_until <= $1",
+                    $skip,
+                    ")"
+                )
+            };
+        }
+        match self {
+            Dialect::Sqlite => end!(""),
+            Dialect::Postgres => end!(" FOR UPDATE SKIP LOCKED"),
+        }
+    }
+
     /// Takes up to `$4` due rows. Postgres workers step over rows that another worker is taking.
     pub(crate) fn lease_due(self) -> &'static str {
         macro_rules! lease {

@@ -20,7 +20,7 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] where the object is gone, or the database fails.
     pub async fn observe(&self, observation: &Observation) -> Result<(), Error> {
-        let mut write = self.write().await?;
+        let mut write = self.write_ordered().await?;
         if put(&mut write, observation).await? { write.commit().await } else { write.commit_quietly().await }
     }
 

@@ -112,20 +112,13 @@ impl Store {
         now: Timestamp,
         lease_for: Duration,
     ) -> Result<Vec<Lease>, Error> {
-        if limit == 0 || self.next_run(kinds).await?.is_none_or(|at| at > now) {
-            return Ok(Vec::new());
-        }
         let mut write = self.write().await?;
         let failed = || Error::doing("leasing due objects");
-        sqlx::query(
-            "UPDATE queue SET lease_owner = NULL, lease_until = NULL, \
-             run_at = CASE WHEN run_at IS NULL OR run_at > $1 THEN $1 ELSE run_at END \
-             WHERE lease_until IS NOT NULL AND lease_until <= $1",
-        )
-        .bind(micros(now))
-        .execute(write.connection())
-        .await
-        .map_err(failed())?;
+        sqlx::query(self.inner.dialect.end_expired())
+            .bind(micros(now))
+            .execute(write.connection())
+            .await
+            .map_err(failed())?;
         let until = now.checked_add(lease_for).unwrap_or(Timestamp::MAX);
         let rows = sqlx::query(self.inner.dialect.lease_due())
             .bind(owner)

@@ -54,7 +54,7 @@ impl Store {
     async fn sweep_rows(&self, text: &'static str, before: i64) -> Result<u64, Error> {
         let mut rows = 0;
         loop {
-            let mut write = self.write().await?;
+            let mut write = self.write_ordered().await?;
             let done = sqlx::query(text)
                 .bind(before)
                 .bind(BATCH)
@@ -72,7 +72,7 @@ impl Store {
 
     async fn sweep_tombstones(&self, before: i64) -> Result<u64, Error> {
         let failed = || Error::doing("throwing away tombstones");
-        let mut write = self.write_object().await?;
+        let mut write = self.write_ordered().await?;
         let rows = sqlx::query(
             "DELETE FROM object WHERE purged_at IS NOT NULL AND purged_at < $1 RETURNING revision",
         )
@@ -102,7 +102,7 @@ impl Store {
     pub async fn reseal(&self, key: SealingKey) -> Result<(), Error> {
         let failed = || Error::doing("sealing anew");
         let old = self.key();
-        let mut write = self.write().await?;
+        let mut write = self.write_ordered().await?;
         for row in sqlx::query("SELECT id, name, sealed FROM secret")
             .fetch_all(write.connection())
             .await

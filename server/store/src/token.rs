@@ -106,7 +106,7 @@ impl Store {
         bearer: &Bearer,
         now: Timestamp,
     ) -> Result<Redemption, Error> {
-        let mut write = self.write().await?;
+        let mut write = self.write_ordered().await?;
         // One statement decides who is first: every racer after it sees the winner's key.
         let row = sqlx::query(
             "UPDATE token SET redeemed_by = CASE WHEN redeemed_by IS NULL AND expires_at > $3 THEN $4 \

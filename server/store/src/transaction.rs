@@ -1,9 +1,9 @@
 //! The one way to write: a transaction that takes SQLite's write lock at its start, and stamps what it changes in the
 //! order of commits.
 //!
-//! Whoever changes an object takes the feed's row first and holds it until commit. So on both databases revisions
-//! become visible in their own order, and a cursor never steps over a change that commits later. Taking it first also
-//! means that such writers never wait for each other in a circle.
+//! Whoever changes an object, or several rows that others change too, takes the feed's row first and holds it until commit. So on both
+//! databases revisions become visible in their own order, a cursor never steps over a change that commits later, and
+//! no two writers wait for each other in a circle.
 
 use sqlx::{Any, AnyConnection, Transaction};
 use tokio::sync::MutexGuard;
@@ -20,7 +20,7 @@ pub(crate) struct Write<'a> {
 }
 
 impl Store {
-    /// Begins a write that changes no object.
+    /// Begins a write that changes one row of something other than an object.
     pub(crate) async fn write(&self) -> Result<Write<'_>, Error> {
         let turn = match self.inner.dialect {
             Dialect::Sqlite => Some(self.inner.turn.lock().await),
@@ -34,8 +34,9 @@ impl Store {
         Ok(Write { store: self, transaction, revision: 0, lines: 0, _turn: turn })
     }
 
-    /// Begins a write that may change one object: its revision is taken here.
-    pub(crate) async fn write_object(&self) -> Result<Write<'_>, Error> {
+    /// Begins a write that may change an object, whose revision is taken here, or several rows; such writes are made one
+    /// after the other.
+    pub(crate) async fn write_ordered(&self) -> Result<Write<'_>, Error> {
         let mut write = self.write().await?;
         let row =
             sqlx::query("UPDATE counter SET value = value + 1 WHERE name = 'feed_head' RETURNING value")

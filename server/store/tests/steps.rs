@@ -147,6 +147,36 @@ async fn what_is_seen_of_a_host_wakes_its_holder(database: &Database) {
     assert_eq!(lease_all(&store, "worker").await.len(), 1, "and the host is told");
 }
 
+async fn observations_and_commits_never_wait_for_each_other_in_a_circle(database: &Database) {
+    let store = database.open().await;
+    let host = put_host(&store, "r1").await.id();
+    let machine = put_network(&store, "web-0").await.id();
+    step(&store, machine, waits("the agent"), vec![Effect::Claim { host }]).await;
+    let observing = tokio::spawn({
+        let store = store.clone();
+        async move {
+            for number in 0..100 {
+                store.observe(&boot(host, &format!("seen {number}"))).await.expect("observe");
+            }
+        }
+    });
+    let kinds = [underlay_core::Kind::Network].into();
+    for number in 0..100 {
+        store.wake(machine).await.expect("wake");
+        // A row that is just being written is stepped over, so ask until it is had.
+        let held = loop {
+            let due = store.lease_next("w", &kinds, 1, Timestamp::now(), LEASE).await.expect("lease");
+            if let Some(held) = due.into_iter().next() {
+                break held;
+            }
+        };
+        let effects = vec![Effect::Release { host }, Effect::Claim { host }];
+        let reason = format!("the agent, {number}");
+        commit(&store, &held, waits(&reason), effects).await.expect("commit");
+    }
+    observing.await.expect("every observation is kept");
+}
+
 async fn standing_moves_with_evidence_only(database: &Database) {
     let store = database.open().await;
     let made = put_network(&store, "boot").await.id();
@@ -226,6 +256,7 @@ on_both_databases!(
     a_wake_during_a_step_is_not_lost,
     of_two_machines_that_claim_a_host_exactly_one_wins,
     what_is_seen_of_a_host_wakes_its_holder,
+    observations_and_commits_never_wait_for_each_other_in_a_circle,
     standing_moves_with_evidence_only,
     an_operation_tells_the_phases_and_the_end,
     a_change_wakes_those_that_name_it,

@@ -133,7 +133,7 @@ impl Store {
             queue::finish(&mut write, commit.lease, after.next_run_at, commit.now).await?;
             return write.commit_quietly().await;
         }
-        let mut write = self.write_object().await?;
+        let mut write = self.write_ordered().await?;
         queue::finish(&mut write, commit.lease, after.next_run_at, commit.now).await?;
         effects::apply(&mut write, &commit).await?;
         if after.changes(commit.base) {

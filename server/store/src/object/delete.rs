@@ -43,7 +43,7 @@ impl Store {
     /// Where the database fails.
     pub async fn delete(&self, id: ObjectId, incarnation: Incarnation) -> Result<Deletion, Error> {
         let now = self.now();
-        let mut write = self.write_object().await?;
+        let mut write = self.write_ordered().await?;
         let Some(found) = Record::find(write.connection(), id).await? else { return Ok(Deletion::Gone) };
         let meta = &found.raw.meta;
         if meta.purged_at.is_some() {

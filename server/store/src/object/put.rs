@@ -120,7 +120,7 @@ impl Store {
     /// database fails. Nothing is written then.
     pub async fn put(&self, request: PutRequest) -> Result<Put, Error> {
         let now = self.now();
-        let mut write = self.write_object().await?;
+        let mut write = self.write_ordered().await?;
         let found = find(&mut write, &request).await?;
         let (id, outcome) = match found {
             None => (create(&mut write, &request, now).await?, PutOutcome::Created),
