@@ -203,3 +203,6 @@ impl Bmc for Queued {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

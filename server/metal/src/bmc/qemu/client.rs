@@ -79,7 +79,7 @@ struct Refusal {
 /// A listening control socket in the directory of a machine, in place of any that was there.
 pub(super) fn listen(directory: &Path) -> io::Result<UnixListener> {
     match std::fs::remove_file(directory.join(SOCKET)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => UnixListener::bind(near(&File::open(directory)?)),
     }
 }
