@@ -12,14 +12,18 @@ use super::Disk;
 pub struct Fake {
     bytes: Mutex<Vec<u8>>,
     writes: Mutex<Vec<(u64, usize)>>,
-    /// Writes that touch this byte fail.
-    pub bad_byte: Option<u64>,
+    bad_byte: Option<u64>,
 }
 
 impl Fake {
     /// A disk of `size` bytes full of something that is not zero.
     pub fn new(size: usize) -> Self {
         Self { bytes: Mutex::new(vec![0xa5; size]), ..Self::default() }
+    }
+
+    /// The same, on which every write that touches the byte at `offset` fails.
+    pub fn failing_at(self, offset: u64) -> Self {
+        Self { bad_byte: Some(offset), ..self }
     }
 
     /// What it reads like.

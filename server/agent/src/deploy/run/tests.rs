@@ -167,7 +167,7 @@ async fn a_disk_that_fails_is_blamed_and_known_to_be_touched() {
     let image = image();
     for bad in [5 << 20, 14 << 20] {
         let mut host = host(16, 1);
-        host.disk = Arc::new(FakeDisk { bad_byte: Some(bad), ..FakeDisk::new(16 << 20) });
+        host.disk = Arc::new(FakeDisk::new(16 << 20).failing_at(bad));
         let Stage::Failed { failure, touched_disk } = last_stage(&order(&image), &host, &server(&image)).await else {
             panic!("it did not fail")
         };

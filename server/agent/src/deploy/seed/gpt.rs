@@ -44,7 +44,8 @@ pub(super) fn grow(ends: &mut Ends, place: Option<Place>) -> Result<(), Error> {
 fn check_header(ends: &Ends) -> Result<(), Error> {
     let header = ends.head(1024).get(512..).unwrap_or_default();
     let number = |at: usize| header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
-    let (entries, size, table) = (number(80), number(84), number(72));
+    let (entries, size) = (number(80), number(84));
+    let table = u64::from(number(76)) << 32 | u64::from(number(72));
     if entries == 0 || entries > MAX_ENTRIES || size != ENTRY_SIZE || table != 2 {
         return Err(Error::Gpt(format!("it has {entries} entries of {size} bytes at sector {table}")));
     }

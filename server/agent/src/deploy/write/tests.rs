@@ -120,7 +120,7 @@ async fn a_segment_that_stays_corrupt_ends_it_without_blame_for_the_host() {
 async fn a_disk_that_refuses_a_write_ends_it_and_is_blamed() {
     let image = image();
     for bad in [0, 5 * MEBIBYTE as u64 + 77] {
-        let disk = Arc::new(FakeDisk { bad_byte: Some(bad), ..FakeDisk::new(12 * MEBIBYTE) });
+        let disk = Arc::new(FakeDisk::new(12 * MEBIBYTE).failing_at(bad));
         let (result, _) = write_to(disk, &image, []).await;
         let error = result.unwrap_err();
         assert!(matches!(error, Error::Write { .. }) && error.blames_host(), "{error}");
