@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{service::Routes, transport::Server};
 use underlay_proto::v1::{
     agent_service_server::AgentServiceServer, credential_service_server::CredentialServiceServer,
@@ -35,6 +35,9 @@ const ANSWER: usize = 64 << 20;
 /// How often a silent connection is asked whether it is still there, and how long it may take to say so.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 
+/// How long callers that do not let go are waited for when the server stops.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// The API of one server.
 #[derive(Clone)]
 pub struct Api {
@@ -57,6 +60,7 @@ impl Api {
             config: Arc::new(config),
             metrics: Arc::new(Metrics::default()),
             stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
         };
         Self { context, door: Arc::new(AgentDoor::default()) }
     }
@@ -66,9 +70,8 @@ impl Api {
         self.context.metrics.clone()
     }
 
-    /// All services behind the gate, with streams that end when `stop` is cancelled.
-    fn routes(&self, stop: CancellationToken) -> Routes {
-        let context = Context { stop, ..self.context.clone() };
+    /// All services behind the gate.
+    fn routes(&self, context: Context) -> Routes {
         let (_, health) = tonic_health::server::health_reporter();
         macro_rules! routes {
             ($($server:ident($service:expr) <= $limit:expr;)*) => {
@@ -99,20 +102,31 @@ impl Api {
     /// [`ServeError`] where the transport fails; a caller's mistakes never do that.
     pub async fn serve(&self, listener: Listener, cancel: CancellationToken) -> Result<(), ServeError> {
         let (accepted, connections) = mpsc::channel(16);
-        let routes = self.routes(cancel.clone());
-        let (interval, patience) = KEEPALIVE;
+        let tasks = TaskTracker::new();
+        let context = Context { stop: cancel.clone(), tasks: tasks.clone(), ..self.context.clone() };
+        let routes = self.routes(context);
+        let (interval, timeout) = KEEPALIVE;
         let serving = Server::builder()
             .http2_keepalive_interval(Some(interval))
-            .http2_keepalive_timeout(Some(patience))
+            .http2_keepalive_timeout(Some(timeout))
             .http2_max_header_list_size(16 << 10)
             .max_concurrent_streams(1024)
             .add_routes(routes)
             .serve_with_incoming_shutdown(ReceiverStream::new(connections), cancel.clone().cancelled_owned());
+        let patience = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
         let accept = cancel.child_token();
         let accepting = listener.run(self.context.config.max_connections, accepted, accept.clone());
         let serving = async {
-            let served = serving.await;
+            let served = tokio::select! {
+                served = serving => served,
+                () = patience => Ok(()),
+            };
             accept.cancel();
+            tasks.close();
+            tasks.wait().await;
             served
         };
         let ((), served) = tokio::join!(accepting, serving);

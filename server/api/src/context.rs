@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use underlay_store::Store;
 
 use crate::{metrics::Metrics, ports::Ports, tls::Authority};
@@ -34,4 +34,6 @@ pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
     /// Ends every stream.
     pub(crate) stop: CancellationToken,
+    /// The tasks behind streams.
+    pub(crate) tasks: TaskTracker,
 }

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use underlay_core::{Key, Kind, ObjectId, Reference};
 
-use crate::{Error, column::Columns, queue, transaction::Write};
+use crate::{
+    Error, Record, Store, column::Columns, object::record::select_records, queue, transaction::Write,
+};
 
 /// Replaces what `id` mentions. An owner left out of a mention is kept as empty: it may mean any owner's object.
 pub(crate) async fn replace(
@@ -62,4 +64,27 @@ pub(crate) async fn wake_dependents(
         queue::kick(write, row.parsed("id")?, now).await?;
     }
     Ok(())
+}
+
+impl Store {
+    /// Up to `limit` objects that are not gone and that name `kind` `key`, oldest first. A mention without an owner may
+    /// mean another owner's object: [`Store::resolve`] tells.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn dependents(&self, kind: Kind, key: &Key, limit: usize) -> Result<Vec<Record>, Error> {
+        let rows = sqlx::query(select_records!(
+            "WHERE o.purged_at IS NULL AND o.id IN (SELECT r.id FROM reference r WHERE r.kind = $1 AND r.site = $2 \
+             AND r.name = $3 AND (r.owner = '' OR r.owner = $4)) ORDER BY o.id LIMIT $5"
+        ))
+        .bind(kind.as_str())
+        .bind(key.site.as_str())
+        .bind(key.name.as_str())
+        .bind(key.owner.as_str())
+        .bind(i64::try_from(limit.clamp(1, 1000)).unwrap_or(1000))
+        .fetch_all(self.pool())
+        .await
+        .map_err(Error::doing("finding who names an object"))?;
+        rows.iter().map(Record::read).collect()
+    }
 }

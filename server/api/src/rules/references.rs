@@ -4,9 +4,12 @@ use underlay_core::{
     ErrorKind, Failure, FieldError, Key, Kind, Meta, Noun, Reference, Spec, host::Host, machine::Machine,
     view::RawObject,
 };
-use underlay_store::{Filter, Record};
+use underlay_store::Record;
 
 use crate::{context::Context, errors::Error};
+
+/// Objects that may name another by its name alone, and are looked at to see whether they do.
+const CANDIDATES: usize = 1000;
 
 /// A fault for each thing that `spec` names and that is not there.
 pub(super) async fn missing<N: Noun>(
@@ -37,39 +40,20 @@ fn unknown(key: &Key, reference: &Reference) -> FieldError {
     FieldError::new(&reference.attribute, message)
 }
 
-/// Which kinds name objects of a kind.
-fn user_kinds(kind: Kind) -> &'static [Kind] {
-    match kind {
-        Kind::Credential => &[Kind::Host],
-        Kind::Host | Kind::Image => &[Kind::Machine],
-        Kind::Network | Kind::Machine => &[],
-    }
-}
-
-/// The living objects that name the object of `meta`, at most `limit` of them, each with the attribute that does.
+/// The living objects that name the object of `meta`, at most `limit` of them, oldest first, each with the attribute
+/// that does.
 pub(crate) async fn users(
     context: &Context,
     meta: &Meta,
     limit: usize,
 ) -> Result<Vec<(Record, String)>, Error> {
     let mut users = Vec::new();
-    let filter = Filter { site: Some(meta.key.site.clone()), ..Filter::default() };
-    for kind in user_kinds(meta.kind) {
-        let mut after = None;
-        loop {
-            let page = context.store.list(*kind, &filter, after, 500).await?;
-            for record in page.records {
-                if let Some(attribute) = names(context, &record, meta).await? {
-                    users.push((record, attribute));
-                }
-                if users.len() >= limit {
-                    return Ok(users);
-                }
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
+    for record in context.store.dependents(meta.kind, &meta.key, CANDIDATES).await? {
+        if let Some(attribute) = names(context, &record, meta).await? {
+            users.push((record, attribute));
+        }
+        if users.len() >= limit {
+            break;
         }
     }
     Ok(users)

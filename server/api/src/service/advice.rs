@@ -110,7 +110,7 @@ fn host(host: &Object<Host>, advice: &mut Vec<String>) {
     let name = &host.meta.key.name;
     if let host::State::Quarantined { failure } = &host.state {
         advice.push(format!("It was set aside because {}; repair that", failure.why));
-        advice.push(format!("Then clear it: underlay power observe {name}; terraform apply"));
+        advice.push(format!("Then clear it: terraform apply (underlay_host.{name} asks for another try)"));
     }
     for condition in host.status.conditions.iter().filter(|it| it.health == host::Health::Bad) {
         match condition.name.as_str() {

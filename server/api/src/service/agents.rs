@@ -6,7 +6,6 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use underlay_core::{Mac, agent::Purpose, boot};
 use underlay_proto::v1::{self as pb, agent_service_server::AgentService};
@@ -15,6 +14,7 @@ use underlay_store::token::{Bearer, Redemption};
 use super::{
     caller::peer,
     limiter::{Bucket, PerKey},
+    stream::Events,
     work,
 };
 use crate::{
@@ -117,7 +117,7 @@ fn audit(why: &'static str, bearer: &Bearer) -> Error {
 
 #[tonic::async_trait]
 impl AgentService for Agents {
-    type WorkStream = ReceiverStream<Result<pb::Order, Status>>;
+    type WorkStream = Events<pb::Order>;
 
     async fn redeem(
         &self,

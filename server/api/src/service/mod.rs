@@ -3,7 +3,7 @@
 //! - [`objects`]: the seven calls that all nouns share, written once; [`put`], [`find`], [`watch`] are their parts
 //! - [`nouns`]: ties them to the five generated services, with the calls that one noun alone has
 //! - [`operations`], [`explain`]: what was done, is done, and what to do
-//! - [`agents`]: agents calling home; [`server`]: the server itself and its tokens
+//! - [`agents`], [`work`]: agents calling home; [`stream`]: what all streams have in common; [`server`]: the server itself and its tokens
 
 mod advice;
 mod agents;
@@ -17,6 +17,7 @@ mod operations;
 mod power;
 mod put;
 mod server;
+mod stream;
 mod upload;
 mod watch;
 mod work;

@@ -14,7 +14,7 @@ use super::{
     objects::Objects,
     power,
     put::{Secret, Wanted},
-    upload,
+    stream, upload,
     watch::{self, Spelled},
 };
 use crate::{errors::Error, rules::Rules};
@@ -71,7 +71,7 @@ macro_rules! noun {
 
         #[tonic::async_trait]
         impl $service for Objects<$noun> {
-            type WatchStream = watch::Events<pb::$event>;
+            type WatchStream = stream::Events<pb::$event>;
 
             async fn put(&self, request: Request<pb::$put>) -> Result<Response<pb::$put_response>, Status> {
                 let caller = caller(&request)?;

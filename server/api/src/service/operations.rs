@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use underlay_core::{Key, Kind, ObjectId};
 use underlay_proto::v1::{self as pb, operation_service_server::OperationService};
@@ -12,6 +10,7 @@ use underlay_store::Record;
 use super::{
     explain,
     find::{Sought, find, find_living},
+    stream::{self, Events},
 };
 use crate::{
     context::Context,
@@ -75,26 +74,13 @@ impl Operations {
         Ok(pb::ListOperationsResponse { operations })
     }
 
-    async fn follow(
-        &self,
-        request: pb::WatchOperationsRequest,
-    ) -> Result<ReceiverStream<Result<pb::OperationEvent, Status>>, Error> {
+    async fn follow(&self, request: pb::WatchOperationsRequest) -> Result<Events<pb::OperationEvent>, Error> {
         let reference = request.object.ok_or_else(|| Error::field("object", "say which object is meant"))?;
         let id = any(&self.context, reference).await?.id();
-        let (events, stream) = mpsc::channel(8);
-        let (context, until_settled) = (self.context.clone(), request.until_settled);
-        tokio::spawn(async move {
-            let stop = context.stop.clone();
-            let ended = tokio::select! {
-                () = stop.cancelled() => Err(Error::Unavailable("the server is stopping; watch again")),
-                () = events.closed() => return,
-                ended = follow(&context, id, until_settled, &events) => ended,
-            };
-            if let Err(error) = ended {
-                let _ = events.send(Err(error.into())).await;
-            }
-        });
-        Ok(ReceiverStream::new(stream))
+        let until_settled = request.until_settled;
+        Ok(stream::spawn(&self.context, 8, move |context, events| async move {
+            follow(&context, id, until_settled, &events).await
+        }))
     }
 }
 
@@ -115,7 +101,7 @@ async fn follow(
     context: &Context,
     id: ObjectId,
     until_settled: bool,
-    events: &mpsc::Sender<Result<pb::OperationEvent, Status>>,
+    events: &stream::Sender<pb::OperationEvent>,
 ) -> Result<(), Error> {
     let mut hint = context.store.hint();
     let mut seen = -1;
@@ -152,7 +138,7 @@ async fn event(context: &Context, record: &Record) -> Result<pb::OperationEvent,
 
 #[tonic::async_trait]
 impl OperationService for Operations {
-    type WatchStream = ReceiverStream<Result<pb::OperationEvent, Status>>;
+    type WatchStream = Events<pb::OperationEvent>;
 
     async fn get(
         &self,

@@ -6,9 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 use underlay_core::ObjectId;
 use underlay_proto::v1 as pb;
 use underlay_store::{Error as StoreError, Filter, Record, feed::Follow};
@@ -16,6 +13,7 @@ use underlay_store::{Error as StoreError, Filter, Record, feed::Follow};
 use super::{
     find::{Sought, find_living},
     objects::{filter, spell},
+    stream::{self, Events},
 };
 use crate::{context::Context, errors::Error, rules::Rules};
 
@@ -23,9 +21,6 @@ use crate::{context::Context, errors::Error, rules::Rules};
 const WAITING: usize = 32;
 /// Changes read at once.
 const BATCH: usize = 100;
-
-/// The stream of a Watch.
-pub(super) type Events<E> = ReceiverStream<Result<E, Status>>;
 
 /// A noun whose changes travel.
 pub(super) trait Spelled: Rules {
@@ -75,23 +70,13 @@ pub(super) async fn watch<N: Spelled>(
         return Err(Error::field("after_revision", "counts from 0"));
     }
     let scope = Scope { object, filter: filter(request.filter.unwrap_or_default())? };
-    let (events, stream) = mpsc::channel(WAITING);
-    let context = context.clone();
-    tokio::spawn(async move {
-        let stop = context.stop.clone();
-        let ended = tokio::select! {
-            () = stop.cancelled() => Err(Error::Unavailable("the server is stopping; watch again from here")),
-            () = events.closed() => return,
-            ended = follow::<N>(&context, &scope, request.after_revision, &events) => ended,
-        };
-        if let Err(error) = ended {
-            let _ = events.send(Err(error.into())).await;
-        }
-    });
-    Ok(ReceiverStream::new(stream))
+    let after = request.after_revision;
+    Ok(stream::spawn(context, WAITING, move |context, events| async move {
+        follow::<N>(&context, &scope, after, &events).await
+    }))
 }
 
-type Sender<N> = mpsc::Sender<Result<<N as Spelled>::Event, Status>>;
+type Sender<N> = stream::Sender<<N as Spelled>::Event>;
 
 async fn follow<N: Spelled>(
     context: &Context,

@@ -6,9 +6,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::{sync::mpsc, time::Instant};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming};
+use tokio::time::Instant;
+use tonic::Streaming;
 use underlay_core::{
     agent::{Assignment, Report, Stage, Task},
     observation::{Body, Observation, Source},
@@ -16,6 +15,7 @@ use underlay_core::{
 use underlay_proto::v1::{self as pb, agent_message::Message};
 use underlay_store::Error as StoreError;
 
+use super::stream::{self, Events};
 use crate::{
     context::Context,
     convert::{agent, inventory},
@@ -36,23 +36,13 @@ pub(super) async fn begin(
     context: &Context,
     agent: AgentIdentity,
     messages: Streaming<pb::AgentMessage>,
-) -> Result<ReceiverStream<Result<pb::Order, Status>>, Error> {
+) -> Result<Events<pb::Order>, Error> {
     current(context, agent).await?;
-    let (orders, stream) = mpsc::channel(4);
-    let context = context.clone();
-    tokio::spawn(async move {
-        let stop = context.stop.clone();
-        let ended = tokio::select! {
-            () = stop.cancelled() => Err(Error::Unavailable("the server is stopping; call again")),
-            () = orders.closed() => return,
-            ended = serve(&context, agent, messages, &orders) => ended,
-        };
-        if let Err(error) = ended {
-            tracing::info!(host = %agent.host, epoch = agent.epoch, %error, "an agent's line ends");
-            let _ = orders.send(Err(error.into())).await;
-        }
-    });
-    Ok(ReceiverStream::new(stream))
+    Ok(stream::spawn(context, 4, move |context, orders| async move {
+        let ended = serve(&context, agent, messages, &orders).await;
+        tracing::info!(host = %agent.host, epoch = agent.epoch, is_error = ended.is_err(), "an agent's line ends");
+        ended
+    }))
 }
 
 fn stale() -> Error {
@@ -77,7 +67,7 @@ async fn serve(
     context: &Context,
     agent: AgentIdentity,
     mut messages: Streaming<pb::AgentMessage>,
-    orders: &mpsc::Sender<Result<pb::Order, Status>>,
+    orders: &stream::Sender<pb::Order>,
 ) -> Result<(), Error> {
     let broken = |_| Error::Unavailable("the agent's line broke");
     let first = tokio::time::timeout(HELLO, messages.message())
@@ -144,7 +134,7 @@ async fn listen(
 async fn command(
     context: &Context,
     agent: AgentIdentity,
-    orders: &mpsc::Sender<Result<pb::Order, Status>>,
+    orders: &stream::Sender<pb::Order>,
 ) -> Result<(), Error> {
     let mut hint = context.store.hint();
     let mut sent: Option<Assignment> = None;

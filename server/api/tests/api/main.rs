@@ -1,5 +1,7 @@
 //! The API as callers meet it: a real server on a unix socket and on TLS, over a SQLite database of its own.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod agents;
 mod auth;
 mod harness;

@@ -138,7 +138,7 @@ async fn a_server_that_stops_ends_its_streams_and_takes_no_new_calls() {
     rack.stop().await;
     let ended = stream.message().await.unwrap_err();
     assert_eq!(ended.code(), Code::Unavailable);
-    assert!(ended.message().contains("watch again"), "{ended}");
+    assert!(ended.message().contains("call again"), "{ended}");
     assert!(hosts.list(pb::ListRequest::default()).await.is_err());
     assert!(!rack.directory.path().join("api.sock").exists());
 }
