@@ -123,6 +123,14 @@ impl<K: Keepers> Images<K> {
         }
     }
 
+    /// Still there? A spec that moved on may name another source, and a store may have lost what it held.
+    async fn ready(&self, object: &Object<Noun>) -> Result<Step<Noun>, Failure> {
+        match self.store.find(object.spec.sha256).await.map_err(|error| unreadable(object, &error))? {
+            Some(image) => Ok(Step::done(describe(object, &image), None)),
+            None => Ok(Step::advance(Status::default(), State::Importing)),
+        }
+    }
+
     async fn leaving(&self, object: &Object<Noun>) -> Result<Step<Noun>, Failure> {
         if let Some(import) = self.lock().remove(&object.meta.id) {
             import.task.abort();
@@ -151,13 +159,13 @@ impl<K: Keepers> Controller for Images<K> {
         match object.state {
             State::Pending => Ok(Step::advance(object.status.clone(), State::Importing)),
             State::Importing => self.importing(object).await,
-            State::Ready if moved_on => Ok(Step::advance(Status::default(), State::Importing)),
             State::Failed if moved_on => Ok(Step::advance(object.status.clone(), State::Importing)),
             State::Failed => Ok(match &object.progress.failure {
                 Some(failure) => Step::failed(object.status.clone(), State::Failed, failure.clone()),
                 None => Step::done(object.status.clone(), None),
             }),
-            State::Ready | State::Leaving => Ok(Step::done(object.status.clone(), None)),
+            State::Ready => self.ready(object).await,
+            State::Leaving => Ok(Step::done(object.status.clone(), None)),
         }
     }
 }
