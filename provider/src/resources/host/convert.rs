@@ -1,0 +1,170 @@
+//! `underlay_host` to the API and back.
+
+use std::time::Duration;
+
+use tfplugin::Attr;
+use underlay_proto::v1::{self as pb, host_spec::Driver};
+
+use super::model::{Boot, Identity, Model, Qemu, Redfish};
+use crate::{
+    client::Client,
+    facts::hardware,
+    resources::object::{Mirror, fields},
+    written::{
+        Fit, all_bytes, bytes, nested, plain, seen_all_bytes, seen_bytes, seen_caseless, seen_list, seen_map,
+        seen_text, settled,
+    },
+};
+
+impl Mirror for Model {
+    type Noun = pb::Host;
+    const WAIT: Duration = Duration::from_secs(10 * 60);
+    const DELETE: Duration = Duration::from_secs(10 * 60);
+
+    fields!(id);
+
+    fn reopen(&mut self) {
+        self.phase = Attr::Unknown;
+        self.boot_mac = Attr::Unknown;
+        self.forwards = Attr::Unknown;
+        self.hardware = Attr::Unknown;
+    }
+
+    fn put(
+        client: &Client,
+        plan: &Self,
+        _config: &Self,
+        _prior: Option<&Self>,
+        options: pb::PutOptions,
+    ) -> Fit<pb::PutHostRequest> {
+        let key = client.key(plan.name.require()?);
+        Ok(pb::PutHostRequest { key: Some(key), spec: Some(spec(plan)?), options: Some(options) })
+    }
+
+    fn read(prior: &Self, host: &pb::Host) -> Self {
+        let meta = host.meta.clone().unwrap_or_default();
+        let spec = host.spec.clone().unwrap_or_default();
+        let status = host.status.clone().unwrap_or_default();
+        let (redfish, qemu) = match &spec.driver {
+            Some(Driver::Redfish(redfish)) => (Attr::Value(seen_redfish(redfish)), Attr::Null),
+            Some(Driver::Qemu(qemu)) => (Attr::Null, Attr::Value(seen_qemu(&prior.qemu, qemu))),
+            None => (Attr::Null, Attr::Null),
+        };
+        Model {
+            id: meta.id.into(),
+            incarnation: meta.incarnation.into(),
+            name: meta.key.map(|key| key.name).into(),
+            pool: seen_text(&spec.pool),
+            labels: seen_map(&prior.labels, spec.labels.into_iter().collect()),
+            identity: seen_identity(&prior.identity, &spec.identity.unwrap_or_default()),
+            boot: seen_boot(&prior.boot, &spec.boot.unwrap_or_default()),
+            redfish,
+            qemu,
+            protected: spec.protected.into(),
+            on_destroy: seen_text(&spec.on_destroy),
+            phase: host.standing.clone().unwrap_or_default().phase.into(),
+            boot_mac: seen_text(&status.boot_mac),
+            forwards: Attr::Value(status.forwards.into_iter().collect()),
+            hardware: hardware(status.inventory.as_ref()),
+            timeouts: prior.timeouts.clone(),
+        }
+    }
+
+    fn applied(plan: &Self, host: &pb::Host) -> Self {
+        let fresh = Self::read(plan, host);
+        Model {
+            id: fresh.id,
+            incarnation: fresh.incarnation,
+            phase: settled(&plan.phase, fresh.phase),
+            boot_mac: settled(&plan.boot_mac, fresh.boot_mac),
+            forwards: settled(&plan.forwards, fresh.forwards),
+            hardware: settled(&plan.hardware, fresh.hardware),
+            ..plan.clone()
+        }
+    }
+}
+
+/// The spec that a plan asks for.
+fn spec(plan: &Model) -> Fit<pb::HostSpec> {
+    let redfish = nested(&plan.redfish, redfish)?.map(Driver::Redfish);
+    let qemu = nested(&plan.qemu, qemu)?.map(Driver::Qemu);
+    Ok(pb::HostSpec {
+        pool: plain(&plan.pool)?,
+        labels: plain(&plan.labels)?.into_iter().collect(),
+        identity: nested(&plan.identity, identity)?,
+        boot: nested(&plan.boot, boot)?,
+        driver: redfish.or(qemu),
+        protected: plain(&plan.protected)?,
+        on_destroy: plain(&plan.on_destroy)?,
+    })
+}
+
+fn identity(identity: &Identity) -> Fit<pb::HostIdentity> {
+    let Identity { boot_mac, serial, uuid } = identity;
+    Ok(pb::HostIdentity { boot_mac: plain(boot_mac)?, serial: plain(serial)?, uuid: plain(uuid)? })
+}
+
+fn boot(boot: &Boot) -> Fit<pb::HostBoot> {
+    Ok(pb::HostBoot { mode: plain(&boot.mode)?, methods: plain(&boot.methods)? })
+}
+
+fn redfish(redfish: &Redfish) -> Fit<pb::RedfishDriver> {
+    Ok(pb::RedfishDriver {
+        address: plain(&redfish.address)?,
+        credential: plain(&redfish.credential)?,
+        tls: plain(&redfish.tls)?,
+        ca_pem: plain(&redfish.ca_pem)?,
+        system: plain(&redfish.system)?,
+    })
+}
+
+fn qemu(qemu: &Qemu) -> Fit<pb::QemuDriver> {
+    Ok(pb::QemuDriver {
+        cpus: plain(&qemu.cpus)?,
+        memory_bytes: bytes("qemu.memory", &qemu.memory)?,
+        disk_bytes: all_bytes("qemu.disks", &qemu.disks)?,
+        forward: plain(&qemu.forward)?.into_iter().map(u32::from).collect(),
+        tap: plain(&qemu.tap)?,
+    })
+}
+
+fn seen_identity(prior: &Attr<Identity>, identity: &pb::HostIdentity) -> Attr<Identity> {
+    let before = prior.clone().unwrap_or_default();
+    let seen = Identity {
+        boot_mac: seen_caseless(&before.boot_mac, &identity.boot_mac),
+        serial: seen_text(&identity.serial),
+        uuid: seen_caseless(&before.uuid, &identity.uuid),
+    };
+    if seen == Identity::default() { prior.clone() } else { seen.into() }
+}
+
+/// Left out, it is the default.
+fn seen_boot(prior: &Attr<Boot>, boot: &pb::HostBoot) -> Attr<Boot> {
+    let is_default = boot.mode == "uefi" && boot.methods == ["pxe"];
+    if prior.is_null() && is_default {
+        return Attr::Null;
+    }
+    Boot { mode: seen_text(&boot.mode), methods: boot.methods.clone().into() }.into()
+}
+
+fn seen_redfish(redfish: &pb::RedfishDriver) -> Redfish {
+    Redfish {
+        address: seen_text(&redfish.address),
+        credential: seen_text(&redfish.credential),
+        tls: seen_text(&redfish.tls),
+        ca_pem: seen_text(&redfish.ca_pem),
+        system: seen_text(&redfish.system),
+    }
+}
+
+fn seen_qemu(prior: &Attr<Qemu>, qemu: &pb::QemuDriver) -> Qemu {
+    let before = prior.clone().unwrap_or_default();
+    let forward = qemu.forward.iter().filter_map(|port| u16::try_from(*port).ok()).collect();
+    Qemu {
+        cpus: qemu.cpus.into(),
+        memory: seen_bytes(&before.memory, qemu.memory_bytes),
+        disks: seen_all_bytes(&before.disks, &qemu.disk_bytes),
+        forward: seen_list(&before.forward, forward),
+        tap: seen_text(&qemu.tap),
+    }
+}

@@ -1,0 +1,85 @@
+//! `underlay_host`: a box that the server can power and boot.
+//!
+//! A BMC that does not answer is a condition, which the data source shows, and no difference here.
+
+mod convert;
+pub mod model;
+
+use tfplugin::{
+    Context, Diagnostic, Diagnostics, Resource, async_trait,
+    resource::{Change, ImportId, New, Outcome, Plan},
+};
+
+use self::model::Model;
+use super::object;
+use crate::{client::Session, errors::paragraphs};
+
+/// The resource.
+#[derive(Debug, Clone, Copy)]
+pub struct Host;
+
+#[async_trait]
+impl Resource for Host {
+    type Data = Session;
+    type Model = Model;
+
+    fn type_name(&self) -> &'static str {
+        "underlay_host"
+    }
+
+    fn validate(&self, config: &Model, found: &mut Diagnostics) {
+        let detail = "A host needs exactly one of redfish = {...} and qemu = {...}.";
+        if config.redfish.is_null() && config.qemu.is_null() {
+            found.error_at("redfish", "This host has no driver", detail);
+        }
+        if config.redfish.is_value() && config.qemu.is_value() {
+            found.error_at("qemu", "This host has two drivers", detail);
+        }
+    }
+
+    async fn modify_plan(
+        &self,
+        cx: &mut Context<Session>,
+        plan: &mut Plan<Model>,
+    ) -> Result<(), Diagnostics> {
+        let login = plan.planned.redfish.get().map_or("", |redfish| redfish.credential.as_str()).to_owned();
+        object::plan(cx, plan, |client, objection| {
+            objection.attribute == "redfish.credential" && client.planned.has("credential", &login)
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn plan_destroy(&self, _cx: &mut Context<Session>, prior: &Model) -> Result<(), Diagnostics> {
+        if prior.protected.get() != Some(&true) {
+            return Ok(());
+        }
+        let name = prior.name.as_str();
+        let text = paragraphs(&[
+            "It has protected = true",
+            "Nothing was changed",
+            "To destroy it, write protected = false in its block and apply that first",
+        ]);
+        Err(Diagnostic::error(format!("host {name} is protected"), text).at("protected").into())
+    }
+
+    async fn create(&self, cx: &mut Context<Session>, new: New<Model>) -> Outcome<Model> {
+        object::create(cx, new).await
+    }
+
+    async fn read(&self, cx: &mut Context<Session>, state: Model) -> Result<Option<Model>, Diagnostics> {
+        object::read(cx, state).await
+    }
+
+    async fn update(&self, cx: &mut Context<Session>, change: Change<Model>) -> Outcome<Model> {
+        object::update(cx, change).await
+    }
+
+    async fn delete(&self, cx: &mut Context<Session>, state: Model) -> Result<(), Diagnostics> {
+        object::delete(cx, state).await
+    }
+
+    async fn import(&self, cx: &mut Context<Session>, id: ImportId) -> Result<Model, Diagnostics> {
+        object::import(cx, &id).await
+    }
+}

@@ -1,0 +1,127 @@
+//! The schema of `underlay_host`.
+
+use std::collections::BTreeMap;
+
+use tfplugin::{Attr, Schema, Timeouts, schema::validate};
+
+use crate::{facts::Hardware, resources::object::valid_name, size};
+
+/// A physical or virtual box that the server can power and boot.
+///
+/// Exactly one of `redfish` and `qemu` says how. Destroying a host never erases a disk.
+#[derive(Debug, Clone, Default, Schema)]
+pub struct Model {
+    /// The server's id.
+    #[tf(computed, keep)]
+    pub id: Attr<String>,
+    /// Changes when the host is created anew under the same name.
+    #[tf(computed, keep)]
+    pub incarnation: Attr<String>,
+    /// Name.
+    #[tf(required, requires_replace, validate = valid_name)]
+    pub name: Attr<String>,
+    /// The pool it belongs to.
+    #[tf(default = "default", validate = valid_name)]
+    pub pool: Attr<String>,
+    /// Labels.
+    #[tf(optional)]
+    pub labels: Attr<BTreeMap<String, String>>,
+    /// How the box is known; each one given must match before a byte is written to a disk.
+    #[tf(optional)]
+    pub identity: Attr<Identity>,
+    /// How it boots.
+    #[tf(optional)]
+    pub boot: Attr<Boot>,
+    /// A BMC that speaks Redfish.
+    #[tf(optional)]
+    pub redfish: Attr<Redfish>,
+    /// A QEMU machine that the server runs itself.
+    #[tf(optional)]
+    pub qemu: Attr<Qemu>,
+    /// Refuse to destroy it and to erase its disks.
+    #[tf(default = false)]
+    pub protected: Attr<bool>,
+    /// What destroying does to the box: `power_off`, or `forget` to leave it as it is.
+    #[tf(default = "power_off", validate = validate::one_of(&["power_off", "forget"]))]
+    pub on_destroy: Attr<String>,
+    /// Where it stands: `available` once its driver answers.
+    #[tf(computed)]
+    pub phase: Attr<String>,
+    /// The MAC address it boots over.
+    #[tf(computed, keep)]
+    pub boot_mac: Attr<String>,
+    /// Where forwarded guest ports are reachable, by guest port.
+    #[tf(computed)]
+    pub forwards: Attr<BTreeMap<String, String>>,
+    /// What the agent found at its last visit; null before the first.
+    #[tf(computed, keep)]
+    pub hardware: Attr<Hardware>,
+    /// How long operations may take.
+    #[tf(optional)]
+    pub timeouts: Attr<Timeouts>,
+}
+
+/// What tells the box apart from others.
+#[derive(Debug, Clone, Default, PartialEq, Schema)]
+pub struct Identity {
+    /// MAC address of the NIC it boots over.
+    #[tf(optional)]
+    pub boot_mac: Attr<String>,
+    /// SMBIOS system serial number.
+    #[tf(optional)]
+    pub serial: Attr<String>,
+    /// SMBIOS system UUID.
+    #[tf(optional)]
+    pub uuid: Attr<String>,
+}
+
+/// How it boots.
+#[derive(Debug, Clone, Default, PartialEq, Schema)]
+pub struct Boot {
+    /// `uefi` or `bios`.
+    #[tf(default = "uefi", validate = validate::one_of(&["uefi", "bios"]))]
+    pub mode: Attr<String>,
+    /// Ways to reach the agent, in the order to be tried: `pxe`, `http`.
+    #[tf(default = vec!["pxe".to_owned()])]
+    pub methods: Attr<Vec<String>>,
+}
+
+/// A BMC that speaks Redfish.
+#[derive(Debug, Clone, Default, PartialEq, Schema)]
+pub struct Redfish {
+    /// `https://ADDRESS`, with `:PORT` where it is not 443.
+    #[tf(required)]
+    pub address: Attr<String>,
+    /// Name of the `underlay_credential` to log in with.
+    #[tf(required)]
+    pub credential: Attr<String>,
+    /// How its certificate is checked: `pin` (the one seen first), `ca` or `insecure`.
+    #[tf(default = "pin", validate = validate::one_of(&["pin", "ca", "insecure"]))]
+    pub tls: Attr<String>,
+    /// The CA, PEM, for `tls = "ca"`.
+    #[tf(optional)]
+    pub ca_pem: Attr<String>,
+    /// Id of the ComputerSystem, where the service has several.
+    #[tf(optional)]
+    pub system: Attr<String>,
+}
+
+/// A QEMU machine that the server runs itself.
+#[derive(Debug, Clone, Default, PartialEq, Schema)]
+pub struct Qemu {
+    /// Virtual CPUs.
+    #[tf(required, validate = validate::between(1..=64))]
+    pub cpus: Attr<u32>,
+    /// Memory, such as `1GiB`.
+    #[tf(required, validate = size::valid)]
+    pub memory: Attr<String>,
+    /// Sizes of its disks, such as `["4GiB"]`.
+    #[tf(required, validate = size::all_valid)]
+    pub disks: Attr<Vec<String>>,
+    /// Guest TCP ports to make reachable on the server's loopback; `forwards` says where.
+    #[tf(optional)]
+    pub forward: Attr<Vec<u16>>,
+    /// A tap device instead of user networking.
+    #[tf(optional)]
+    pub tap: Attr<String>,
+}
