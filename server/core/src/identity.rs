@@ -3,6 +3,7 @@
 use crate::{
     Mac, Object,
     agent::{ExpectedIdentity, Inventory},
+    bmc,
     host::{Host, Identity},
 };
 
@@ -40,6 +41,26 @@ pub fn check(identity: &Identity, inventory: &Inventory) -> Result<(), Mismatch>
         let found = inventory.nics.iter().map(|nic| nic.mac.to_string()).collect::<Vec<_>>().join(", ");
         let found = if found.is_empty() { unknown() } else { found };
         return Err(Mismatch { what: "the MAC of its NICs", found, expected: mac.to_string() });
+    }
+    Ok(())
+}
+
+/// Does the box that a driver says it speaks for match the enrolment? Only what the driver tells counts: this keeps the
+/// wrong box from being switched, [`check`] keeps it from being written to.
+///
+/// # Errors
+/// The first that does not.
+pub fn claimed(identity: &Identity, observation: &bmc::Observation) -> Result<(), Mismatch> {
+    let expected = [
+        ("the serial number", identity.serial.clone(), observation.serial.clone()),
+        ("the system UUID", identity.uuid.map(|uuid| uuid.to_string()), observation.uuid.clone()),
+    ];
+    for (what, expected, found) in expected {
+        if let (Some(expected), Some(found)) = (expected, found)
+            && !expected.trim().eq_ignore_ascii_case(found.trim())
+        {
+            return Err(Mismatch { what, found: format!("{found} by its BMC"), expected });
+        }
     }
     Ok(())
 }
@@ -114,6 +135,25 @@ mod tests {
         };
         let mismatch = check(&identity, &found()).expect_err("another MAC");
         assert!(mismatch.to_string().contains("52:54:00:00:00:02"), "{mismatch}");
+    }
+
+    #[test]
+    fn a_driver_is_held_to_what_it_tells_and_no_further() {
+        let observed = |serial: Option<&str>| bmc::Observation {
+            power: bmc::Power::Off,
+            next_boot: None,
+            serial: serial.map(str::to_owned),
+            uuid: None,
+            macs: Vec::new(),
+            forwards: Default::default(),
+            certificate: None,
+            boots: None,
+        };
+        let identity = Identity { serial: Some("ABC-1".into()), ..Identity::default() };
+        assert_eq!(claimed(&identity, &observed(None)), Ok(()));
+        assert_eq!(claimed(&identity, &observed(Some("ABC-1 "))), Ok(()));
+        let mismatch = claimed(&identity, &observed(Some("XYZ-9"))).expect_err("another serial");
+        assert!(mismatch.to_string().contains("XYZ-9"), "{mismatch}");
     }
 
     #[test]

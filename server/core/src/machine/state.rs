@@ -91,7 +91,7 @@ pub struct Deployed {
     pub digests: BTreeMap<Aspect, String>,
     /// `redeploy.generation` that was carried out.
     pub redeploy_generation: i64,
-    /// The epoch of the deployment that wrote it.
+    /// The epoch of the deployment that wrote it, or of a later one that was called off and started it again.
     pub epoch: i64,
     /// When it became ready.
     pub ready_at: Option<Timestamp>,

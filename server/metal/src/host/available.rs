@@ -1,11 +1,14 @@
 //! Available: rest, ask the driver now and then, and set the host aside when its token was misused.
+//!
+//! A driver that does not answer is a condition, never the start of anything. One that answers for another box is no
+//! longer this host's: no machine may have it until that is mended, because switching it would switch a stranger.
 
 use underlay_core::{
     Effect, Failure, Snapshot, Step, View,
     host::{Health, Host, State},
 };
 
-use super::{Hosts, facts};
+use super::{Hosts, enrolling, facts};
 
 pub(super) async fn step(
     hosts: &Hosts,
@@ -13,17 +16,25 @@ pub(super) async fn step(
     view: &dyn View,
 ) -> Result<Step<Host>, Failure> {
     if let Some(failure) = facts::intruder(snapshot, snapshot.object.progress.since) {
-        let mut status = facts::known(snapshot, view).await?;
-        status.set_condition("Quarantined", Health::Bad, &failure.why, snapshot.now);
-        let next = State::Quarantined { failure: failure.clone() };
-        return Ok(
-            Step::failed(status, next, failure).with(Effect::RevokeTokens { host: snapshot.object.meta.id })
-        );
+        return quarantine(snapshot, view, failure).await;
     }
-    match facts::ask(hosts.bmcs.as_ref(), snapshot, view).await? {
+    Ok(match facts::ask(hosts.bmcs.as_ref(), snapshot, view).await? {
         facts::Asked::Answered(status) | facts::Asked::Silent(status, _) => {
-            // A driver that does not answer is a condition, never the start of anything.
-            Ok(Step::done(status, Some(hosts.audit)))
+            Step::done(status, Some(hosts.audit))
         }
-    }
+        facts::Asked::Wrong(status, failure) => {
+            Step::failed(status, State::Enrolling, failure).retrying(enrolling::LATER)
+        }
+    })
+}
+
+async fn quarantine(
+    snapshot: &Snapshot<Host>,
+    view: &dyn View,
+    failure: Failure,
+) -> Result<Step<Host>, Failure> {
+    let mut status = facts::known(snapshot, view).await?;
+    status.set_condition("Quarantined", Health::Bad, &failure.why, snapshot.now);
+    let next = State::Quarantined { failure: failure.clone() };
+    Ok(Step::failed(status, next, failure).with(Effect::RevokeTokens { host: snapshot.object.meta.id }))
 }

@@ -15,6 +15,8 @@ use underlay_core::{
 pub(super) enum Asked {
     /// It answered; the status shows it.
     Answered(Status),
+    /// It answered for another box than the one enrolled.
+    Wrong(Status, Failure),
     /// It did not; the status shows that, and the failure says why.
     Silent(Status, Failure),
 }
@@ -34,7 +36,14 @@ pub(super) async fn ask(
     match answer {
         Ok(observed) => {
             take(&mut status, snapshot, &observed, now);
-            Ok(Asked::Answered(status))
+            Ok(match identity::claimed(&snapshot.object.spec.identity, &observed) {
+                Ok(()) => Asked::Answered(status),
+                Err(mismatch) => {
+                    let why = mismatch.to_string();
+                    status.set_condition("IdentityVerified", Health::Bad, &why, now);
+                    Asked::Wrong(status, wrong(snapshot, why))
+                }
+            })
         }
         Err(error) => {
             let why = underlay_core::because(&error);
@@ -62,16 +71,17 @@ fn take(status: &mut Status, snapshot: &Snapshot<Host>, observed: &bmc::Observat
         status.pinned_certificate = observed.certificate.clone();
     }
     status.set_condition("Reachable", Health::Good, "its driver answers", now);
-    let serial = spec.identity.serial.as_ref().zip(observed.serial.as_ref());
-    let uuid =
-        spec.identity.uuid.map(|uuid| uuid.to_string()).zip(observed.uuid.as_ref().map(|u| u.to_lowercase()));
-    if let Some((expected, found)) = serial.filter(|(expected, found)| expected.trim() != found.trim()) {
-        let reason = format!("its BMC says serial {found}, the enrolment says {expected}");
-        status.set_condition("IdentityVerified", Health::Bad, reason, now);
-    } else if let Some((expected, found)) = uuid.filter(|(expected, found)| expected != found) {
-        let reason = format!("its BMC says UUID {found}, the enrolment says {expected}");
-        status.set_condition("IdentityVerified", Health::Bad, reason, now);
-    }
+}
+
+fn wrong(snapshot: &Snapshot<Host>, why: String) -> Failure {
+    Failure::new(
+        ErrorKind::Invalid,
+        format!("host {}: checking which box it is", snapshot.object.meta.key.name),
+        why,
+        "nothing was switched",
+        "correct the BMC's address or the identity and apply again",
+    )
+    .at("identity")
 }
 
 /// What is known without asking anybody: the agent's last inventory and who holds the host.

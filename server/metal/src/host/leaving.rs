@@ -5,15 +5,17 @@ use std::time::Duration;
 use underlay_core::{
     Effect, Failure, Snapshot, Step, View,
     bmc::Power,
-    host::{Host, OnDestroy, State},
+    host::{Host, OnDestroy, State, Status},
 };
 
 use super::{Hosts, facts};
 
 /// How soon a wait is looked at again.
 const AGAIN: Duration = Duration::from_secs(2);
-/// How long a BMC that does not answer can hold up the destruction of its host.
+/// How long a BMC that does not answer, or does not do what it accepted, can hold up the destruction of its host.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How often it is asked at least.
+const ATTEMPTS: i64 = 4;
 
 pub(super) async fn step(
     hosts: &Hosts,
@@ -27,22 +29,42 @@ pub(super) async fn step(
     if let Some(machine) = &status.machine {
         return Ok(Step::wait(status.clone(), format!("machine {machine} to let go of it"), AGAIN * 5));
     }
-    let id = snapshot.object.meta.id;
-    match say_goodbye(hosts, snapshot, view).await {
-        Ok(true) => Ok(Step::gone(status)
-            .with(Effect::DropBootPlans { host: id })
-            .with(Effect::Unassign { host: id })),
-        Ok(false) => Ok(Step::wait(status, "it to switch off", AGAIN)),
-        Err(failure) if snapshot.is_stalled(PATIENCE) => {
-            let text = format!("gone without a goodbye: {}", failure.why);
-            Ok(Step::gone(status).with(Effect::DropBootPlans { host: id }).with(Effect::Note { text }))
+    let overdue = snapshot.is_stalled(PATIENCE);
+    Ok(match say_goodbye(hosts, snapshot, view).await {
+        Ok(Goodbye::Said) => gone(snapshot, status),
+        Ok(Goodbye::StillOn) if overdue => without_goodbye(snapshot, status, "it does not switch off"),
+        Ok(Goodbye::StillOn) => Step::wait(status, "it to switch off", AGAIN),
+        // The time spent waiting for its machine does not count: it is tried a few times in any case.
+        Err(failure) if overdue && snapshot.object.progress.attempts >= ATTEMPTS => {
+            without_goodbye(snapshot, status, &failure.why)
         }
-        Err(failure) => Err(failure),
-    }
+        Err(failure) => return Err(failure),
+    })
 }
 
-/// Off, where that was asked for, and forgotten by its driver. `false` while it is still on.
-async fn say_goodbye(hosts: &Hosts, snapshot: &Snapshot<Host>, view: &dyn View) -> Result<bool, Failure> {
+fn gone(snapshot: &Snapshot<Host>, status: Status) -> Step<Host> {
+    let host = snapshot.object.meta.id;
+    Step::gone(status).with(Effect::DropBootPlans { host }).with(Effect::Unassign { host })
+}
+
+fn without_goodbye(snapshot: &Snapshot<Host>, status: Status, why: &str) -> Step<Host> {
+    gone(snapshot, status).with(Effect::Note { text: format!("gone without a goodbye: {why}") })
+}
+
+/// How saying goodbye went.
+enum Goodbye {
+    /// The driver has forgotten the host.
+    Said,
+    /// It is to be off first, and is not.
+    StillOn,
+}
+
+/// Off, where that was asked for, and forgotten by its driver.
+async fn say_goodbye(
+    hosts: &Hosts,
+    snapshot: &Snapshot<Host>,
+    view: &dyn View,
+) -> Result<Goodbye, Failure> {
     let failed = |step: &str, error: &underlay_core::bmc::Error| {
         Failure::new(
             error.kind(),
@@ -58,9 +80,9 @@ async fn say_goodbye(hosts: &Hosts, snapshot: &Snapshot<Host>, view: &dyn View) 
         let observed = bmc.observe().await.map_err(|error| failed("reading its power", &error))?;
         if observed.power != Power::Off {
             bmc.ensure_power(Power::Off).await.map_err(|error| failed("switching it off", &error))?;
-            return Ok(false);
+            return Ok(Goodbye::StillOn);
         }
     }
     bmc.forget().await.map_err(|error| failed("letting its driver forget it", &error))?;
-    Ok(true)
+    Ok(Goodbye::Said)
 }

@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use underlay_core::{
     Controller, Failure, Snapshot, Step, View,
-    bmc::Bmcs,
+    bmc::{Bmcs, CALL_LIMIT},
     host::{Host, State},
 };
 
@@ -42,5 +42,10 @@ impl Controller for Hosts {
             State::Quarantined { failure } => quarantined::step(snapshot, view, failure).await,
             State::Leaving => leaving::step(self, snapshot, view).await,
         }
+    }
+
+    fn step_limit(&self) -> Duration {
+        // No state makes more than two driver calls in one step.
+        2 * CALL_LIMIT + Duration::from_secs(30)
     }
 }

@@ -7,15 +7,16 @@ use underlay_core::{
     Effect, ErrorKind, Failure, Object, Step,
     agent::{Assignment, Deploy, Inventory, Purpose, Task, TokenGrant},
     boot::Token,
-    disks,
     host::Host,
     identity,
-    image::Image,
     machine::{Machine, Run, State, USER_DATA, WaitFor},
     observation::{Body, Source},
 };
 
-use super::world::{Disk, LATER, World};
+use super::{
+    needs::{self, Need},
+    world::{Disk, LATER, World},
+};
 use crate::{seed, token};
 
 /// How long the installed system may take to call its one-time URL.
@@ -66,6 +67,9 @@ async fn called_home(
     let mut status = world.status();
     status.inventory = Some(inventory.clone());
     let name = &host.meta.key.name;
+    if let Some(failure) = intruder(world, run, name.as_str()).await? {
+        return Ok(world.give_up(run, failure, Disk::Untouched));
+    }
     if let Err(mismatch) = identity::check(&host.spec.identity, inventory) {
         let failure = Failure::new(
             ErrorKind::Permanent,
@@ -78,32 +82,26 @@ async fn called_home(
         );
         return Ok(world.give_up(run, failure, Disk::Untouched));
     }
-    let image = image(world, run).await?;
-    let needed = image.status.virtual_size.unwrap_or_default();
-    let disk = match disks::choose(&inventory.disks, &world.spec().root, needed) {
+    let image = match needs::image(world, &run.target.image).await? {
+        Need::Met(image) => image,
+        Need::NotYet(reason, amount) => return Ok(Step::wait(status, reason, LATER).at(amount)),
+        Need::Unmet(failure) => return Ok(world.give_up(run, failure, Disk::Untouched)),
+    };
+    let disk = match needs::disk(world, name.as_str(), inventory, &image) {
         Ok(disk) => disk,
-        Err(error) => {
-            let failure = Failure::new(
-                ErrorKind::Invalid,
-                format!("machine {}: choosing the root disk of host {name}", world.name()),
-                error.to_string(),
-                "no disk was touched",
-                "change root, the image or the host and apply again",
-            );
-            return Ok(world.give_up(run, failure.at("root"), Disk::Untouched));
-        }
+        Err(failure) => return Ok(world.give_up(run, failure, Disk::Untouched)),
     };
     let phone_home = Token(token::mint());
     let mut next = run.clone();
     next.phone_home = (world.spec().wait_for == WaitFor::Booted).then(|| phone_home.digest());
-    let seed = make_seed(world, host, inventory, disk.sector, &phone_home).await?;
+    let seed = make_seed(world, run, host, inventory, disk.sector, &phone_home).await?;
     let deploy = Deploy {
         identity: identity::expected(&host.spec.identity),
         root: world.spec().root.clone(),
-        manifest_path: crate::http::manifest_path(&image.spec.sha256),
-        data_path: crate::http::data_path(&image.spec.sha256),
-        manifest_digest: image.status.manifest_digest.clone().unwrap_or_default(),
-        virtual_size: needed,
+        manifest_path: crate::http::manifest_path(&image.sha256),
+        data_path: crate::http::data_path(&image.sha256),
+        manifest_digest: image.manifest_digest,
+        virtual_size: image.size,
         seed,
     };
     let assignment = Assignment {
@@ -128,24 +126,23 @@ async fn called_home(
         .with(Effect::Note { text: note }))
 }
 
-async fn image(world: &World<'_>, run: &Run) -> Result<Object<Image>, Failure> {
-    let name = run.target.image.split('@').next().unwrap_or_default();
-    let key = &world.snapshot.object.meta.key;
-    let raw = world.view.by_name(key, underlay_core::Kind::Image, name).await;
-    let image = raw.map_err(|error| world.unreadable(&error))?.ok_or_else(|| {
-        Failure::new(
+/// Two agents brought the token of this boot: neither gets the seed, which may hold secrets.
+async fn intruder(world: &World<'_>, run: &Run, host: &str) -> Result<Option<Failure>, Failure> {
+    match world.observed(run.host, Source::Intruder).await?.map(|seen| seen.body) {
+        Some(Body::Intruder { epoch, key, address }) if epoch == run.epoch => Ok(Some(Failure::new(
             ErrorKind::Permanent,
-            format!("machine {}: reading its image", world.name()),
-            format!("image {name} is not there any more"),
-            "nothing was written",
-            "put the image back and apply again",
-        )
-    })?;
-    image.decode::<Image>().map_err(|error| world.unreadable(&error))
+            format!("machine {}: trusting the agent on host {host}", world.name()),
+            format!("its one-time token was brought twice; the second time by key {key} from {address}"),
+            "nothing was handed out and no byte was written",
+            format!("find out what sits on that segment, see underlay explain host/{host}, then apply again"),
+        ))),
+        _ => Ok(None),
+    }
 }
 
 async fn make_seed(
     world: &World<'_>,
+    run: &Run,
     host: &Object<Host>,
     inventory: &Inventory,
     sector: u32,
@@ -157,7 +154,7 @@ async fn make_seed(
     let url = world.machines.boot_url.boot_url(&host.spec);
     let boot_mac = inventory.nics.iter().find(|nic| nic.boot).map(|nic| nic.mac);
     let content = seed::Content {
-        instance: format!("{}-{}", object.meta.id, world.snapshot.object.status.epoch),
+        instance: format!("{}-{}", object.meta.id, run.epoch),
         spec: world.spec(),
         boot_mac: boot_mac.or(host.spec.identity.boot_mac).or(host.status.boot_mac),
         user_data: user_data.as_ref(),

@@ -49,7 +49,7 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
 
 /// From the first byte on, what was on the disk before is gone.
 fn touched_status(world: &World<'_>) -> Status {
-    Status { deployed: None, ..world.status() }
+    Status { deployed: None, address: None, ssh_host_keys: Vec::new(), ..world.status() }
 }
 
 async fn written_all(
@@ -59,14 +59,9 @@ async fn written_all(
     mut status: Status,
 ) -> Result<Step<Machine>, Failure> {
     let bmc = world.bmc(host).await?;
-    if let Err(error) = bmc.ensure_next_boot(Target::Disk).await {
-        let failure = world.driver_failed(host, "setting its next boot to the disk", &error);
-        if failure.kind == ErrorKind::Transient && !world.snapshot.is_stalled(world.machines.patience.imaging)
-        {
-            return Err(failure);
-        }
-        return Ok(world.give_up(run, failure, Disk::Touched));
-    }
+    bmc.ensure_next_boot(Target::Disk)
+        .await
+        .map_err(|error| world.driver_failed(host, "setting its next boot to the disk", &error))?;
     status.deployments += 1;
     let leave = Assignment {
         host: run.host,
@@ -82,6 +77,7 @@ async fn written_all(
         .with(Effect::Note { text: note }))
 }
 
+#[track_caller]
 fn failed(
     world: &World<'_>,
     run: &Run,
@@ -91,38 +87,28 @@ fn failed(
 ) -> Step<Machine> {
     let mut failure = failure.clone();
     failure.what = format!("machine {}: {} on host {}", world.name(), failure.what, host.meta.key.name);
-    match touched_disk {
-        Touched::No => world.give_up(run, failure, Disk::Untouched),
-        Touched::Yes => {
-            let mut step = world.give_up(run, failure, Disk::Touched);
-            step.status.deployed = None;
-            step
-        }
-    }
+    let disk = match touched_disk {
+        Touched::No => Disk::Untouched,
+        Touched::Yes => Disk::Touched,
+    };
+    world.give_up(run, failure, disk)
 }
 
+/// Only the agent itself can say that it wrote nothing: one that fell silent may have begun, or may go on.
 fn stalled(world: &World<'_>, run: &Run, host: &Object<Host>, stage: Option<&Stage>) -> Step<Machine> {
     let name = &host.meta.key.name;
-    let (evidence, disk) = match stage {
-        Some(Stage::Writing { done, total, .. }) => {
-            (format!("{done} of {total} bytes were written"), Disk::Touched)
-        }
-        Some(Stage::Finishing) => ("the image was written, the seed was not".into(), Disk::Touched),
-        _ => ("nothing was written yet".into(), Disk::Untouched),
+    let evidence = match stage {
+        Some(Stage::Writing { done, total, .. }) => format!("{done} of {total} bytes were written"),
+        Some(Stage::Finishing) => "the image was written, the seed was not".into(),
+        _ => "it had its work, and it is not known whether it wrote anything".into(),
     };
+    let patience = world.machines.patience.imaging.as_secs();
     let failure = Failure::new(
         ErrorKind::Permanent,
         format!("machine {}: imaging host {name}", world.name()),
-        format!(
-            "the agent reported nothing new for {} s; {evidence}",
-            world.machines.patience.imaging.as_secs()
-        ),
+        format!("the agent reported nothing new for {patience} s; {evidence}"),
         "the host was left on as it is",
         format!("look at its console and link, see underlay explain host/{name}, then apply again"),
     );
-    let mut step = world.give_up(run, failure, disk);
-    if disk == Disk::Touched {
-        step.status.deployed = None;
-    }
-    step
+    world.give_up(run, failure, Disk::Touched)
 }

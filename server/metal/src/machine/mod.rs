@@ -2,7 +2,8 @@
 //!
 //! Order of a deployment: [`pending`] finds and claims, [`powering_off`] starts from a known point, [`powering_on`]
 //! boots the agent, [`booting`] waits for it and checks who it is, [`imaging`] follows its work, [`starting`] waits for
-//! the installed system, [`ready`] rests. [`failed`] rests too; [`releasing`] lets go.
+//! the installed system, [`ready`] rests. [`failed`] rests too; [`releasing`] lets go. [`needs`] and [`world`] hold what
+//! several of them ask.
 //!
 //! Invariant: nothing is written to a disk before the agent's identity has matched the enrolment, and what was ready for
 //! a generation is never imaged for it again.
@@ -10,6 +11,7 @@
 mod booting;
 mod failed;
 mod imaging;
+mod needs;
 mod pending;
 mod powering_off;
 mod powering_on;
@@ -26,7 +28,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use underlay_core::{
     Controller, Failure, Snapshot, Step, View,
-    bmc::Bmcs,
+    bmc::{Bmcs, CALL_LIMIT},
     machine::{Machine, State},
 };
 
@@ -74,9 +76,9 @@ impl Controller for Machines {
     async fn step(&self, snapshot: &Snapshot<Machine>, view: &dyn View) -> Result<Step<Machine>, Failure> {
         let world = world::World { machines: self, snapshot, view };
         if snapshot.is_deleting() && !matches!(snapshot.object.state, State::Releasing { .. }) {
-            return world.leave().await;
+            return Ok(world.leave());
         }
-        match &snapshot.object.state {
+        let decided = match &snapshot.object.state {
             State::Pending => pending::step(&world).await,
             State::PoweringOff { run } => powering_off::step(&world, run).await,
             State::PoweringOn { run } => powering_on::step(&world, run).await,
@@ -86,6 +88,12 @@ impl Controller for Machines {
             State::Ready { deployed } => ready::step(&world, deployed).await,
             State::Failed { deployed, generation, .. } => failed::step(&world, deployed.as_ref(), *generation),
             State::Releasing { host } => releasing::step(&world, *host).await,
-        }
+        };
+        decided.or_else(|failure| world.weigh(failure))
+    }
+
+    fn step_limit(&self) -> Duration {
+        // No state makes more than three driver calls in one step.
+        3 * CALL_LIMIT + Duration::from_secs(30)
     }
 }

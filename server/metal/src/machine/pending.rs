@@ -1,168 +1,122 @@
 //! Pending: find what the spec names, make sure it fits, claim the host. Nothing is touched in this state.
+//!
+//! A machine that comes here with something on its disk is held to the same fence as in [`super::ready`]: where the spec
+//! wants what is there already, nothing is imaged; the host is only started again if a deployment had switched it off.
 
 use underlay_core::{
-    Effect, ErrorKind, Failure, Kind, Object, Step,
+    Effect, ErrorKind, Failure, Kind, Object, ObjectId, Step,
     agent::{Assignment, Task},
-    disks,
     host::{self, Host},
     identity,
-    image::{self, Image},
-    machine::{Deployed, Machine, Run, State},
+    machine::{Deployed, Disruption, Machine, Run, State, plan},
 };
 
-use super::world::{LATER, World};
+use super::{
+    needs::{self, Need},
+    world::{LATER, World},
+};
 
 pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
-    let host = match find_host(world).await? {
-        Found::Here(host) => host,
-        Found::NotYet(step) => return Ok(step),
-    };
-    let image = match find_image(world).await? {
-        Found::Here(image) => image,
-        Found::NotYet(step) => return Ok(step),
-    };
-    if let Err(failure) = fits(world, &host, &image) {
-        return Ok(refuse(world, failure));
+    let previous = world.snapshot.object.status.deployed.clone();
+    let change = plan(world.spec(), previous.as_ref());
+    let wanted = previous.as_ref().filter(|_| change.disruption == Disruption::None);
+    if let Some(deployed) = wanted.filter(|deployed| !was_interrupted(world, deployed)) {
+        return Ok(Step::advance(world.status(), State::Ready { deployed: deployed.clone() }));
     }
+    let host = match find_host(world).await? {
+        Need::Met(host) => host,
+        Need::NotYet(reason, amount) => return Ok(Step::wait(world.status(), reason, LATER).at(amount)),
+        Need::Unmet(failure) => return Ok(refuse(world, failure)),
+    };
     let holder = world.view.holder(host.meta.id).await.map_err(|error| world.unreadable(&error))?;
     if let Some(other) = holder.filter(|holder| *holder != world.snapshot.object.meta.id) {
         return Ok(refuse(world, taken(world, &host, other)));
     }
-    Ok(begin(world, &host))
+    if let Some(failure) = elsewhere(world, &host).await? {
+        return Ok(refuse(world, failure));
+    }
+    if let Some(deployed) = wanted {
+        return Ok(start_again(world, &host, deployed));
+    }
+    if change.disruption > world.spec().allow_disruption {
+        return Ok(refuse(world, fenced(world, change.disruption)));
+    }
+    if host.spec.protected {
+        return Ok(refuse(world, protected(world, &host)));
+    }
+    let image = match needs::image(world, &world.spec().image).await? {
+        Need::Met(image) => image,
+        Need::NotYet(reason, amount) => return Ok(Step::wait(world.status(), reason, LATER).at(amount)),
+        Need::Unmet(failure) => return Ok(refuse(world, failure)),
+    };
+    // Known before anything is wiped, where an agent has been there before.
+    if let Some(inventory) = &host.status.inventory
+        && let Err(failure) = needs::disk(world, host.meta.key.name.as_str(), inventory, &image)
+    {
+        return Ok(refuse(world, failure));
+    }
+    Ok(deploy(world, &host, previous))
 }
 
-enum Found<T> {
-    Here(T),
-    NotYet(Step<Machine>),
+/// Has a deployment begun since this was last seen running?
+fn was_interrupted(world: &World<'_>, deployed: &Deployed) -> bool {
+    world.snapshot.object.status.epoch != deployed.epoch
 }
 
-async fn find_host(world: &World<'_>) -> Result<Found<Object<Host>>, Failure> {
+async fn find_host(world: &World<'_>) -> Result<Need<Object<Host>>, Failure> {
     let name = &world.spec().host;
     let key = &world.snapshot.object.meta.key;
+    let unmet = |kind, why: String, next: String| {
+        let what = format!("machine {}: claiming host {name}", world.name());
+        Ok(Need::Unmet(Failure::new(kind, what, why, "nothing was touched", next).at("host")))
+    };
     let raw = world.view.by_name(key, Kind::Host, name).await.map_err(|error| world.unreadable(&error))?;
     let Some(raw) = raw else {
-        let failure = Failure::new(
-            ErrorKind::Invalid,
-            format!("machine {}: finding its host", world.name()),
-            format!("there is no host \"{name}\" in site {}", key.site),
-            "nothing was touched",
-            "enrol it as an underlay_host, or name another: underlay get hosts",
-        );
-        return Ok(Found::NotYet(refuse(world, failure.at("host"))));
+        let why = format!("there is no host \"{name}\" in site {}", key.site);
+        let next = "enrol it as an underlay_host, or name another: underlay get hosts";
+        return unmet(ErrorKind::Invalid, why, next.into());
     };
     let host = raw.decode::<Host>().map_err(|error| world.unreadable(&error))?;
     match &host.state {
-        host::State::Available => Ok(Found::Here(host)),
+        host::State::Available if host.meta.deleted_at.is_none() => Ok(Need::Met(host)),
+        host::State::Available | host::State::Leaving => {
+            let next = "name another host: underlay get hosts";
+            unmet(ErrorKind::Permanent, "the host is being destroyed".into(), next.into())
+        }
         host::State::Enrolling => {
-            let why = host.progress.waiting_for.as_deref().unwrap_or("its driver has not answered yet");
-            let reason = format!("host {name} is being enrolled: {why}");
-            Ok(Found::NotYet(Step::wait(world.status(), reason, LATER)))
+            let failure = host.progress.failure.as_ref().map(|failure| failure.why.as_str());
+            let why = failure.or(host.progress.waiting_for.as_deref());
+            let why = why.unwrap_or("its driver has not answered yet");
+            Ok(Need::NotYet(format!("host {name} to be enrolled: {why}"), None))
         }
         host::State::Quarantined { failure } => {
-            let failure = Failure::new(
-                ErrorKind::Permanent,
-                format!("machine {}: claiming host {name}", world.name()),
-                format!("the host is quarantined: {}: {}", failure.what, failure.why),
-                "nothing was touched",
-                format!("see underlay explain host/{name}, then apply again, or name another host"),
-            );
-            Ok(Found::NotYet(refuse(world, failure.at("host"))))
-        }
-        host::State::Leaving => {
-            let failure = Failure::new(
-                ErrorKind::Permanent,
-                format!("machine {}: claiming host {name}", world.name()),
-                "the host is being destroyed",
-                "nothing was touched",
-                "name another host: underlay get hosts",
-            );
-            Ok(Found::NotYet(refuse(world, failure.at("host"))))
+            let why = format!("the host is quarantined: {}: {}", failure.what, failure.why);
+            let next = format!("see underlay explain host/{name}, then apply again, or name another host");
+            unmet(ErrorKind::Permanent, why, next)
         }
     }
 }
 
-async fn find_image(world: &World<'_>) -> Result<Found<Object<Image>>, Failure> {
-    let wanted = &world.spec().image;
-    let name = wanted.split('@').next().unwrap_or_default();
-    let key = &world.snapshot.object.meta.key;
-    let raw = world.view.by_name(key, Kind::Image, name).await.map_err(|error| world.unreadable(&error))?;
-    let Some(raw) = raw else {
-        let failure = Failure::new(
-            ErrorKind::Invalid,
-            format!("machine {}: finding its image", world.name()),
-            format!("there is no image \"{name}\" in site {}", key.site),
-            "nothing was touched",
-            "write image = underlay_image.NAME.id, so that the image is there first",
-        );
-        return Ok(Found::NotYet(refuse(world, failure.at("image"))));
-    };
-    let image = raw.decode::<Image>().map_err(|error| world.unreadable(&error))?;
-    let present = image.spec.reference(&image.meta.key.name);
-    if !same_content(&present, wanted) {
-        let failure = Failure::new(
-            ErrorKind::Invalid,
-            format!("machine {}: finding its image", world.name()),
-            format!("image {name} is {present} now"),
-            "nothing was touched",
-            "write image = underlay_image.NAME.id, so that both change together",
-        );
-        return Ok(Found::NotYet(refuse(world, failure.at("image"))));
+/// The machine holds another host, and nobody has said that it may leave it.
+async fn elsewhere(world: &World<'_>, host: &Object<Host>) -> Result<Option<Failure>, Failure> {
+    let status = &world.snapshot.object.status;
+    let Some(present) = status.host.filter(|present| *present != host.meta.id) else { return Ok(None) };
+    let holder = world.view.holder(present).await.map_err(|error| world.unreadable(&error))?;
+    if holder != Some(world.snapshot.object.meta.id) {
+        return Ok(None);
     }
-    match image.state {
-        image::State::Ready => Ok(Found::Here(image)),
-        image::State::Failed | image::State::Leaving => {
-            let why = image.progress.failure.as_ref().map_or("it is being removed".into(), |f| f.to_string());
-            let failure = Failure::new(
-                ErrorKind::Permanent,
-                format!("machine {}: waiting for image {name}", world.name()),
-                why,
-                "nothing was touched",
-                format!("mend the image first: underlay explain image/{name}"),
-            );
-            Ok(Found::NotYet(refuse(world, failure.at("image"))))
-        }
-        image::State::Pending | image::State::Importing => {
-            let reason = format!("image {name} is being imported");
-            Ok(Found::NotYet(Step::wait(world.status(), reason, LATER).at(image.progress.amount)))
-        }
-    }
+    let present = status.host_name.clone().unwrap_or_else(|| present.to_string());
+    let failure = Failure::new(
+        ErrorKind::Invalid,
+        format!("machine {}: claiming host {}", world.name(), host.meta.key.name),
+        format!("it has host {present}, and a machine does not move to another host in place"),
+        "nothing was touched",
+        format!("write host = \"{present}\", or install it anew with terraform apply -replace"),
+    );
+    Ok(Some(failure.at("host")))
 }
 
-fn same_content(a: &str, b: &str) -> bool {
-    a.split('@').nth(1) == b.split('@').nth(1)
-}
-
-/// What is known of the host must not speak against the spec: known before anything is wiped.
-fn fits(world: &World<'_>, host: &Object<Host>, image: &Object<Image>) -> Result<(), Failure> {
-    let Some(inventory) = &host.status.inventory else { return Ok(()) };
-    let needed = image.status.virtual_size.unwrap_or_default();
-    disks::choose(&inventory.disks, &world.spec().root, needed).map_err(|error| {
-        Failure::new(
-            ErrorKind::Invalid,
-            format!("machine {}: choosing the root disk of host {}", world.name(), host.meta.key.name),
-            error.to_string(),
-            "no disk was touched",
-            "change root, the image or the host and apply again",
-        )
-        .at("root")
-    })?;
-    if !inventory.arch.is_empty() && inventory.arch != image.spec.arch {
-        let failure = Failure::new(
-            ErrorKind::Invalid,
-            format!("machine {}: matching image and host", world.name()),
-            format!(
-                "the image is for {}, host {} is {}",
-                image.spec.arch, host.meta.key.name, inventory.arch
-            ),
-            "nothing was touched",
-            "choose an image for that architecture",
-        );
-        return Err(failure.at("image"));
-    }
-    Ok(())
-}
-
-fn taken(world: &World<'_>, host: &Object<Host>, other: underlay_core::ObjectId) -> Failure {
+fn taken(world: &World<'_>, host: &Object<Host>, other: ObjectId) -> Failure {
     let who = host.status.machine.clone().unwrap_or_else(|| other.to_string());
     Failure::new(
         ErrorKind::Permanent,
@@ -174,38 +128,77 @@ fn taken(world: &World<'_>, host: &Object<Host>, other: underlay_core::ObjectId)
     .at("host")
 }
 
-fn begin(world: &World<'_>, host: &Object<Host>) -> Step<Machine> {
-    let object = &world.snapshot.object;
-    let epoch = world.snapshot.now.as_microsecond().max(object.status.epoch + 1);
+fn fenced(world: &World<'_>, needed: Disruption) -> Failure {
+    let allowed = world.spec().allow_disruption;
+    Failure::new(
+        ErrorKind::Invalid,
+        format!("machine {}: deploying again in place", world.name()),
+        format!("it needs \"{needed}\", \"{allowed}\" is allowed"),
+        "nothing was touched",
+        format!("write allow_disruption = \"{needed}\" and apply again"),
+    )
+    .at("allow_disruption")
+}
+
+fn protected(world: &World<'_>, host: &Object<Host>) -> Failure {
+    let name = &host.meta.key.name;
+    Failure::new(
+        ErrorKind::Invalid,
+        format!("machine {}: claiming host {name}", world.name()),
+        "the host is protected",
+        "nothing was touched",
+        format!("write protected = false in underlay_host.{name} and apply that first"),
+    )
+    .at("host")
+}
+
+fn deploy(world: &World<'_>, host: &Object<Host>, previous: Option<Deployed>) -> Step<Machine> {
+    let epoch = next_epoch(world);
+    let target = Deployed::of(world.spec(), host.meta.id, epoch);
+    let by = identity::describe(&host.spec.identity);
+    let text = format!("claimed host {} ({by})", host.meta.key.name);
+    begin(world, host, epoch, target, previous, text)
+}
+
+/// What is wanted is on the disk, but the host was switched off, or has booted the agent, to replace it.
+fn start_again(world: &World<'_>, host: &Object<Host>, deployed: &Deployed) -> Step<Machine> {
+    let text = "what is wanted is on the disk already; starting it again";
+    begin(world, host, next_epoch(world), deployed.clone(), Some(deployed.clone()), text.into())
+}
+
+fn next_epoch(world: &World<'_>) -> i64 {
+    world.snapshot.now.as_microsecond().max(world.snapshot.object.status.epoch + 1)
+}
+
+/// From here on an agent of an earlier epoch is turned away.
+#[track_caller]
+fn begin(
+    world: &World<'_>,
+    host: &Object<Host>,
+    epoch: i64,
+    target: Deployed,
+    previous: Option<Deployed>,
+    text: String,
+) -> Step<Machine> {
     let id = host.meta.id;
-    let previous = previous(world);
-    let run = Run {
-        generation: world.generation(),
-        epoch,
-        host: id,
-        target: Deployed::of(world.spec(), id, epoch),
-        previous: previous.map(Box::new),
-        phone_home: None,
-    };
+    let previous = previous.map(Box::new);
+    let run =
+        Run { generation: world.generation(), epoch, host: id, target, previous, phone_home: None };
     let mut status = world.status();
     status.host = Some(id);
-    status.epoch = epoch;
     status.host_name = Some(host.meta.key.name.to_string());
-    let stay = Assignment { host: id, on_behalf_of: object.meta.id, epoch, task: Task::Stay };
-    let by = identity::describe(&host.spec.identity);
+    status.epoch = epoch;
+    let on_behalf_of = world.snapshot.object.meta.id;
     Step::advance(status, State::PoweringOff { run })
         .with(Effect::Claim { host: id })
-        .with(Effect::Assign(stay))
+        .with(Effect::Assign(Assignment { host: id, on_behalf_of, epoch, task: Task::Stay }))
         .with(Effect::Wake { id })
-        .with(Effect::Note { text: format!("claimed host {} ({by})", host.meta.key.name) })
+        .with(Effect::Note { text })
 }
 
-/// What ran before this deployment, if the machine comes from `Ready` through `Pending`.
-fn previous(world: &World<'_>) -> Option<Deployed> {
-    world.snapshot.object.status.deployed.clone()
-}
-
+#[track_caller]
 fn refuse(world: &World<'_>, failure: Failure) -> Step<Machine> {
-    let next = State::Failed { run: None, deployed: previous(world), generation: world.generation() };
+    let deployed = world.snapshot.object.status.deployed.clone();
+    let next = State::Failed { run: None, deployed, generation: world.generation() };
     Step::failed(world.status(), next, failure)
 }

@@ -1,4 +1,5 @@
-//! PoweringOff: the claimed host is switched off, so that the agent's boot starts from a known point.
+//! PoweringOff: the claimed host is switched off, so that the agent's boot starts from a known point. Where its BMC says
+//! that it speaks for another box, nothing is switched.
 //!
 //! When it is off, the boot plan and its one-time token are committed before anything is switched on: a host that comes
 //! up finds its answer.
@@ -7,15 +8,16 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use underlay_core::{
-    Effect, Failure, Mac, Object, Step,
+    Effect, ErrorKind, Failure, Mac, Object, Step,
     agent::{Purpose, TokenGrant},
     bmc::Power,
     boot::{Plan, Token},
     host::Host,
+    identity,
     machine::{Machine, Run, State},
 };
 
-use super::world::{SOON, World};
+use super::world::{Disk, SOON, World, starts_again, withdrawn};
 use crate::token;
 
 /// How long an agent may take from power-on to its call home.
@@ -27,33 +29,36 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
     }
     let host = world.host(run.host).await?;
     let bmc = world.bmc(&host).await?;
-    let observed = match bmc.observe().await {
-        Ok(observed) => observed,
-        Err(error) => return world.try_again(run, world.driver_failed(&host, "reading its power", &error)),
-    };
+    let observed = bmc.observe().await.map_err(|error| world.driver_failed(&host, "reading its power", &error))?;
+    if let Err(mismatch) = identity::claimed(&host.spec.identity, &observed) {
+        return Ok(world.give_up(run, other_box(world, &host, &mismatch), Disk::Untouched));
+    }
     if observed.power == Power::Off {
-        return Ok(prepare(world, run, &host, &observed.macs));
+        return Ok(if starts_again(run) {
+            let next = State::PoweringOn { run: run.clone() };
+            withdrawn(Step::advance(world.status(), next), run.host)
+        } else {
+            prepare(world, run, &host, &observed.macs)
+        });
     }
-    if let Err(error) = bmc.ensure_power(Power::Off).await {
-        return world.try_again(run, world.driver_failed(&host, "switching it off", &error));
-    }
+    bmc.ensure_power(Power::Off).await.map_err(|error| world.driver_failed(&host, "switching it off", &error))?;
     if world.snapshot.is_stalled(world.machines.patience.power) {
-        return Ok(world.give_up(run, lies(world, &host), super::world::Disk::Untouched));
+        return Ok(world.give_up(run, lies(world, &host), Disk::Untouched));
     }
     Ok(Step::wait(world.status(), format!("host {} to switch off", host.meta.key.name), SOON))
 }
 
 fn prepare(world: &World<'_>, run: &Run, host: &Object<Host>, seen: &[Mac]) -> Step<Machine> {
-    let macs = underlay_core::identity::boot_macs(host, seen);
+    let macs = identity::boot_macs(host, seen);
     if macs.is_empty() {
         let failure = Failure::new(
-            underlay_core::ErrorKind::Invalid,
+            ErrorKind::Invalid,
             format!("machine {}: preparing the boot of host {}", world.name(), host.meta.key.name),
             "no MAC address is known: the enrolment gives none and the BMC lists none while the host is off",
             "the host is off and nothing was written",
             "give the host identity = { boot_mac = \"..\" } and apply again",
         );
-        return world.give_up(run, failure, super::world::Disk::Untouched);
+        return world.give_up(run, failure, Disk::Untouched);
     }
     let token = Token(token::mint());
     let grant = TokenGrant {
@@ -75,10 +80,21 @@ fn prepare(world: &World<'_>, run: &Run, host: &Object<Host>, seen: &[Mac]) -> S
     step
 }
 
+fn other_box(world: &World<'_>, host: &Object<Host>, mismatch: &identity::Mismatch) -> Failure {
+    let name = &host.meta.key.name;
+    Failure::new(
+        ErrorKind::Permanent,
+        format!("machine {}: checking which box the BMC of host {name} speaks for", world.name()),
+        mismatch.to_string(),
+        "nothing was switched and no byte was written",
+        format!("correct the BMC's address or the identity of host {name} and apply again"),
+    )
+}
+
 fn lies(world: &World<'_>, host: &Object<Host>) -> Failure {
     let name = &host.meta.key.name;
     Failure::new(
-        underlay_core::ErrorKind::Permanent,
+        ErrorKind::Permanent,
         format!("machine {}: switching off host {name}", world.name()),
         format!(
             "its BMC accepted the wish {} s ago and still reports that it is on",

@@ -1,31 +1,29 @@
-//! PoweringOn: set to start once from the network, then switched on.
+//! PoweringOn: set to start once from the network, then switched on. Where what is wanted is on the disk already, set to
+//! start from the disk.
 
 use underlay_core::{
-    ErrorKind, Failure, Step,
+    Effect, ErrorKind, Failure, Step,
     bmc::{Power, Target},
-    machine::{Machine, Run, State},
+    machine::{Deployed, Machine, Run, State},
 };
 
-use super::world::{Disk, SOON, World};
+use super::world::{Disk, SOON, World, starts_again};
 
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
     let host = world.host(run.host).await?;
     let name = &host.meta.key.name;
     let bmc = world.bmc(&host).await?;
-    let observed = match bmc.observe().await {
-        Ok(observed) => observed,
-        Err(error) => return world.try_again(run, world.driver_failed(&host, "reading its power", &error)),
-    };
+    let observed = bmc.observe().await.map_err(|error| world.driver_failed(&host, "reading its power", &error))?;
     if observed.power == Power::On {
-        return Ok(Step::advance(world.status(), State::Booting { run: run.clone() }));
+        return Ok(if starts_again(run) { runs_again(world, run) } else { boots(world, run) });
     }
-    if let Err(error) = bmc.ensure_next_boot(Target::NetworkOnce).await {
-        return world
-            .try_again(run, world.driver_failed(&host, "setting its next boot to the network", &error));
-    }
-    if let Err(error) = bmc.ensure_power(Power::On).await {
-        return world.try_again(run, world.driver_failed(&host, "switching it on", &error));
-    }
+    let (target, step) = if starts_again(run) {
+        (Target::Disk, "setting its next boot to the disk")
+    } else {
+        (Target::NetworkOnce, "setting its next boot to the network")
+    };
+    bmc.ensure_next_boot(target).await.map_err(|error| world.driver_failed(&host, step, &error))?;
+    bmc.ensure_power(Power::On).await.map_err(|error| world.driver_failed(&host, "switching it on", &error))?;
     if world.snapshot.is_stalled(world.machines.patience.power) {
         let failure = Failure::new(
             ErrorKind::Permanent,
@@ -37,4 +35,17 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
         return Ok(world.give_up(run, failure, Disk::Untouched));
     }
     Ok(Step::wait(world.status(), format!("host {name} to switch on"), SOON))
+}
+
+fn boots(world: &World<'_>, run: &Run) -> Step<Machine> {
+    Step::advance(world.status(), State::Booting { run: run.clone() })
+}
+
+/// What was on the disk was not touched; it counts as deployed as of now.
+fn runs_again(world: &World<'_>, run: &Run) -> Step<Machine> {
+    let deployed = Deployed { epoch: run.epoch, ..run.target.clone() };
+    let mut status = world.status();
+    status.deployed = Some(deployed.clone());
+    let text = "started again from its disk".into();
+    Step::advance(status, State::Ready { deployed }).with(Effect::Wake { id: run.host }).with(Effect::Note { text })
 }

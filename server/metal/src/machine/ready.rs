@@ -6,26 +6,48 @@
 
 use underlay_core::{
     Effect, Failure, Step,
-    machine::{Deployed, Disruption, Machine, State, plan},
+    machine::{Change, Deployed, Disruption, Machine, State, Status, plan},
+    observation::{Body, Source},
 };
 
-use super::world::World;
+use super::world::{World, withdrawn};
 
 pub(super) async fn step(world: &World<'_>, deployed: &Deployed) -> Result<Step<Machine>, Failure> {
     let change = plan(world.spec(), Some(deployed));
     let mut status = world.status();
     status.pending = change.pending.clone();
-    if let Ok(host) = world.host(deployed.host).await {
-        status.forwards = host.status.forwards.clone();
-    }
+    status.forwards = world.host(deployed.host).await?.status.forwards;
+    let called = called_late(world, deployed, &mut status).await?;
+    let step = decide(world, status, change);
+    Ok(if called { withdrawn(step, deployed.host) } else { step })
+}
+
+fn decide(world: &World<'_>, mut status: Status, change: Change) -> Step<Machine> {
     if change.disruption == Disruption::None {
-        return Ok(Step::done(status, None));
+        return Step::done(status, None);
     }
     if change.disruption > world.spec().allow_disruption || change.disruption == Disruption::Move {
         status.pending.extend(change.because);
-        return Ok(Step::done(status, None));
+        return Step::done(status, None);
     }
     let parts: Vec<&str> = change.because.iter().map(|aspect| aspect.as_str()).collect();
-    let text = format!("{} ({}): deploying again in place", change.disruption, parts.join(", "));
-    Ok(Step::advance(status, State::Pending).with(Effect::Note { text }))
+    let because =
+        if parts.is_empty() { "redeploy.generation was raised".to_owned() } else { parts.join(", ") };
+    let text = format!("{} ({because}): deploying again in place", change.disruption);
+    Step::advance(status, State::Pending).with(Effect::Note { text })
+}
+
+/// Where the machine counted as ready before its system was up, the system may call home now.
+async fn called_late(world: &World<'_>, deployed: &Deployed, status: &mut Status) -> Result<bool, Failure> {
+    if status.address.is_some() {
+        return Ok(false);
+    }
+    match world.observed(deployed.host, Source::PhoneHome).await?.map(|seen| seen.body) {
+        Some(Body::PhoneHome { epoch, ssh_host_keys, address }) if epoch == deployed.epoch => {
+            status.address = Some(address);
+            status.ssh_host_keys = ssh_host_keys;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
 }

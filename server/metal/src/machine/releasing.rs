@@ -10,7 +10,7 @@ use underlay_core::{
     machine::Machine,
 };
 
-use super::world::{SOON, World};
+use super::world::{SOON, World, withdrawn};
 
 pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<Step<Machine>, Failure> {
     let Some(id) = host else { return Ok(Step::gone(world.status())) };
@@ -39,11 +39,7 @@ pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<St
     Ok(Step::wait(world.status(), format!("host {name} to switch off, so that it can be released"), SOON))
 }
 
+#[track_caller]
 fn let_go(world: &World<'_>, host: ObjectId) -> Step<Machine> {
-    Step::gone(world.status())
-        .with(Effect::DropBootPlans { host })
-        .with(Effect::RevokeTokens { host })
-        .with(Effect::Unassign { host })
-        .with(Effect::Release { host })
-        .with(Effect::Wake { id: host })
+    withdrawn(Step::gone(world.status()), host).with(Effect::Release { host }).with(Effect::Wake { id: host })
 }

@@ -7,7 +7,7 @@ use underlay_core::{
     observation::{Body, Source},
 };
 
-use super::world::{Disk, LATER, World};
+use super::world::{Disk, LATER, World, withdrawn};
 
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
     let host = world.host(run.host).await?;
@@ -26,12 +26,15 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
         let mut deployed = run.target.clone();
         deployed.ready_at = Some(world.snapshot.now);
         status.deployed = Some(deployed.clone());
-        let note = if called { "the installed system called home" } else { "the image is written" };
-        return Ok(Step::advance(status, State::Ready { deployed })
-            .with(Effect::Unassign { host: run.host })
-            .with(Effect::RevokeTokens { host: run.host })
-            .with(Effect::Wake { id: run.host })
-            .with(Effect::Note { text: note.into() }));
+        let step = Step::advance(status, State::Ready { deployed }).with(Effect::Wake { id: run.host });
+        return Ok(if called {
+            let text = "the installed system called home".into();
+            withdrawn(step, run.host).with(Effect::Note { text })
+        } else {
+            // The order to leave and the one-time URL stay: the agent may not have read the one, and the installed
+            // system will call the other.
+            step.with(Effect::Note { text: "the image is written".into() })
+        });
     }
     if world.snapshot.is_stalled(world.machines.patience.start) {
         let failure = Failure::new(
@@ -44,9 +47,7 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
             "the host was left on as it is; the image is on its disk",
             "look at its console; does the image run cloud-init with phone_home? If not, set wait_for = \"written\"",
         );
-        let mut step = world.give_up(run, failure, Disk::Touched);
-        step.status.deployed = None;
-        return Ok(step);
+        return Ok(world.give_up(run, failure, Disk::Touched));
     }
     Ok(Step::wait(status, format!("the system installed on host {name} to call home"), LATER))
 }

@@ -6,7 +6,7 @@ use underlay_core::{
     Effect, ErrorKind, Failure, Object, ObjectId, Snapshot, Step, View,
     bmc::{self, Bmc},
     host::Host,
-    machine::{Machine, Run, State, Status},
+    machine::{Deployed, Machine, Run, State, Status},
     observation::{Observation, Source},
     view,
 };
@@ -94,60 +94,87 @@ impl World<'_> {
         )
     }
 
-    /// Stay and try again while the failure is worth it and patience lasts, fail for good otherwise.
-    pub(super) fn try_again(&self, run: &Run, failure: Failure) -> Result<Step<Machine>, Failure> {
-        let worth_it = failure.kind == ErrorKind::Transient;
-        if worth_it && !self.snapshot.is_stalled(self.machines.patience.power) {
+    /// A step that came to no decision is tried again while that is worth it and patience lasts; after that the
+    /// deployment fails.
+    pub(super) fn weigh(&self, failure: Failure) -> Result<Step<Machine>, Failure> {
+        let patience = self.machines.patience;
+        let (run, patience, disk) = match &self.snapshot.object.state {
+            State::PoweringOff { run } | State::PoweringOn { run } => (run, patience.power, Disk::Untouched),
+            State::Booting { run } => (run, patience.boot, Disk::Untouched),
+            State::Imaging { run } => (run, patience.imaging, Disk::Touched),
+            State::Starting { run } => (run, patience.start, Disk::Touched),
+            State::Pending | State::Ready { .. } | State::Failed { .. } | State::Releasing { .. } => {
+                return Err(failure);
+            }
+        };
+        if failure.kind == ErrorKind::Transient && !self.snapshot.is_stalled(patience) {
             return Err(failure);
         }
-        Ok(self.give_up(run, failure, Disk::Untouched))
+        Ok(self.give_up(run, failure, disk))
     }
 
-    /// Fail: the host is kept, so that a person can look at it, and nothing is served to it any more.
+    /// Fail: the host is kept, so that a person can look at it, and nothing is served to it any more. Where the spec
+    /// has changed meanwhile, that is tried instead.
     #[track_caller]
     pub(super) fn give_up(&self, run: &Run, failure: Failure, disk: Disk) -> Step<Machine> {
         let deployed = match disk {
             Disk::Untouched => run.previous.as_deref().cloned(),
             Disk::Touched => None,
         };
-        let next = State::Failed { run: Some(run.clone()), deployed, generation: run.generation };
-        Step::failed(self.status(), next, failure)
-            .with(Effect::DropBootPlans { host: run.host })
-            .with(Effect::RevokeTokens { host: run.host })
-            .with(Effect::Unassign { host: run.host })
+        let mut status = self.status();
+        status.deployed.clone_from(&deployed);
+        if self.is_outdated(run) {
+            let text = format!("{failure} The spec has changed since; starting over");
+            return withdrawn(Step::advance(status, State::Pending), run.host).with(Effect::Note { text });
+        }
+        let next = State::Failed { run: Some(run.clone()), deployed, generation: self.generation() };
+        withdrawn(Step::failed(status, next, failure), run.host)
     }
 
     /// Has the spec moved on since this deployment began, so that its target is no longer wanted?
     pub(super) fn is_outdated(&self, run: &Run) -> bool {
-        let wanted = underlay_core::machine::Deployed::of(self.spec(), run.host, run.epoch);
-        self.generation() > run.generation && wanted != run.target
+        let (spec, target) = (self.spec(), &run.target);
+        self.generation() > run.generation
+            && (target.host_name != spec.host
+                || target.redeploy_generation != spec.redeploy.generation
+                || target.digests != Deployed::digests(spec))
     }
 
     /// Start over from the spec as it is now; the claim is kept.
     #[track_caller]
     pub(super) fn start_over(&self, run: &Run) -> Step<Machine> {
-        let text = "the spec changed before anything was written; starting over";
-        Step::advance(self.status(), State::Pending)
-            .with(Effect::DropBootPlans { host: run.host })
-            .with(Effect::RevokeTokens { host: run.host })
-            .with(Effect::Unassign { host: run.host })
-            .with(Effect::Note { text: text.into() })
+        let text = "the spec changed before anything was written; starting over".into();
+        withdrawn(Step::advance(self.status(), State::Pending), run.host).with(Effect::Note { text })
     }
 
-    /// Deletion is wanted: find out which host is to be let go.
-    pub(super) async fn leave(&self) -> Result<Step<Machine>, Failure> {
-        let claimed = self.snapshot.object.status.host;
-        let state = &self.snapshot.object.state;
-        let host = state.run().map(|run| run.host).or(state.deployed().map(|d| d.host)).or(claimed);
-        Ok(Step::advance(self.status(), State::Releasing { host }))
+    /// Deletion is wanted: find out which host is to be let go, and serve it nothing from now on.
+    pub(super) fn leave(&self) -> Step<Machine> {
+        let object = &self.snapshot.object;
+        let running = object.state.run().map(|run| run.host);
+        let host = running.or(object.state.deployed().map(|deployed| deployed.host)).or(object.status.host);
+        let step = Step::advance(self.status(), State::Releasing { host });
+        match host {
+            Some(host) => withdrawn(step, host),
+            None => step,
+        }
     }
+}
+
+/// The same step, after which `host` is served nothing and its agent has nothing to do.
+pub(super) fn withdrawn(step: Step<Machine>, host: ObjectId) -> Step<Machine> {
+    step.with(Effect::DropBootPlans { host }).with(Effect::RevokeTokens { host }).with(Effect::Unassign { host })
+}
+
+/// Does this deployment write nothing, because what it is to bring is on the disk already? It starts that again.
+pub(super) fn starts_again(run: &Run) -> bool {
+    run.previous.as_deref() == Some(&run.target)
 }
 
 /// What a failed deployment has done to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Disk {
-    /// Not a byte was written: what was there runs on.
+    /// Not a byte was written: what was there is there.
     Untouched,
-    /// What was there is lost.
+    /// What was there is lost, or may be.
     Touched,
 }

@@ -1,0 +1,108 @@
+//! What must hold before anything is touched, asked once with what is known and again with what the agent found: the
+//! image is whole and the one that was meant, and the host can take it.
+
+use underlay_core::{
+    Amount, Bytes, ErrorKind, Failure, Kind,
+    agent::{Disk, Inventory},
+    disks,
+    image::{self, Image, Sha256},
+};
+
+use super::world::World;
+
+/// An answer to what a machine needs.
+pub(super) enum Need<T> {
+    /// It is there.
+    Met(T),
+    /// It is on its way; a sentence says what is waited for.
+    NotYet(String, Option<Amount>),
+    /// It is not there, and waiting brings nothing.
+    Unmet(Failure),
+}
+
+/// An image in the store, ready to be written.
+pub(super) struct Ready {
+    pub(super) sha256: Sha256,
+    pub(super) arch: String,
+    /// The least a disk must have.
+    pub(super) size: Bytes,
+    pub(super) manifest_digest: String,
+}
+
+/// The image that `wanted` (`NAME@sha256:HEX`) means, if it still has that content.
+pub(super) async fn image(world: &World<'_>, wanted: &str) -> Result<Need<Ready>, Failure> {
+    let name = wanted.split('@').next().unwrap_or_default();
+    let key = &world.snapshot.object.meta.key;
+    let unmet = |kind, why: String, next: String| {
+        let what = format!("machine {}: finding its image", world.name());
+        Ok(Need::Unmet(Failure::new(kind, what, why, "nothing was written to a disk", next).at("image")))
+    };
+    let raw = world.view.by_name(key, Kind::Image, name).await.map_err(|error| world.unreadable(&error))?;
+    let Some(raw) = raw else {
+        let why = format!("there is no image \"{name}\" in site {}", key.site);
+        let next = "write image = underlay_image.NAME.id, so that the image is there first";
+        return unmet(ErrorKind::Invalid, why, next.into());
+    };
+    let image = raw.decode::<Image>().map_err(|error| world.unreadable(&error))?;
+    let present = image.spec.reference(&image.meta.key.name);
+    if content(&present) != content(wanted) {
+        let next = "write image = underlay_image.NAME.id, so that both change together";
+        return unmet(ErrorKind::Invalid, format!("image {name} is {present} now"), next.into());
+    }
+    let next = format!("mend the image first: underlay explain image/{name}");
+    match image.state {
+        _ if image.meta.deleted_at.is_some() => {
+            unmet(ErrorKind::Permanent, format!("image {name} is being removed"), next)
+        }
+        image::State::Ready => match (image.status.virtual_size, image.status.manifest_digest) {
+            (Some(size), Some(manifest_digest)) => {
+                let image::Spec { sha256, arch, .. } = image.spec;
+                Ok(Need::Met(Ready { sha256, arch, size, manifest_digest }))
+            }
+            _ => unmet(ErrorKind::Permanent, format!("image {name} has no manifest"), next),
+        },
+        image::State::Failed => {
+            let failure = image.progress.failure.map(|failure| format!(": {}: {}", failure.what, failure.why));
+            let why = format!("image {name} could not be imported{}", failure.unwrap_or_default());
+            unmet(ErrorKind::Permanent, why, next)
+        }
+        image::State::Leaving => unmet(ErrorKind::Permanent, format!("image {name} is being removed"), next),
+        image::State::Pending | image::State::Importing => {
+            Ok(Need::NotYet(format!("image {name} is being imported"), image.progress.amount))
+        }
+    }
+}
+
+/// The `sha256:HEX` of an image's reference.
+fn content(reference: &str) -> Option<&str> {
+    reference.split_once('@').map(|(_, content)| content)
+}
+
+/// The disk of the host of that `inventory` onto which the image goes.
+pub(super) fn disk<'a>(
+    world: &World<'_>,
+    host: &str,
+    inventory: &'a Inventory,
+    image: &Ready,
+) -> Result<&'a Disk, Failure> {
+    if !inventory.arch.is_empty() && inventory.arch != image.arch {
+        let failure = Failure::new(
+            ErrorKind::Invalid,
+            format!("machine {}: matching image and host", world.name()),
+            format!("the image is for {}, host {host} is {}", image.arch, inventory.arch),
+            "no disk was touched",
+            "choose an image for that architecture and apply again",
+        );
+        return Err(failure.at("image"));
+    }
+    disks::choose(&inventory.disks, &world.spec().root, image.size).map_err(|error| {
+        Failure::new(
+            ErrorKind::Invalid,
+            format!("machine {}: choosing the root disk of host {host}", world.name()),
+            error.to_string(),
+            "no disk was touched",
+            "change root, the image or the host and apply again",
+        )
+        .at("root")
+    })
+}
