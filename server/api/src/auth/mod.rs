@@ -12,5 +12,5 @@ mod token;
 
 pub use role::{Caller, Role};
 pub use table::{Access, access};
-pub use token::write_first_token;
+pub use token::{FirstTokenError, write_first_token};
 pub(crate) use token::{authenticate, mint, new_token};

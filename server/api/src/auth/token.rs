@@ -1,7 +1,10 @@
 //! API tokens: 256 random bits behind `ult_`, known to the store by their digest only. A token is shown once, and never
 //! logged.
 
-use std::path::Path;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -35,22 +38,37 @@ pub(crate) async fn authenticate(store: &Store, header: &str) -> Result<Caller, 
     Ok(Caller { name: found.name, role: found.role.into(), owner: found.owner })
 }
 
+/// Why there is no first token.
+#[derive(Debug, thiserror::Error)]
+pub enum FirstTokenError {
+    /// The store failed.
+    #[error("keeping the first admin token")]
+    Keep(#[source] underlay_store::Error),
+    /// The file cannot be written.
+    #[error("writing the first admin token to {path}")]
+    Write {
+        /// Its path.
+        path: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
 /// Makes the first admin token where there is no token at all yet, and writes it to `path` with mode 0600.
 ///
 /// # Errors
-/// What the store or the file system said; trying again is safe.
-pub async fn write_first_token(
-    store: &Store,
-    path: &Path,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    if !store.api_tokens().await?.is_empty() {
+/// [`FirstTokenError`]; trying again is safe.
+pub async fn write_first_token(store: &Store, path: &Path) -> Result<(), FirstTokenError> {
+    if !store.api_tokens().await.map_err(FirstTokenError::Keep)?.is_empty() {
         return Ok(());
     }
     let token = mint();
     // File first: a crash in between leaves a file that the next start overwrites, not a token that nobody has.
-    tls::write_private(path, &format!("{}\n", token.expose_secret()))?;
+    tls::write_private(path, &format!("{}\n", token.expose_secret()))
+        .map_err(|source| FirstTokenError::Write { path: path.to_owned(), source })?;
     let record = new_token(&token, "first-admin", Role::Admin, None, None);
-    store.add_api_token(&record).await?;
+    store.add_api_token(&record).await.map_err(FirstTokenError::Keep)?;
     tracing::info!(path = %path.display(), "wrote the first admin token");
     Ok(())
 }
