@@ -40,7 +40,9 @@ pub async fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>>
     drop(bytes);
     let disk: Arc<dyn Disk> = Arc::new(Block::open(Path::new(disk))?);
     if disk.size() < manifest.virtual_size() {
-        return Err(format!("the disk has {} bytes, the image {}", disk.size(), manifest.virtual_size()).into());
+        return Err(
+            format!("the disk has {} bytes, the image {}", disk.size(), manifest.virtual_size()).into()
+        );
     }
     let (source, path) = split(data)?;
     let began = Instant::now();

@@ -85,7 +85,10 @@ impl Settings {
                 .parse()
                 .map_err(|_| Error::Bad { word: "underlay.ca", want: "a SHA-256 in hex" })?,
             mode,
-            boot_mac: word("underlay.mac").or_else(|| word("BOOTIF").map(without_hardware_type)).map(str::parse).transpose()
+            boot_mac: word("underlay.mac")
+                .or_else(|| word("BOOTIF").map(without_hardware_type))
+                .map(str::parse)
+                .transpose()
                 .map_err(|_| Error::Bad { word: "underlay.mac", want: "a MAC address" })?,
         })
     }
@@ -126,7 +129,9 @@ mod tests {
     const CA: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn line(rest: &str) -> String {
-        format!("quiet console=ttyS0 underlay.url=http://10.0.2.2:8080 underlay.api=https://10.0.2.2:7443 underlay.ca={CA} {rest}")
+        format!(
+            "quiet console=ttyS0 underlay.url=http://10.0.2.2:8080 underlay.api=https://10.0.2.2:7443 underlay.ca={CA} {rest}"
+        )
     }
 
     #[test]
@@ -142,7 +147,8 @@ mod tests {
 
     #[test]
     fn discovery_needs_no_token() {
-        let settings = Settings::parse(&line("underlay.mode=discover underlay.mac=52:54:00:00:00:01")).unwrap();
+        let settings =
+            Settings::parse(&line("underlay.mode=discover underlay.mac=52:54:00:00:00:01")).unwrap();
         assert!(matches!(settings.mode, Mode::Discover));
         assert!(settings.boot_mac.is_some());
     }
@@ -157,9 +163,15 @@ mod tests {
     fn what_is_missing_or_bad_is_named_without_its_value() {
         assert_eq!(Settings::parse("quiet").unwrap_err(), Error::Missing("underlay.token"));
         assert_eq!(Settings::parse(&line("")).unwrap_err(), Error::Missing("underlay.token"));
-        for bad in ["underlay.url=ftp://10.0.0.1", "underlay.api=http://10.0.0.1:1", "underlay.ca=abc", "underlay.mode=x",
-            "underlay.url=http://boot.example:80", "underlay.mac=zz", "underlay.url=http://10.0.0.1/a?b"]
-        {
+        for bad in [
+            "underlay.url=ftp://10.0.0.1",
+            "underlay.api=http://10.0.0.1:1",
+            "underlay.ca=abc",
+            "underlay.mode=x",
+            "underlay.url=http://boot.example:80",
+            "underlay.mac=zz",
+            "underlay.url=http://10.0.0.1/a?b",
+        ] {
             let error = Settings::parse(&line(&format!("underlay.token=canary {bad}"))).unwrap_err();
             assert!(matches!(error, Error::Bad { .. }), "{bad}: {error}");
             assert!(!error.to_string().contains("canary"));

@@ -50,7 +50,8 @@ impl Endpoint {
     }
 
     async fn request(&self, path: &str, range: Option<Range<u64>>) -> Result<Answer, Error> {
-        let lost = |source: Box<dyn std::error::Error + Send + Sync>| Error::Lost { path: path.into(), source };
+        let lost =
+            |source: Box<dyn std::error::Error + Send + Sync>| Error::Lost { path: path.into(), source };
         let work: BoxFuture<'_, Result<Answer, Error>> = Box::pin(async {
             let stream = TcpStream::connect(self.0.address).await.map_err(|e| lost(e.into()))?;
             let (mut sender, connection) = http1::Builder::new()
@@ -62,7 +63,8 @@ impl Endpoint {
                 // How it ended shows in the body.
                 let _ = connection.await;
             }));
-            let mut request = Request::get(format!("{}{path}", self.0.prefix)).header(header::HOST, self.0.address.to_string());
+            let mut request = Request::get(format!("{}{path}", self.0.prefix))
+                .header(header::HOST, self.0.address.to_string());
             if let Some(range) = &range {
                 let last = range.end.saturating_sub(1);
                 request = request.header(header::RANGE, format!("bytes={}-{last}", range.start));
@@ -75,9 +77,11 @@ impl Endpoint {
                 StatusCode::OK if whole => {}
                 status => return Err(Error::Status { path: path.into(), status: status.as_u16() }),
             }
-            let text = |name| answer.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+            let text =
+                |name| answer.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
             if answer.status() == StatusCode::PARTIAL_CONTENT {
-                let start = text(header::CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
+                let start = text(header::CONTENT_RANGE)
+                    .and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
                 if start != range.map(|range| range.start) {
                     return Err(Error::Range { path: path.into() });
                 }
@@ -120,7 +124,9 @@ impl Body for Answer {
             let frame = timeout(SILENCE, poll_fn(|context| Pin::new(&mut self.incoming).poll_frame(context)));
             match frame.await.map_err(|_| Error::Silent { path: self.path.clone() })? {
                 None => return Ok(None),
-                Some(Err(source)) => return Err(Error::Lost { path: self.path.clone(), source: source.into() }),
+                Some(Err(source)) => {
+                    return Err(Error::Lost { path: self.path.clone(), source: source.into() });
+                }
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         return Ok(Some(data));

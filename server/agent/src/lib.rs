@@ -3,6 +3,7 @@
 //! - [`start`]: the life of the process; [`cmdline`]: what the boot script asked for
 //! - [`system`]: being PID 1; [`net`]: an address; [`machine`], [`inventory`]: what is here
 //! - [`home`]: the line to the server; [`http`], [`source`]: the way of an image's bytes
+//! - [`pace`]: how long to wait before knocking again
 //! - [`deploy`], [`disk`]: writing it; [`bench`]: only that, measured
 //!
 //! It never mounts or parses a tenant's file system, never listens, and holds no state that outlives the boot.
@@ -18,6 +19,7 @@ pub mod http;
 pub mod inventory;
 pub mod machine;
 pub mod net;
+pub mod pace;
 pub mod source;
 pub mod start;
 pub mod system;

@@ -78,7 +78,9 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Error::Lost { .. } | Error::Silent { .. } | Error::Truncated { .. } => ErrorKind::Transient,
-            Error::Status { status, .. } if *status >= 500 || matches!(status, 408 | 425 | 429) => ErrorKind::Transient,
+            Error::Status { status, .. } if *status >= 500 || matches!(status, 408 | 425 | 429) => {
+                ErrorKind::Transient
+            }
             Error::Status { .. } | Error::Range { .. } | Error::TooLong { .. } => ErrorKind::Permanent,
         }
     }

@@ -11,13 +11,13 @@ use crate::{
     home::{
         discover,
         identity::{self, Key},
-        pace::Pace,
         trust::{self, Trust},
         work::Session,
     },
     http::Endpoint,
     machine::Machine,
     net::{self, link},
+    pace::Pace,
     system::{console::Consoles, init, leave::leave, modules},
 };
 
@@ -118,7 +118,9 @@ async fn fetch_trust(endpoint: &Endpoint, expected: underlay_core::image::Sha256
     loop {
         match Trust::fetch(endpoint, expected).await {
             Ok(trust) => return Ok(trust),
-            Err(error @ trust::Error::Fetch(_)) => warn!(error = chain(&error), "the boot endpoint does not answer"),
+            Err(error @ trust::Error::Fetch(_)) => {
+                warn!(error = chain(&error), "the boot endpoint does not answer")
+            }
             Err(error) => return Err(Error::Trust(error)),
         }
         pace.wait().await;

@@ -3,7 +3,10 @@
 //! Needs `qemu-system-x86_64` and a ramdisk: `UNDERLAY_RAMDISK` names the folder that `underlay ramdisk build` filled.
 //! Without them it says so and passes; under `CI=true` it fails.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed test panics")]
+
 #[path = "../src/fixture.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
 mod fixture;
 mod rack;
 
@@ -22,7 +25,8 @@ const MAC: &str = "52:54:00:00:00:0a";
 
 /// The ramdisk's folder, or why there is none.
 fn ramdisk() -> Result<PathBuf, String> {
-    let folder = std::env::var_os("UNDERLAY_RAMDISK").map(PathBuf::from).ok_or("UNDERLAY_RAMDISK is not set")?;
+    let folder =
+        std::env::var_os("UNDERLAY_RAMDISK").map(PathBuf::from).ok_or("UNDERLAY_RAMDISK is not set")?;
     let there = |name: &str| folder.join(name).exists();
     if !there("vmlinuz") || !there("initrd") {
         return Err(format!("{} has no vmlinuz and initrd", folder.display()));
@@ -48,7 +52,18 @@ fn ramdisk_or_skip() -> Option<PathBuf> {
 fn machine(ramdisk: &Path, memory: &str, disk: Option<&Path>, words: &str) -> Child {
     let mut qemu = Command::new("qemu-system-x86_64");
     qemu.args(["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-m", memory]);
-    qemu.args(["-display", "none", "-vga", "none", "-monitor", "none", "-nodefaults", "-no-reboot", "-serial", "stdio"]);
+    qemu.args([
+        "-display",
+        "none",
+        "-vga",
+        "none",
+        "-monitor",
+        "none",
+        "-nodefaults",
+        "-no-reboot",
+        "-serial",
+        "stdio",
+    ]);
     qemu.args(["-uuid", UUID, "-smbios", &format!("type=1,serial=TEST-1,uuid={UUID}")]);
     qemu.arg("-kernel").arg(ramdisk.join("vmlinuz")).arg("-initrd").arg(ramdisk.join("initrd"));
     qemu.args(["-append", &format!("console=ttyS0 quiet panic=5 underlay.mac={MAC} {words}")]);
@@ -79,27 +94,48 @@ async fn deploys(memory: &str) {
         seed: vec![0x42; 300_000],
         ..v1::Deploy::default()
     });
-    let blobs = [("/manifest".into(), image.manifest.encode()), ("/data".into(), image.stored.clone())].into();
+    let blobs =
+        [("/manifest".into(), image.manifest.encode()), ("/data".into(), image.stored.clone())].into();
     let rack = Rack::start(Shared::new(blobs, order)).await;
     let words = format!("{} underlay.token={TOKEN}", rack.command_line("10.0.2.2"));
     let began = Instant::now();
     let mut machine = machine(&ramdisk, memory, Some(disk.path()), &words);
-    let hello = rack.hears(|heard| match heard { Heard::Hello(hello) => Some(hello.clone()), _ => None }).await;
+    let hello = rack
+        .hears(|heard| match heard {
+            Heard::Hello(hello) => Some(hello.clone()),
+            _ => None,
+        })
+        .await;
     eprintln!("{memory} MB: hello {:.1} s after power on", began.elapsed().as_secs_f64());
     let end = rack.hears_the_end().await;
     let report::Stage::Written(written) = end else { panic!("{end:?}") };
     let seconds = written.elapsed_ms as f64 / 1000.0;
     let rate = image.plain.len() as f64 / 1e6 / seconds;
-    eprintln!("{memory} MB: {} bytes written in {seconds:.1} s, {rate:.0} MB of image a second, peak {} bytes", written.written, written.peak_memory);
-    let off = tokio::time::timeout(Duration::from_secs(60), machine.wait()).await.expect("the machine goes off").unwrap();
+    eprintln!(
+        "{memory} MB: {} bytes written in {seconds:.1} s, {rate:.0} MB of image a second, peak {} bytes",
+        written.written, written.peak_memory
+    );
+    let off = tokio::time::timeout(Duration::from_secs(60), machine.wait())
+        .await
+        .expect("the machine goes off")
+        .unwrap();
     assert!(off.success());
 
     let inventory = hello.inventory.unwrap();
-    assert_eq!((inventory.serial.as_str(), inventory.uuid.as_str(), inventory.firmware.as_str()), ("TEST-1", UUID, "bios"));
-    assert_eq!((inventory.nics[0].mac.as_str(), inventory.nics[0].boot, inventory.nics[0].link), (MAC, true, true));
+    assert_eq!(
+        (inventory.serial.as_str(), inventory.uuid.as_str(), inventory.firmware.as_str()),
+        ("TEST-1", UUID, "bios")
+    );
+    assert_eq!(
+        (inventory.nics[0].mac.as_str(), inventory.nics[0].boot, inventory.nics[0].link),
+        (MAC, true, true)
+    );
     assert_eq!(inventory.nics[0].addresses.first().map(String::as_str), Some("10.0.2.15"));
     let facts = &inventory.disks[0];
-    assert_eq!((facts.by_path.as_str(), facts.serial.as_str(), facts.kind.as_str()), ("pci-0000:00:08.0", "DISK-1", "virtio"));
+    assert_eq!(
+        (facts.by_path.as_str(), facts.serial.as_str(), facts.kind.as_str()),
+        ("pci-0000:00:08.0", "DISK-1", "virtio")
+    );
 
     assert!(written.peak_memory <= 64 << 20, "peak {}", written.peak_memory);
     let bytes = std::fs::read(disk.path()).unwrap();
@@ -127,7 +163,12 @@ async fn an_unknown_machine_reports_itself() {
     let rack = Rack::start(Shared::new([].into(), order::Task::Stay(order_stay()))).await;
     let words = format!("{} underlay.mode=discover", rack.command_line("10.0.2.2"));
     let _machine = machine(&ramdisk, "256", None, &words);
-    let found = rack.hears(|heard| match heard { Heard::Discovered(found) => Some(found.clone()), _ => None }).await;
+    let found = rack
+        .hears(|heard| match heard {
+            Heard::Discovered(found) => Some(found.clone()),
+            _ => None,
+        })
+        .await;
     assert_eq!(found.boot_mac, MAC);
     assert_eq!(found.inventory.unwrap().serial, "TEST-1");
 }

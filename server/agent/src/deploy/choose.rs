@@ -45,9 +45,13 @@ pub fn choose<'a>(disks: &'a [Disk], hint: &RootHint, needed: u64) -> Result<&'a
     let disk = match fitting.as_slice() {
         [disk] => *disk,
         [] => {
-            let found = disks.iter().map(|disk| format!("{} ({})", describe(disk), objection(disk, hint).unwrap_or("fits")));
+            let found = disks
+                .iter()
+                .map(|disk| format!("{} ({})", describe(disk), objection(disk, hint).unwrap_or("fits")));
             let found: Vec<String> = found.collect();
-            return Err(Error::None { found: if found.is_empty() { "no disk at all".into() } else { found.join(", ") } });
+            return Err(Error::None {
+                found: if found.is_empty() { "no disk at all".into() } else { found.join(", ") },
+            });
         }
         many => return Err(Error::Ambiguous { names: many.iter().map(|disk| describe(disk)).collect() }),
     };
@@ -114,11 +118,16 @@ mod tests {
     fn one_disk_needs_no_hint_and_two_need_one_that_tells_them_apart() {
         let disks = [disk("sda", "hdd", 4), disk("nvme0n1", "nvme", 4)];
         assert_eq!(choose(&disks[..1], &RootHint::default(), 1).unwrap().name, "sda");
-        assert!(matches!(choose(&disks, &RootHint::default(), 1), Err(Error::Ambiguous { names }) if names.len() == 2));
+        assert!(
+            matches!(choose(&disks, &RootHint::default(), 1), Err(Error::Ambiguous { names }) if names.len() == 2)
+        );
         for hint in [
             RootHint { kind: Some("nvme".into()), ..RootHint::default() },
             RootHint { serial: Some("s-nvme0n1".into()), ..RootHint::default() },
-            RootHint { by_path: Some("/dev/disk/by-path/pci-0000:00:1f.2-ata-nvme0n1".into()), ..RootHint::default() },
+            RootHint {
+                by_path: Some("/dev/disk/by-path/pci-0000:00:1f.2-ata-nvme0n1".into()),
+                ..RootHint::default()
+            },
         ] {
             assert_eq!(choose(&disks, &hint, 1).unwrap().name, "nvme0n1", "{hint:?}");
         }

@@ -110,7 +110,9 @@ impl Error {
     pub fn into_failure(self, touched: Touched) -> Failure {
         let done = match touched {
             Touched::No => "No byte was written to any disk",
-            Touched::Yes => "The root disk holds part of the image; it is written again from the start next time",
+            Touched::Yes => {
+                "The root disk holds part of the image; it is written again from the start next time"
+            }
         };
         let mut failure = Failure::new(self.kind(), "Deploying the image", chain(&self), done, self.next());
         failure.attribute = self.attribute().map(str::to_owned);
@@ -129,13 +131,23 @@ impl Error {
     fn next(&self) -> &'static str {
         match self {
             Error::Identity(_) => "Compare the host's identity and BMC address with the machine in the rack",
-            Error::Choose(choose::Error::Ambiguous { .. }) => "Name the disk: root = { serial = \"...\" }, or by_path, wwn, kind",
+            Error::Choose(choose::Error::Ambiguous { .. }) => {
+                "Name the disk: root = { serial = \"...\" }, or by_path, wwn, kind"
+            }
             Error::Choose(_) => "Name another disk in root, or use a smaller image",
-            Error::Seed(_) => "Use an image with a GPT, or a free primary partition, and a disk with room after it",
-            Error::Open { .. } | Error::Write { .. } | Error::Read { .. } | Error::Sync(_) => "Check the disk and its cabling",
-            Error::FetchData(_) | Error::FetchManifest(_) => "Check that the host reaches the server's boot endpoint",
+            Error::Seed(_) => {
+                "Use an image with a GPT, or a free primary partition, and a disk with room after it"
+            }
+            Error::Open { .. } | Error::Write { .. } | Error::Read { .. } | Error::Sync(_) => {
+                "Check the disk and its cabling"
+            }
+            Error::FetchData(_) | Error::FetchManifest(_) => {
+                "Check that the host reaches the server's boot endpoint"
+            }
             Error::Corrupt(_) => "Check the network path to the server, then the server's image store",
-            Error::Digest(_) | Error::Manifest(_) | Error::Size { .. } | Error::Decode { .. } => "Import the image again",
+            Error::Digest(_) | Error::Manifest(_) | Error::Size { .. } | Error::Decode { .. } => {
+                "Import the image again"
+            }
             Error::Start(_) => "Apply again",
         }
     }

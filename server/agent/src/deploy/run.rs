@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     disk::Disk,
-    home::pace::Pace,
+    pace::Pace,
     source::{self, Source},
 };
 

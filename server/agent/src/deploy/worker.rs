@@ -46,14 +46,22 @@ pub(super) struct Workers {
 
 impl Workers {
     /// Starts `count` threads; at most `queue` jobs may be under way.
-    pub(super) fn spawn(count: usize, queue: usize, manifest: &Arc<Manifest>, disk: &Arc<dyn Disk>) -> io::Result<Self> {
+    pub(super) fn spawn(
+        count: usize,
+        queue: usize,
+        manifest: &Arc<Manifest>,
+        disk: &Arc<dyn Disk>,
+    ) -> io::Result<Self> {
         let (jobs, takes) = mpsc::channel(queue);
         let (gives, done) = mpsc::channel(queue);
         let takes = Arc::new(Mutex::new(takes));
         let thread = |_| {
             let (takes, gives) = (Arc::clone(&takes), gives.clone());
             let (manifest, disk) = (Arc::clone(manifest), Arc::clone(disk));
-            thread::Builder::new().name("write".into()).stack_size(256 << 10).spawn(move || work(&takes, &gives, &manifest, &*disk))
+            thread::Builder::new()
+                .name("write".into())
+                .stack_size(256 << 10)
+                .spawn(move || work(&takes, &gives, &manifest, &*disk))
         };
         let threads = (0..count).map(thread).collect::<io::Result<_>>()?;
         Ok(Self { jobs, done, threads })
@@ -69,7 +77,12 @@ impl Workers {
     }
 }
 
-fn work(takes: &Mutex<mpsc::Receiver<Job>>, gives: &mpsc::Sender<Done>, manifest: &Manifest, disk: &dyn Disk) {
+fn work(
+    takes: &Mutex<mpsc::Receiver<Job>>,
+    gives: &mpsc::Sender<Done>,
+    manifest: &Manifest,
+    disk: &dyn Disk,
+) {
     let mut decoder = Decoder::default();
     loop {
         let job = takes.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
@@ -85,10 +98,16 @@ fn work(takes: &Mutex<mpsc::Receiver<Job>>, gives: &mpsc::Sender<Done>, manifest
 }
 
 /// Verifies, decodes and writes one segment; returns the bytes that went to the disk.
-fn write(segment: &Segment, stored: Option<&Buffer>, decoder: &mut Decoder, disk: &dyn Disk) -> Result<u64, Error> {
+fn write(
+    segment: &Segment,
+    stored: Option<&Buffer>,
+    decoder: &mut Decoder,
+    disk: &dyn Disk,
+) -> Result<u64, Error> {
     let offset = segment.offset;
     let failed = |source| Error::Write { offset, source };
-    let stored = stored.map_or(&[][..], |stored| stored.head(usize::try_from(segment.stored_length).unwrap_or(0)));
+    let stored =
+        stored.map_or(&[][..], |stored| stored.head(usize::try_from(segment.stored_length).unwrap_or(0)));
     match segment.encoding {
         Encoding::Hole => return disk.zero(offset, segment.length).map_err(failed),
         Encoding::Raw => {

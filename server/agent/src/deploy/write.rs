@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     disk::Disk,
-    home::pace::Pace,
+    pace::Pace,
     source::{self, Body, Source},
 };
 

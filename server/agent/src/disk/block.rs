@@ -35,12 +35,20 @@ impl Block {
         let is_device = path.metadata()?.file_type().is_block_device();
         let open = |flags: OFlags| {
             let flags = if is_device { flags | OFlags::EXCL } else { flags };
-            OpenOptions::new().read(true).write(true).custom_flags(i32::try_from(flags.bits()).map_err(io::Error::other)?).open(path)
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .custom_flags(i32::try_from(flags.bits()).map_err(io::Error::other)?)
+                .open(path)
         };
         let mut buffered = open(OFlags::empty())?;
         let size = buffered.seek(SeekFrom::End(0))?;
         // A second O_EXCL open of one device by one holder fails; duplicate the claim without it.
-        let direct = OpenOptions::new().write(true).custom_flags(i32::try_from(OFlags::DIRECT.bits()).map_err(io::Error::other)?).open(path).ok();
+        let direct = OpenOptions::new()
+            .write(true)
+            .custom_flags(i32::try_from(OFlags::DIRECT.bits()).map_err(io::Error::other)?)
+            .open(path)
+            .ok();
         Ok(Self { buffered, direct, size })
     }
 }
@@ -144,7 +152,11 @@ mod tests {
             let zeroed = if by_hand { disk.zero_by_hand(offset, length) } else { disk.zero(offset, length) };
             zeroed.unwrap();
             if by_hand {
-                assert_eq!(disk.zero_by_hand(offset, length).unwrap(), 0, "what is zero is not written again");
+                assert_eq!(
+                    disk.zero_by_hand(offset, length).unwrap(),
+                    0,
+                    "what is zero is not written again"
+                );
             }
             let bytes = std::fs::read(file.path()).unwrap();
             let end = (offset + length) as usize;

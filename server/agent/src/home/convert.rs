@@ -48,7 +48,10 @@ fn deploy(order: v1::Deploy) -> Result<Deploy, Error> {
         identity: ExpectedIdentity {
             serial: given(order.expected_serial),
             uuid: given(order.expected_uuid),
-            mac: given(order.expected_mac).map(|mac| mac.parse()).transpose().map_err(|_| Error::Field("expected_mac"))?,
+            mac: given(order.expected_mac)
+                .map(|mac| mac.parse())
+                .transpose()
+                .map_err(|_| Error::Field("expected_mac"))?,
         },
         root: RootHint {
             kind: given(order.root_kind),

@@ -6,8 +6,11 @@ use tracing::{info, warn};
 use underlay_core::Mac;
 use underlay_proto::v1::{DiscoverRequest, agent_service_client::AgentServiceClient};
 
-use super::{channel, convert, pace::Pace, trust::Trust};
-use crate::inventory::{self, Places};
+use super::{channel, convert, trust::Trust};
+use crate::{
+    inventory::{self, Places},
+    pace::Pace,
+};
 
 /// Whatever the server says, not more often and not more rarely.
 const AGAIN: std::ops::RangeInclusive<u32> = 5..=3600;
@@ -18,7 +21,9 @@ pub async fn run(address: std::net::SocketAddr, trust: &Trust, boot: Mac) -> Res
     loop {
         let tls = trust.tls(None)?;
         let reported = async {
-            let channel = channel::connect(address, tls).await.map_err(|error| tonic::Status::from_error(error.into()))?;
+            let channel = channel::connect(address, tls)
+                .await
+                .map_err(|error| tonic::Status::from_error(error.into()))?;
             let inventory = Some(convert::inventory(&inventory::read(Places::real(), Some(boot))));
             let request = DiscoverRequest { inventory, boot_mac: boot.to_string() };
             AgentServiceClient::new(channel).discover(request).await

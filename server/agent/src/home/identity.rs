@@ -52,8 +52,13 @@ impl Key {
     /// Turns the token into a certificate for this key.
     pub async fn redeem(&self, channel: Channel, token: &SecretString) -> Result<Identity, Error> {
         let request = RedeemRequest { token: token.expose_secret().to_owned(), csr: self.request.clone() };
-        let answer = AgentServiceClient::new(channel).redeem(request).await.map_err(Error::Redeem)?.into_inner();
-        Ok(Identity { certificate: CertificateDer::from(answer.certificate), host: answer.host_id, epoch: answer.epoch })
+        let answer =
+            AgentServiceClient::new(channel).redeem(request).await.map_err(Error::Redeem)?.into_inner();
+        Ok(Identity {
+            certificate: CertificateDer::from(answer.certificate),
+            host: answer.host_id,
+            epoch: answer.epoch,
+        })
     }
 
     /// The private key, for TLS.

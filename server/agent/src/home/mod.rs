@@ -12,6 +12,5 @@ pub mod channel;
 pub mod convert;
 pub mod discover;
 pub mod identity;
-pub mod pace;
 pub mod trust;
 pub mod work;

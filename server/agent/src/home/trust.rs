@@ -60,7 +60,8 @@ impl Trust {
 
     fn check(der: &[u8], expected: Sha256, date: Option<SystemTime>) -> Result<Self, Error> {
         let digest = ring::digest::digest(&ring::digest::SHA256, der);
-        let found = <[u8; 32]>::try_from(digest.as_ref()).map(Sha256::from_bytes).expect("SHA-256 has 32 bytes");
+        let found =
+            <[u8; 32]>::try_from(digest.as_ref()).map(Sha256::from_bytes).expect("SHA-256 has 32 bytes");
         if found != expected {
             return Err(Error::Hash { expected, found });
         }
@@ -71,14 +72,19 @@ impl Trust {
     }
 
     /// TLS that believes this CA only, with a client certificate if there is one.
-    pub fn tls(&self, identity: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>) -> Result<ClientConfig, Error> {
+    pub fn tls(
+        &self,
+        identity: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>,
+    ) -> Result<ClientConfig, Error> {
         let provider = Arc::new(default_provider());
         let builder = ClientConfig::builder_with_details(provider, self.clock.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(Error::Tls)?
             .with_root_certificates(self.roots.clone());
         let mut config = match identity {
-            Some((certificate, key)) => builder.with_client_auth_cert(vec![certificate], key).map_err(Error::Tls)?,
+            Some((certificate, key)) => {
+                builder.with_client_auth_cert(vec![certificate], key).map_err(Error::Tls)?
+            }
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"h2".to_vec()];

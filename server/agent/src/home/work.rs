@@ -21,16 +21,11 @@ use underlay_proto::v1::{
 use super::{
     channel, convert,
     identity::{Identity, Key},
-    pace::Pace,
     trust::Trust,
 };
 use crate::{
-    deploy::{
-        self,
-        error::chain,
-        progress::Progress,
-        run::Host,
-    },
+    deploy::{self, error::chain, progress::Progress, run::Host},
+    pace::Pace,
     source::Source,
 };
 

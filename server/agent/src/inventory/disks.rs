@@ -1,9 +1,6 @@
 //! Block devices that could hold a system, and why some of them must never be written.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use underlay_core::{Bytes, agent::Disk};
 
@@ -18,7 +15,9 @@ const SYSFS_SECTOR: u64 = 512;
 pub(super) fn read(sys: &Path) -> Vec<Disk> {
     let entries = fs::read_dir(sys.join("block")).into_iter().flatten().flatten();
     let mut disks: Vec<Disk> = entries
-        .filter_map(|entry| Some((entry.file_name().into_string().ok()?, fs::canonicalize(entry.path()).ok()?)))
+        .filter_map(|entry| {
+            Some((entry.file_name().into_string().ok()?, fs::canonicalize(entry.path()).ok()?))
+        })
         .filter(|(name, _)| !NO_DISKS.iter().any(|prefix| name.starts_with(prefix)))
         .filter_map(|(name, device)| disk(name, &device))
         .collect();
@@ -75,7 +74,8 @@ fn wwn(device: &Path) -> Option<String> {
 /// A disk that may be in somebody else's hands, or in nobody's for long, is never written.
 fn exclusion(device: &Path) -> Option<&'static str> {
     let flag = |file: &str| sysfs::value(device.join(file)) == Some(1_u8);
-    let hangs_on = |prefix: &str| device.iter().filter_map(|part| part.to_str()).any(|part| part.starts_with(prefix));
+    let hangs_on =
+        |prefix: &str| device.iter().filter_map(|part| part.to_str()).any(|part| part.starts_with(prefix));
     if flag("removable") || hangs_on("usb") {
         Some("removable")
     } else if flag("ro") {
@@ -93,7 +93,7 @@ fn exclusion(device: &Path) -> Option<&'static str> {
 
 fn is_multipath_member(device: &Path) -> bool {
     let holders = fs::read_dir(device.join("holders")).into_iter().flatten().flatten();
-    let mut ids = holders.filter_map(|holder| sysfs::text(PathBuf::from(holder.path()).join("dm/uuid")));
+    let mut ids = holders.filter_map(|holder| sysfs::text(holder.path().join("dm/uuid")));
     ids.any(|id| id.starts_with("mpath-"))
 }
 

@@ -52,7 +52,8 @@ pub fn read(places: Places<'_>, boot: Option<Mac>) -> Inventory {
         firmware: if uefi { "uefi" } else { "bios" }.into(),
         firmware_version: dmi("bios_version"),
         cpu_model: field(&cpus, "model name"),
-        cpus: u32::try_from(cpus.lines().filter(|line| line.starts_with("processor")).count()).unwrap_or(u32::MAX),
+        cpus: u32::try_from(cpus.lines().filter(|line| line.starts_with("processor")).count())
+            .unwrap_or(u32::MAX),
         memory: memory(&fs::read_to_string(places.proc.join("meminfo")).unwrap_or_default()),
         tpm: fs::read_dir(places.sys.join("class/tpm")).is_ok_and(|mut entries| entries.next().is_some()),
         disks: disks::read(places.sys),

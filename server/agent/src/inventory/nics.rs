@@ -21,8 +21,14 @@ pub(super) fn read(places: Places<'_>, boot: Option<Mac>) -> Vec<Nic> {
             mac: link.mac,
             link: sysfs::value(folder.join("carrier")) == Some(1_u8),
             // The kernel says -1 where it does not know.
-            speed: speed.and_then(|speed| u32::try_from(speed).ok()).filter(|speed| *speed > 0 && *speed != u32::MAX),
-            addresses: addresses.iter().filter(|(name, _)| *name == link.name).map(|(_, address)| *address).collect(),
+            speed: speed
+                .and_then(|speed| u32::try_from(speed).ok())
+                .filter(|speed| *speed > 0 && *speed != u32::MAX),
+            addresses: addresses
+                .iter()
+                .filter(|(name, _)| *name == link.name)
+                .map(|(_, address)| *address)
+                .collect(),
             driver: driver.and_then(|path| Some(path.file_name()?.to_str()?.to_owned())),
             boot: boot == Some(link.mac),
             name: link.name,
@@ -72,7 +78,8 @@ fn interface_of(routes: &str, address: Ipv4Addr) -> Option<String> {
     routes.lines().skip(1).find_map(|line| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         let [name, destination, gateway, _, _, _, _, mask, ..] = words.as_slice() else { return None };
-        let number = |hex: &str| u32::from_str_radix(hex, 16).ok().map(|word| u32::from_be_bytes(word.to_ne_bytes()));
+        let number =
+            |hex: &str| u32::from_str_radix(hex, 16).ok().map(|word| u32::from_be_bytes(word.to_ne_bytes()));
         let (destination, mask) = (number(destination)?, number(mask)?);
         let covers = mask != 0 && *gateway == "00000000" && address.to_bits() & mask == destination;
         covers.then(|| (*name).to_owned())

@@ -21,7 +21,12 @@ pub(super) fn by_path(device: &Path) -> Option<String> {
     let name = |tail: String| Some(format!("pci-{pci}{tail}"));
     match behind {
         // A port of a SAS expander or a transport of its own has a name of its own that is not worked out here.
-        [..] if behind.iter().any(|p| ["session", "rport-", "end_device-", "usb"].iter().any(|t| p.starts_with(t))) => None,
+        [..] if behind
+            .iter()
+            .any(|p| ["session", "rport-", "end_device-", "usb"].iter().any(|t| p.starts_with(t))) =>
+        {
+            None
+        }
         [virtio, "block", _] if virtio.starts_with("virtio") => name(String::new()),
         ["nvme", _, namespace] => name(format!("-nvme-{}", namespace_id(device, namespace)?)),
         [ata, _, _, address, "block", _] if ata.starts_with("ata") => {

@@ -133,7 +133,9 @@ mod tests {
 
     #[test]
     fn an_offer_becomes_a_lease() {
-        let Some(Answer::Offer(lease)) = answer(&reply(MessageType::Offer, [10, 0, 2, 15]), MAC, 7) else { panic!() };
+        let Some(Answer::Offer(lease)) = answer(&reply(MessageType::Offer, [10, 0, 2, 15]), MAC, 7) else {
+            panic!()
+        };
         assert_eq!((lease.address, lease.prefix), ([10, 0, 2, 15].into(), 22));
         assert_eq!(lease.router, Some([10, 0, 2, 2].into()));
         assert_eq!(lease.renew_after, Duration::from_secs(43200));

@@ -91,8 +91,18 @@ impl Netlink {
         let add = self.0.address().add(link.index, IpAddr::V4(lease.address), lease.prefix).replace();
         add.execute().await.map_err(refused("setting the address", link))?;
         if let Some(router) = lease.router {
-            let route = RouteMessageBuilder::<Ipv4Addr>::new().output_interface(link.index).gateway(router).onlink().build();
-            self.0.route().add(route).replace().execute().await.map_err(refused("setting the default route", link))?;
+            let route = RouteMessageBuilder::<Ipv4Addr>::new()
+                .output_interface(link.index)
+                .gateway(router)
+                .onlink()
+                .build();
+            self.0
+                .route()
+                .add(route)
+                .replace()
+                .execute()
+                .await
+                .map_err(refused("setting the default route", link))?;
         }
         Ok(())
     }

@@ -21,7 +21,9 @@ impl Consoles {
     pub fn open() -> Self {
         let active = fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
         let open = |name: &str| {
-            let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits() | rustix::fs::OFlags::NOCTTY.bits()).ok()?;
+            let flags =
+                i32::try_from(rustix::fs::OFlags::NONBLOCK.bits() | rustix::fs::OFlags::NOCTTY.bits())
+                    .ok()?;
             OpenOptions::new().write(true).custom_flags(flags).open(format!("/dev/{name}")).ok()
         };
         Self(active.split_ascii_whitespace().filter_map(open).collect())

@@ -14,7 +14,9 @@ pub fn leave(how: Leave) -> std::io::Error {
         Leave::Reboot => RebootCommand::Restart,
         Leave::PowerOff => RebootCommand::PowerOff,
         Leave::Kexec => {
-            warn!("kexec would need the tenant's file system to be read, which the agent never does; restarting instead");
+            warn!(
+                "kexec would need the tenant's file system to be read, which the agent never does; restarting instead"
+            );
             RebootCommand::Restart
         }
     };

@@ -131,7 +131,9 @@ fn modaliases(root: &Path) -> BTreeSet<String> {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                Ok(kind) if kind.is_file() && entry.file_name() == "modalias" && found.len() < MAX_DEVICES => {
+                Ok(kind)
+                    if kind.is_file() && entry.file_name() == "modalias" && found.len() < MAX_DEVICES =>
+                {
                     found.extend(fs::read_to_string(entry.path()).map(|text| text.trim().to_owned()));
                 }
                 _ => {}

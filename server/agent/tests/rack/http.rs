@@ -5,20 +5,18 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
-    task::JoinSet,
 };
 
 use super::Shared;
 
-pub(super) async fn serve(servers: &mut JoinSet<()>, shared: Arc<Shared>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+pub(super) async fn serve(shared: Arc<Shared>, address: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
-    servers.spawn(async move {
-        let mut connections = JoinSet::new();
+    tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             let shared = Arc::clone(&shared);
-            connections.spawn(async move {
+            tokio::spawn(async move {
                 let _ = answer(stream, &shared).await;
             });
         }
@@ -46,7 +44,9 @@ async fn answer(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         return stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
     };
     let (status, begin, end) = match range {
-        Some((first, last)) => ("206 Partial Content", first.min(blob.len()), (last.saturating_add(1)).min(blob.len())),
+        Some((first, last)) => {
+            ("206 Partial Content", first.min(blob.len()), (last.saturating_add(1)).min(blob.len()))
+        }
         None => ("200 OK", 0, blob.len()),
     };
     let head = format!(
@@ -56,6 +56,10 @@ async fn answer(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         blob.len()
     );
     stream.write_all(head.as_bytes()).await?;
-    stream.write_all(&blob[begin..end]).await?;
+    let middle = if path == "/data" { begin + (end - begin) / 2 } else { end };
+    stream.write_all(&blob[begin..middle]).await?;
+    stream.flush().await?;
+    let _ = shared.stalled.subscribe().wait_for(|stalled| !stalled).await;
+    stream.write_all(&blob[middle..end]).await?;
     stream.flush().await
 }

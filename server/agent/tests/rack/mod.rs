@@ -1,6 +1,8 @@
 //! A small server for tests: the agent service over TLS and the boot endpoint over HTTP, in this process, on ports of
 //! the kernel's choice. It gives the orders it is told to give and keeps all it hears.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 mod http;
 mod service;
 mod tls;
@@ -12,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::broadcast, task::JoinSet};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{broadcast, watch},
+};
 use underlay_proto::v1::{self, order, report};
 
 pub use tls::Authority;
@@ -47,6 +52,8 @@ pub struct Shared {
     pub authority: Authority,
     /// The epoch given out.
     pub epoch: i64,
+    /// While this holds, half of every answer with image data is held back.
+    pub stalled: watch::Sender<bool>,
     /// An epoch to put into an order of its own, before the real one.
     pub foreign_epoch: Option<i64>,
 }
@@ -59,7 +66,8 @@ pub struct Rack {
     pub api: SocketAddr,
     /// What they share.
     pub shared: Arc<Shared>,
-    servers: JoinSet<()>,
+    /// The servers' own, so that ending it ends every task and connection of theirs.
+    runtime: Option<Runtime>,
 }
 
 impl Shared {
@@ -68,7 +76,16 @@ impl Shared {
         let authority = Authority::new();
         blobs.insert("/ca.der".into(), authority.der());
         let (news, _) = broadcast::channel(4096);
-        Arc::new(Self { blobs, order, heard: Mutex::default(), news, authority, epoch: 3, foreign_epoch: None })
+        Arc::new(Self {
+            blobs,
+            order,
+            heard: Mutex::default(),
+            news,
+            authority,
+            epoch: 3,
+            stalled: watch::Sender::new(false),
+            foreign_epoch: None,
+        })
     }
 
     fn hear(&self, heard: Heard) {
@@ -80,21 +97,28 @@ impl Shared {
 impl Rack {
     /// Starts both servers.
     pub async fn start(shared: Arc<Shared>) -> Self {
-        Self::start_at(shared, (Ipv4Addr::LOCALHOST, 0).into()).await
+        let any = (Ipv4Addr::LOCALHOST, 0).into();
+        Self::start_at(shared, any, any).await
     }
 
-    /// Starts both, the agent service at an address it had before.
-    pub async fn start_at(shared: Arc<Shared>, api: SocketAddr) -> Self {
-        let mut servers = JoinSet::new();
-        let http = http::serve(&mut servers, Arc::clone(&shared)).await;
-        let api = service::serve(&mut servers, Arc::clone(&shared), api).await;
-        Self { http, api, shared, servers }
+    /// Starts both at addresses they had before.
+    pub async fn start_at(shared: Arc<Shared>, http: SocketAddr, api: SocketAddr) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let both = Arc::clone(&shared);
+        let started = runtime.spawn(async move {
+            (http::serve(Arc::clone(&both), http).await, service::serve(both, api).await)
+        });
+        let (http, api) = started.await.unwrap();
+        Self { http, api, shared, runtime: Some(runtime) }
     }
 
     /// Ends both servers and every connection, as a kill would.
-    pub async fn kill(mut self) -> (Arc<Shared>, SocketAddr) {
-        self.servers.shutdown().await;
-        (self.shared, self.api)
+    /// What was heard so far is forgotten.
+    pub async fn kill(mut self) -> (Arc<Shared>, SocketAddr, SocketAddr) {
+        let runtime = self.runtime.take().unwrap();
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(10))).await.unwrap();
+        self.shared.heard.lock().unwrap().clear();
+        (Arc::clone(&self.shared), self.http, self.api)
     }
 
     /// Waits until something is heard that `wanted` wants, and returns what it makes of it.
@@ -111,13 +135,15 @@ impl Rack {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(300), wait).await.expect("the rack hears what it waits for")
+        tokio::time::timeout(Duration::from_secs(120), wait).await.expect("the rack hears what it waits for")
     }
 
     /// Waits for the end of a deployment.
     pub async fn hears_the_end(&self) -> report::Stage {
         self.hears(|heard| match heard {
-            Heard::Report(stage @ (report::Stage::Written(_) | report::Stage::Failed(_))) => Some(stage.clone()),
+            Heard::Report(stage @ (report::Stage::Written(_) | report::Stage::Failed(_))) => {
+                Some(stage.clone())
+            }
             _ => None,
         })
         .await
@@ -127,5 +153,13 @@ impl Rack {
     pub fn command_line(&self, host: &str) -> String {
         let (http, api, ca) = (self.http.port(), self.api.port(), self.shared.authority.sha256());
         format!("underlay.url=http://{host}:{http} underlay.api=https://{host}:{api} underlay.ca={ca}")
+    }
+}
+
+impl Drop for Rack {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use futures::{Stream as _, StreamExt, stream::BoxStream};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use futures::{StreamExt, stream::BoxStream};
+use tokio::{net::TcpListener, sync::mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, transport::Server};
@@ -18,12 +18,12 @@ use super::{
 
 struct Service(Arc<Shared>);
 
-pub(super) async fn serve(servers: &mut JoinSet<()>, shared: Arc<Shared>, address: SocketAddr) -> SocketAddr {
+pub(super) async fn serve(shared: Arc<Shared>, address: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     let acceptor = TlsAcceptor::from(shared.authority.server());
     let (streams, incoming) = mpsc::channel::<std::io::Result<Stream>>(8);
-    servers.spawn(async move {
+    tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             if let Ok(stream) = acceptor.accept(stream).await {
@@ -32,39 +32,49 @@ pub(super) async fn serve(servers: &mut JoinSet<()>, shared: Arc<Shared>, addres
         }
     });
     let service = agent_service_server::AgentServiceServer::new(Service(shared));
-    servers.spawn(async move {
-        let _ = Server::builder().add_service(service).serve_with_incoming(ReceiverStream::new(incoming)).await;
+    tokio::spawn(async move {
+        let _ =
+            Server::builder().add_service(service).serve_with_incoming(ReceiverStream::new(incoming)).await;
     });
     address
 }
 
 #[tonic::async_trait]
 impl agent_service_server::AgentService for Service {
-    async fn redeem(&self, request: Request<v1::RedeemRequest>) -> Result<Response<v1::RedeemResponse>, Status> {
+    async fn redeem(
+        &self,
+        request: Request<v1::RedeemRequest>,
+    ) -> Result<Response<v1::RedeemResponse>, Status> {
         let request = request.into_inner();
         if request.token != TOKEN {
             return Err(Status::permission_denied("the token is not known"));
         }
-        let certificate = self.0.authority.sign(&request.csr).ok_or_else(|| Status::invalid_argument("no request"))?;
+        let certificate =
+            self.0.authority.sign(&request.csr).ok_or_else(|| Status::invalid_argument("no request"))?;
         self.0.hear(Heard::Redeemed);
         Ok(Response::new(v1::RedeemResponse { certificate, host_id: "host-1".into(), epoch: self.0.epoch }))
     }
 
-    async fn discover(&self, request: Request<v1::DiscoverRequest>) -> Result<Response<v1::DiscoverResponse>, Status> {
+    async fn discover(
+        &self,
+        request: Request<v1::DiscoverRequest>,
+    ) -> Result<Response<v1::DiscoverResponse>, Status> {
         self.0.hear(Heard::Discovered(Box::new(request.into_inner())));
         Ok(Response::new(v1::DiscoverResponse { again_seconds: 5 }))
     }
 
     type WorkStream = BoxStream<'static, Result<Order, Status>>;
 
-    async fn work(&self, request: Request<Streaming<AgentMessage>>) -> Result<Response<Self::WorkStream>, Status> {
+    async fn work(
+        &self,
+        request: Request<Streaming<AgentMessage>>,
+    ) -> Result<Response<Self::WorkStream>, Status> {
         if !request.extensions().get::<Proven>().is_some_and(|proven| proven.0) {
             return Err(Status::unauthenticated("no client certificate"));
         }
         let shared = Arc::clone(&self.0);
         let (orders, stream) = mpsc::channel(4);
         let mut messages = request.into_inner();
-        debug_assert!(messages.size_hint().1.is_none());
         tokio::spawn(async move {
             while let Some(Ok(message)) = messages.next().await {
                 let orders_now = match message.message {

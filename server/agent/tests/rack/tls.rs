@@ -7,7 +7,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, IsCa, KeyPair,
+};
 use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{CertificateSigningRequestDer, PrivateKeyDer},
@@ -40,14 +42,16 @@ impl Authority {
 
     /// Signs a request.
     pub fn sign(&self, csr: &[u8]) -> Option<Vec<u8>> {
-        let request = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(csr)).ok()?;
+        let request =
+            CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(csr)).ok()?;
         Some(request.signed_by(&self.0).ok()?.der().to_vec())
     }
 
     /// TLS as the real server does it: a client certificate is asked for, and checked if there is one.
     pub fn server(&self) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["underlay-server".into()]).unwrap().signed_by(&key, &self.0).unwrap();
+        let certificate =
+            CertificateParams::new(vec!["underlay-server".into()]).unwrap().signed_by(&key, &self.0).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -56,7 +60,10 @@ impl Authority {
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_client_cert_verifier(verifier.allow_unauthenticated().build().unwrap())
-            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+            )
             .unwrap();
         config.alpn_protocols = vec![b"h2".to_vec()];
         Arc::new(config)
@@ -79,13 +86,21 @@ impl Connected for Stream {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(context, bytes)
     }
 

@@ -39,7 +39,11 @@ fn host(mebibytes: u64, disks: usize) -> FakeHost {
         ..DiskFacts::default()
     };
     FakeHost {
-        inventory: Inventory { serial: Some("ABC".into()), disks: (0..disks).map(disk).collect(), ..Inventory::default() },
+        inventory: Inventory {
+            serial: Some("ABC".into()),
+            disks: (0..disks).map(disk).collect(),
+            ..Inventory::default()
+        },
         disk: Arc::new(FakeDisk::new((mebibytes * MEBIBYTE) as usize)),
         opened: Mutex::default(),
     }
@@ -72,9 +76,14 @@ async fn last_stage(order: &Deploy, host: &FakeHost, source: &Fake) -> Stage {
 }
 
 async fn refusal(order: &Deploy, host: &FakeHost, source: &Fake) -> Failure {
-    let Stage::Failed { failure, touched_disk } = last_stage(order, host, source).await else { panic!("it did not fail") };
+    let Stage::Failed { failure, touched_disk } = last_stage(order, host, source).await else {
+        panic!("it did not fail")
+    };
     assert_eq!(touched_disk, Touched::No);
-    assert!(host.disk.writes().is_empty() && host.opened.lock().unwrap().is_empty(), "nothing was written or opened");
+    assert!(
+        host.disk.writes().is_empty() && host.opened.lock().unwrap().is_empty(),
+        "nothing was written or opened"
+    );
     assert!(!failure.blames_host, "{failure}");
     failure
 }
@@ -85,7 +94,9 @@ async fn the_disk_holds_image_and_seed_and_the_report_says_so() {
     for manifest in [image.manifest.encode(), image.manifest.to_json().into_bytes()] {
         let host = host(16, 1);
         let source = Fake::new([("/manifest", manifest), ("/data", image.stored.clone())]);
-        let Stage::Written { disk, written, peak_memory, .. } = last_stage(&order(&image), &host, &source).await else {
+        let Stage::Written { disk, written, peak_memory, .. } =
+            last_stage(&order(&image), &host, &source).await
+        else {
             panic!("not written")
         };
         assert_eq!(disk, "vd0");
@@ -99,7 +110,10 @@ async fn the_disk_holds_image_and_seed_and_the_report_says_so() {
 #[tokio::test]
 async fn the_wrong_host_is_not_touched() {
     let image = image();
-    let order = Deploy { identity: ExpectedIdentity { serial: Some("ABD".into()), ..Default::default() }, ..order(&image) };
+    let order = Deploy {
+        identity: ExpectedIdentity { serial: Some("ABD".into()), ..Default::default() },
+        ..order(&image)
+    };
     let failure = refusal(&order, &host(16, 1), &server(&image)).await;
     assert!(failure.why.contains("ABD") && failure.why.contains("ABC"), "{failure}");
 }
@@ -133,7 +147,9 @@ async fn a_disk_too_small_for_image_or_seed_is_not_touched() {
 async fn a_manifest_that_does_not_hash_to_the_orders_digest_is_refused() {
     let image = image();
     let other = fixture::image(fixture::mbr_disk(8 << 20, 1), 256 << 10);
-    for manifest in [other.manifest.encode(), other.manifest.to_json().into_bytes(), Vec::new(), b"{".to_vec()] {
+    for manifest in
+        [other.manifest.encode(), other.manifest.to_json().into_bytes(), Vec::new(), b"{".to_vec()]
+    {
         let source = Fake::new([("/manifest", manifest), ("/data", image.stored.clone())]);
         refusal(&order(&image), &host(16, 1), &source).await;
     }
@@ -168,7 +184,9 @@ async fn a_disk_that_fails_is_blamed_and_known_to_be_touched() {
     for bad in [5 << 20, 14 << 20] {
         let mut host = host(16, 1);
         host.disk = Arc::new(FakeDisk::new(16 << 20).failing_at(bad));
-        let Stage::Failed { failure, touched_disk } = last_stage(&order(&image), &host, &server(&image)).await else {
+        let Stage::Failed { failure, touched_disk } =
+            last_stage(&order(&image), &host, &server(&image)).await
+        else {
             panic!("it did not fail")
         };
         assert!(failure.blames_host && touched_disk == Touched::Yes, "{failure}");

@@ -84,7 +84,10 @@ impl Ends {
         } else if self.at >= self.tail_offset() {
             (&mut self.tail, self.at - self.size.saturating_sub(END as u64))
         } else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the partition table points into the disk's middle"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the partition table points into the disk's middle",
+            ));
         };
         let at = usize::try_from(at).unwrap_or(END).min(END);
         let end = at.saturating_add(wanted).min(END);

@@ -43,7 +43,9 @@ pub(super) fn grow(ends: &mut Ends, place: Option<Place>) -> Result<(), Error> {
 /// Bounds what the library will trust: the number and size of entries, before it allocates or loops over them.
 fn check_header(ends: &Ends) -> Result<(), Error> {
     let header = ends.head(1024).get(512..).unwrap_or_default();
-    let number = |at: usize| header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
+    let number = |at: usize| {
+        header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes)
+    };
     let (entries, size) = (number(80), number(84));
     let table = u64::from(number(76)) << 32 | u64::from(number(72));
     if entries == 0 || entries > MAX_ENTRIES || size != ENTRY_SIZE || table != 2 {
@@ -55,7 +57,8 @@ fn check_header(ends: &Ends) -> Result<(), Error> {
 fn add(table: &mut GPT, place: Place) -> Result<(), Error> {
     let first = place.begin / SECTOR_SIZE;
     let last = (place.begin + place.length) / SECTOR_SIZE - 1;
-    let same = |entry: &GPTPartitionEntry| entry.starting_lba == first && entry.partition_name.as_str() == NAME;
+    let same =
+        |entry: &GPTPartitionEntry| entry.starting_lba == first && entry.partition_name.as_str() == NAME;
     let is_seed = |entry: &GPTPartitionEntry| entry.is_used() && same(entry);
     let there = table.iter().find(|(_, entry)| is_seed(entry)).map(|(number, _)| number);
     let others = table.iter().filter(|(number, entry)| entry.is_used() && Some(*number) != there);
@@ -96,7 +99,8 @@ fn unique_guid(disk: &[u8; 16]) -> [u8; 16] {
 fn stretch_protective_entry(ends: &mut Ends) {
     let sectors = u32::try_from(ends.size() / SECTOR_SIZE - 1).unwrap_or(u32::MAX).to_le_bytes();
     let Some(table) = ends.head_mut(512).get_mut(446..510) else { return };
-    let protective = |entry: &&mut [u8]| entry.get(4) == Some(&0xee) && entry.get(8..12) == Some(&[1, 0, 0, 0]);
+    let protective =
+        |entry: &&mut [u8]| entry.get(4) == Some(&0xee) && entry.get(8..12) == Some(&[1, 0, 0, 0]);
     let used = table.chunks(16).filter(|entry| entry.get(4) != Some(&0)).count();
     if used == 1
         && let Some(entry) = table.chunks_mut(16).find(protective)

@@ -85,7 +85,10 @@ fn without_a_seed_the_gpt_still_grows_and_other_images_stay_as_they_are() {
     let disk = disk_with(&image, 16 * MEBIBYTE);
     place(&disk, image.len() as u64, &[]).unwrap();
     let table = GPT::read_from(&mut std::io::Cursor::new(disk.bytes()), 512).unwrap();
-    assert_eq!((table.header.backup_lba, table.iter().filter(|(_, entry)| entry.is_used()).count()), (16 * 2048 - 1, 1));
+    assert_eq!(
+        (table.header.backup_lba, table.iter().filter(|(_, entry)| entry.is_used()).count()),
+        (16 * 2048 - 1, 1)
+    );
 
     let plain = vec![3; 4 * MEBIBYTE];
     let disk = disk_with(&plain, 8 * MEBIBYTE);
@@ -127,6 +130,8 @@ fn a_hostile_gpt_is_refused_and_never_followed_out_of_bounds() {
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
-    let step = |sum: u32, byte: &u8| (0..8).fold(sum ^ u32::from(*byte), |s, _| (s >> 1) ^ (0xedb8_8320 & (s & 1).wrapping_neg()));
+    let step = |sum: u32, byte: &u8| {
+        (0..8).fold(sum ^ u32::from(*byte), |s, _| (s >> 1) ^ (0xedb8_8320 & (s & 1).wrapping_neg()))
+    };
     !bytes.iter().fold(!0, step)
 }

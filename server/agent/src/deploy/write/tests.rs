@@ -13,7 +13,11 @@ fn image() -> Image {
     fixture::image(fixture::gpt_disk(12 * MEBIBYTE), 256 << 10)
 }
 
-async fn write_to(disk: Arc<FakeDisk>, image: &Image, faults: impl IntoIterator<Item = Fault>) -> (Result<u64, Error>, Fake) {
+async fn write_to(
+    disk: Arc<FakeDisk>,
+    image: &Image,
+    faults: impl IntoIterator<Item = Fault>,
+) -> (Result<u64, Error>, Fake) {
     let source = Fake::new([("/data", image.stored.clone())]).failing(faults);
     let disk: Arc<dyn Disk> = disk;
     let manifest = Arc::new(image.manifest.clone());
@@ -86,7 +90,9 @@ async fn a_server_that_stays_away_is_given_up_on() {
     let began = Instant::now();
     let (result, _) = write_to(disk.clone(), &image, std::iter::repeat_n(Fault::Away, 100_000)).await;
     let error = result.unwrap_err();
-    assert!(matches!(error, Error::FetchData(_)) && error.kind() == ErrorKind::Transient && !error.blames_host());
+    assert!(
+        matches!(error, Error::FetchData(_)) && error.kind() == ErrorKind::Transient && !error.blames_host()
+    );
     assert!(began.elapsed() > GIVE_UP && began.elapsed() < GIVE_UP * 2);
 }
 
@@ -99,7 +105,11 @@ async fn a_flipped_bit_is_always_found_and_never_written() {
         let (written, _) = write_to(disk.clone(), &image, [Fault::Flip(at)]).await;
         written.unwrap();
         assert!(disk.bytes() == image.plain, "bit at {at}");
-        assert_eq!(disk.writes().len(), image.manifest.segments().len(), "the bad segment was not written first");
+        assert_eq!(
+            disk.writes().len(),
+            image.manifest.segments().len(),
+            "the bad segment was not written first"
+        );
     }
 }
 
@@ -109,10 +119,12 @@ async fn a_segment_that_stays_corrupt_ends_it_without_blame_for_the_host() {
     let segment = image.manifest.segments()[20];
     assert!(segment.stored_length > 0);
     let disk = Arc::new(FakeDisk::new(12 * MEBIBYTE));
-    let (result, _) = write_to(disk.clone(), &image, std::iter::repeat_n(Fault::Flip(segment.stored_offset), 100)).await;
+    let (result, _) =
+        write_to(disk.clone(), &image, std::iter::repeat_n(Fault::Flip(segment.stored_offset), 100)).await;
     let error = result.unwrap_err();
     assert!(matches!(error, Error::Corrupt(_)) && !error.blames_host(), "{error}");
-    let touched = |(offset, length): &(u64, usize)| *offset < segment.end() && offset + *length as u64 > segment.offset;
+    let touched =
+        |(offset, length): &(u64, usize)| *offset < segment.end() && offset + *length as u64 > segment.offset;
     assert!(!disk.writes().iter().any(touched), "no byte of it was written");
 }
 
@@ -134,11 +146,13 @@ async fn stored_bytes_that_hash_right_but_do_not_decode_are_refused() {
     let garbage = vec![0x28, 0xb5, 0x2f, 0xfd, 1, 2, 3];
     segment.encoding = Encoding::Zstd;
     (segment.offset, segment.stored_offset) = (0, 0);
-    (segment.stored_length, segment.blake3) = (garbage.len() as u64, underlay_core::image::Blake3::of(&garbage));
+    (segment.stored_length, segment.blake3) =
+        (garbage.len() as u64, underlay_core::image::Blake3::of(&garbage));
     let source = image().manifest.source_sha256();
     let manifest = Manifest::new(source, segment.length, vec![segment]).unwrap();
     let disk = Arc::new(FakeDisk::new(MEBIBYTE));
-    let (result, _) = write_to(disk.clone(), &Image { plain: Vec::new(), stored: garbage, manifest }, []).await;
+    let (result, _) =
+        write_to(disk.clone(), &Image { plain: Vec::new(), stored: garbage, manifest }, []).await;
     assert!(matches!(result, Err(Error::Decode { .. })));
     assert!(disk.writes().is_empty());
 }
@@ -172,7 +186,10 @@ fn buffers_stay_within_their_budget_whatever_the_segments_are() {
                 let (shape, plain) = of(length, noise, cpus);
                 let bytes = shape.buffers * shape.stored + shape.workers * plain;
                 assert!(bytes <= BUDGET, "{length} {noise} {cpus}: {shape:?}");
-                assert!(shape.workers >= 1 && shape.workers <= cpus + 1 && shape.buffers > shape.workers, "{shape:?}");
+                assert!(
+                    shape.workers >= 1 && shape.workers <= cpus + 1 && shape.buffers > shape.workers,
+                    "{shape:?}"
+                );
             }
         }
     }

@@ -43,13 +43,19 @@ fn a_module_comes_after_everything_it_needs() {
         "kernel/a/virtio-net.ko: kernel/b/net_failover.ko kernel/c/failover.ko\nkernel/b/net_failover.ko: kernel/c/failover.ko\nkernel/c/failover.ko:\n",
         "alias virtio:d00000001v* virtio_net\n",
     );
-    assert_eq!(modules.order("virtio_net"), ["kernel/c/failover.ko", "kernel/b/net_failover.ko", "kernel/a/virtio-net.ko"]);
+    assert_eq!(
+        modules.order("virtio_net"),
+        ["kernel/c/failover.ko", "kernel/b/net_failover.ko", "kernel/a/virtio-net.ko"]
+    );
     assert!(modules.order("absent").is_empty());
 }
 
 #[test]
 fn only_what_the_hardware_asks_for_is_wanted_and_only_once() {
-    let mut modules = tables("k/virtio_net.ko:\nk/e1000.ko:\n", "alias virtio:d00000001v* virtio_net\nalias pci:v00008086d* e1000\n");
+    let mut modules = tables(
+        "k/virtio_net.ko:\nk/e1000.ko:\n",
+        "alias virtio:d00000001v* virtio_net\nalias pci:v00008086d* e1000\n",
+    );
     let devices = BTreeSet::from(["virtio:d00000001v00001AF4".to_owned()]);
     assert_eq!(modules.wanted(&devices), ["virtio_net"]);
     modules.tried.insert("virtio_net".into());

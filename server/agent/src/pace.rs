@@ -16,14 +16,14 @@ pub struct Pace {
 
 impl Pace {
     /// The next wait: between half and all of the current step.
-    pub fn next(&mut self) -> Duration {
-        let step = FIRST.saturating_mul(1 << self.failures.min(8)).min(LONGEST);
+    pub fn step(&mut self) -> Duration {
+        let most = FIRST.saturating_mul(1 << self.failures.min(8)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         let mut byte = [0];
         // Without randomness there is merely no jitter.
         let _ = SystemRandom::new().fill(&mut byte);
         let [byte] = byte;
-        step / 2 + step * u32::from(byte) / 512
+        most / 2 + most * u32::from(byte) / 512
     }
 
     /// It worked: the next wait is a short one.
@@ -33,7 +33,7 @@ impl Pace {
 
     /// Waits.
     pub async fn wait(&mut self) {
-        tokio::time::sleep(self.next()).await;
+        tokio::time::sleep(self.step()).await;
     }
 }
 
@@ -44,10 +44,10 @@ mod tests {
     #[test]
     fn waits_grow_to_a_bound_and_begin_small_again() {
         let mut pace = Pace::default();
-        let waits: Vec<Duration> = (0..20).map(|_| pace.next()).collect();
+        let waits: Vec<Duration> = (0..20).map(|_| pace.step()).collect();
         assert!(waits.iter().all(|wait| *wait <= LONGEST));
         assert!(waits[0] <= FIRST && waits[19] >= LONGEST / 2);
         pace.reset();
-        assert!(pace.next() <= FIRST);
+        assert!(pace.step() <= FIRST);
     }
 }
