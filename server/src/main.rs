@@ -1,6 +1,7 @@
 //! `underlay`: the server (`underlay serve`) and the operator's verbs in one binary. The only crate that knows every other.
 
 mod config;
+mod lock;
 mod logging;
 mod metrics;
 mod serve;

@@ -40,7 +40,7 @@ use underlay_store::{SealingKey, Store};
 
 use crate::{
     config::{Settings, everywhere, loopback},
-    logging,
+    lock, logging,
     metrics::{Exported, Plain},
     wiring::{
         boot_url::{USER_NETWORKING, Ways},
@@ -85,7 +85,13 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let key =
         SealingKey::load_or_create(&settings.beneath_data(settings.sealing_key.as_deref(), "sealing.key"))
             .context("the sealing key")?;
+    let _alone = lock::take(&data)?;
     let store = Store::open(&settings.database(), key).await.context("opening the database")?;
+    if settings.database.is_none() {
+        // The database lies in the directory that we hold alone: whoever left leases there is dead.
+        let ended = store.end_leases().await.context("taking over from a server that died")?;
+        tracing::debug!(ended, "leases of a dead server ended");
+    }
     let authority = Arc::new(Authority::open(&data).context("the certificate authority")?);
     write_first_token(&store, &data.join("admin.token"))
         .await

@@ -144,6 +144,21 @@ impl Store {
             .collect()
     }
 
+    /// Ends every lease, for a start that knows its predecessor to be dead: its objects need not wait until the leases
+    /// run out. Whoever held one is fenced as if it had. Returns how many there were.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn end_leases(&self) -> Result<u64, Error> {
+        let mut write = self.write().await?;
+        let done = sqlx::query("UPDATE queue SET lease_until = 0 WHERE lease_until IS NOT NULL")
+            .execute(write.connection())
+            .await
+            .map_err(Error::doing("ending the leases of a dead server"))?;
+        write.commit().await?;
+        Ok(done.rows_affected())
+    }
+
     /// When something of `kinds` can be leased next, if nothing changes before; `None` when never.
     ///
     /// # Errors

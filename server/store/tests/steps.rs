@@ -65,6 +65,17 @@ async fn a_lease_that_ran_out_is_taken_over_and_its_holder_fenced(database: &Dat
     assert_eq!(store.get(made.id()).await.expect("get").expect("there").phase, "serving");
 }
 
+async fn leases_of_a_dead_server_are_ended_at_once_and_their_holder_fenced(database: &Database) {
+    let store = database.open().await;
+    let made = put_network(&store, "boot").await;
+    let held = lease(&store, made.id(), "dead").await;
+    let base = store.snapshot(made.id()).await.expect("snapshot").expect("there");
+    assert_eq!(store.end_leases().await.expect("end"), 1);
+    assert_eq!(lease_all(&store, "next").await.len(), 1, "it need not wait");
+    let error = commit_on(&store, &held, &base, enters("serving"), vec![]).await.expect_err("fenced");
+    assert!(matches!(error, Error::Fenced { .. }), "{error}");
+}
+
 async fn a_step_on_an_object_that_changed_is_not_committed(database: &Database) {
     let store = database.open().await;
     let made = put_network(&store, "boot").await;
@@ -252,6 +263,7 @@ async fn a_change_wakes_those_that_name_it(database: &Database) {
 on_both_databases!(
     workers_never_share_an_object,
     a_lease_that_ran_out_is_taken_over_and_its_holder_fenced,
+    leases_of_a_dead_server_are_ended_at_once_and_their_holder_fenced,
     a_step_on_an_object_that_changed_is_not_committed,
     a_wake_during_a_step_is_not_lost,
     of_two_machines_that_claim_a_host_exactly_one_wins,
