@@ -9,7 +9,7 @@
 //! - [`identity`], [`choose`]: is this the host, and which disk
 //! - [`write`], [`worker`], [`buffer`]: the pipeline and its bounded memory
 //! - [`seed`]: the partition at the end of the disk that holds the configuration
-//! - [`progress`]: what the server is told, at most twice a second
+//! - [`progress`]: the latest stage, for whoever watches
 //!
 //! Invariant: no byte of an image is decoded or written before its BLAKE3 matched the manifest, and no manifest is read
 //! before it matched the order.

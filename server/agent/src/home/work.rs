@@ -6,10 +6,13 @@
 //! When all is written the agent stays until it is told to leave: the server first sets the host's next boot to its
 //! disk. A server that cannot be reached is knocked at for ever, since a machine that left without a word would be lost.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tracing::{info, warn};
@@ -29,6 +32,8 @@ use crate::{
     source::Source,
 };
 
+/// Between two reports: what happens faster is told by its latest state.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Messages that may wait to be sent.
 const QUEUE: usize = 8;
 
@@ -111,7 +116,14 @@ impl Session {
         if let Some(work) = in_hand.as_mut() {
             work.stage.mark_changed();
         }
-        let line = Line { session: self, epoch: identity.epoch, orders, to_server, failure_told: false };
+        let line = Line {
+            session: self,
+            epoch: identity.epoch,
+            orders,
+            to_server,
+            failure_told: false,
+            quiet_until: Instant::now(),
+        };
         line.run(in_hand).await
     }
 
@@ -144,6 +156,8 @@ struct Line<'a> {
     to_server: mpsc::Sender<AgentMessage>,
     /// Was the failure of the work in hand reported over this connection?
     failure_told: bool,
+    /// Nothing is reported before this.
+    quiet_until: Instant,
 }
 
 impl Line<'_> {
@@ -157,7 +171,7 @@ impl Line<'_> {
                     Ok(None) => return Err(Error::Closed),
                     Err(status) => return Err(Error::Session(status)),
                 },
-                stage = next_stage(in_hand) => self.tell(&stage).await?,
+                stage = next_stage(in_hand, self.quiet_until) => self.tell(&stage).await?,
             }
         }
     }
@@ -167,6 +181,7 @@ impl Line<'_> {
             warn!(%failure, "deployment failed");
             self.failure_told = true;
         }
+        self.quiet_until = Instant::now() + PAUSE;
         self.to_server.send(convert::report(self.epoch, stage)).await.map_err(|_| Error::Closed)
     }
 
@@ -206,8 +221,9 @@ impl Line<'_> {
     }
 }
 
-/// The next stage of the work in hand; never, without work.
-async fn next_stage(in_hand: &mut Option<InHand>) -> Stage {
+/// The next stage of the work in hand, not before `quiet_until`; never, without work.
+async fn next_stage(in_hand: &mut Option<InHand>, quiet_until: Instant) -> Stage {
+    sleep_until(quiet_until).await;
     loop {
         let Some(work) = in_hand.as_mut() else { return std::future::pending().await };
         if work.stage.changed().await.is_err() {

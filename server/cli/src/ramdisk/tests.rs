@@ -51,7 +51,7 @@ fn package(at: &Path, data_name: &str, files: &[(&str, Vec<u8>)]) {
     };
     let mut deb = b"!<arch>\n".to_vec();
     for (name, bytes) in [("debian-binary", &b"2.0\n"[..]), ("control.tar.xz", b"odd"), (data_name, &data)] {
-        write!(deb, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, "100644", bytes.len()).unwrap();
+        writeln!(deb, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, "100644", bytes.len()).unwrap();
         deb.extend_from_slice(bytes);
         if bytes.len() % 2 == 1 {
             deb.push(b'\n');
