@@ -72,7 +72,8 @@ pub(crate) fn fault(act: Act<'_>, field: &pb::FieldError, done: &str, next: &str
 }
 
 fn told(act: Act<'_>, failure: &pb::Failure) -> Diagnostic {
-    let text = paragraphs(&[&failure.what, &failure.why, &failure.done, &failure.next]);
+    let evidence = format!("{}: {}", failure.what, failure.why);
+    let text = paragraphs(&[&evidence, &failure.done, &failure.next]);
     let diagnostic = Diagnostic::error(act.summary(), text);
     match locate(act.attributes, &failure.attribute) {
         Some(path) => diagnostic.at(path),
@@ -163,7 +164,8 @@ fn sentence(text: &str) -> String {
     }
     out.push_str(letters.as_str());
     // A command is to be copied, so nothing is glued to its end.
-    if out.ends_with(|c: char| c.is_alphanumeric() || c == ')' || c == '"') && !out.contains(": ") {
+    let is_command = [": terraform ", ": underlay "].iter().any(|command| out.contains(command));
+    if out.ends_with(|c: char| c.is_alphanumeric() || c == ')' || c == '"') && !is_command {
         out.push('.');
     }
     out
