@@ -1,0 +1,3 @@
+data "underlay_image" "debian" {
+  name = "debian-13"
+}

@@ -1,0 +1,7 @@
+data "underlay_machine" "web" {
+  name = "web-0"
+}
+
+output "waiting_for" {
+  value = data.underlay_machine.web.waiting_for
+}

@@ -1,0 +1,1 @@
+terraform import 'underlay_credential.bmc' name/rack-1-bmc

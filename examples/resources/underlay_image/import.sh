@@ -1,0 +1,1 @@
+terraform import 'underlay_image.debian' name/debian-13

@@ -1,0 +1,1 @@
+terraform import 'underlay_machine.web[0]' name/web-0

@@ -1,0 +1,1 @@
+terraform import 'underlay_network.boot' name/boot
