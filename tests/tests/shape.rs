@@ -64,7 +64,9 @@ fn opens_with_a_header(text: &str) -> bool {
 /// Lines before the inline test module, which stands last in a file.
 fn code_lines(text: &str) -> usize {
     let lines: Vec<&str> = text.lines().collect();
-    let tests = lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1].ends_with('{'));
+    let tests = lines.windows(2).position(
+        |pair| matches!(pair, [first, second] if *first == "#[cfg(test)]" && second.ends_with('{')),
+    );
     tests.unwrap_or(lines.len())
 }
 

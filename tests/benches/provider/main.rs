@@ -1,0 +1,95 @@
+//! The provider beside what is built into Terraform: its start, its memory, and plans of 1, 100 and 1000 machines.
+//!
+//! `scripts/bench.sh` runs it with programs of the release profile, named in the environment: `UNDERLAY` and
+//! `UNDERLAY_PROVIDER`; `TF_BIN` names another Terraform. The machines are ready ones in a server of this run (`rack.rs`
+//! says how they come there), the peer is `terraform_data` with the same values in its `input`.
+
+#[path = "../measure/mod.rs"]
+mod measure;
+
+mod handshake;
+mod rack;
+mod server;
+mod terraform;
+
+use std::{error::Error, process::ExitCode};
+
+use measure::{
+    process::Cost,
+    table::{Samples, Target, heading, row},
+};
+use server::Server;
+use terraform::{Kind, Workspace};
+
+const STARTS: usize = 51;
+/// Machines of a plan, and how often it is measured.
+const PLANS: [(usize, usize); 3] = [(1, 11), (100, 7), (1000, 5)];
+
+fn main() -> ExitCode {
+    // `cargo test --benches` runs it without this word, and has no programs for it.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("provider: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let (program, provider) = (server::program("UNDERLAY")?, server::program("UNDERLAY_PROVIDER")?);
+    heading(
+        "Provider start; the peer is /bin/true, the least a process costs",
+        &format!("{STARTS} runs in turn"),
+    );
+    let starts = handshake::measure(&provider, STARTS)?;
+    row("spawn to handshake line", "ms", &starts.handshake, &starts.floor, Target::Below(10.0));
+
+    let most = PLANS.iter().map(|(count, _)| *count).max().unwrap_or_default();
+    let server = Server::start(&program, most)?;
+    for (count, rounds) in PLANS {
+        heading(&format!("Plans of {count} against terraform_data"), &format!("{rounds} runs in turn"));
+        let ours = Workspace::new(Kind::Machines, count, &server, &provider)?;
+        let peer = Workspace::new(Kind::TerraformData, count, &server, &provider)?;
+        compare("plan of new ones", &ours, &peer, &server, rounds, Target::None)?;
+        ours.settle()?;
+        peer.settle()?;
+        let limit = if count == most { Target::AtMostTimes(1.5) } else { Target::None };
+        compare("plan without changes", &ours, &peer, &server, rounds, limit)?;
+    }
+    Ok(())
+}
+
+/// Plans in both workspaces in turn, and prints what it cost.
+fn compare(
+    name: &str,
+    ours: &Workspace,
+    peer: &Workspace,
+    server: &Server,
+    rounds: usize,
+    limit: Target,
+) -> Result<(), Box<dyn Error>> {
+    let (mut our_costs, mut peer_costs, mut server_cpu) = (Vec::new(), Vec::new(), Samples::default());
+    for _ in 0..rounds {
+        let before = server.cpu()?;
+        our_costs.push(ours.plan()?);
+        server_cpu.push(server.cpu()? - before);
+        peer_costs.push(peer.plan()?);
+    }
+    let of = |costs: &[Cost], figure: fn(&Cost) -> f64| costs.iter().map(figure).collect::<Samples>();
+    row(name, "s", &of(&our_costs, |cost| cost.wall), &of(&peer_costs, |cost| cost.wall), limit);
+    row(
+        "  CPU-seconds, Terraform + provider",
+        "s",
+        &of(&our_costs, |cost| cost.cpu),
+        &of(&peer_costs, |cost| cost.cpu),
+        Target::None,
+    );
+    row("  CPU-seconds of the server", "s", &server_cpu, &Samples::default(), Target::None);
+    let memory = of(&our_costs, |cost| cost.peak as f64 / 1e6);
+    row("  peak RSS of the provider", "MB", &memory, &Samples::default(), Target::Below(15.0));
+    Ok(())
+}

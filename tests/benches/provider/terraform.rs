@@ -1,0 +1,110 @@
+//! A Terraform working directory with machines, or with as many `terraform_data` that hold the same values.
+
+use std::{error::Error, fs, path::Path, process::Command};
+
+use tempfile::TempDir;
+
+use crate::{
+    measure::process::{self, Cost},
+    rack::{SHA256, SSH_KEY},
+    server::Server,
+};
+
+const PROVIDER: &str = "terraform-provider-underlay";
+
+/// What the directory holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `underlay_machine`.
+    Machines,
+    /// `terraform_data`, which is built into Terraform.
+    TerraformData,
+}
+
+/// A working directory.
+#[derive(Debug)]
+pub struct Workspace {
+    directory: TempDir,
+    kind: Kind,
+    count: usize,
+    endpoint: String,
+}
+
+impl Workspace {
+    /// A directory that plans `count` new objects.
+    pub fn new(kind: Kind, count: usize, server: &Server, provider: &Path) -> Result<Self, Box<dyn Error>> {
+        let workspace = Self {
+            directory: TempDir::with_prefix("underlay-bench-")?,
+            kind,
+            count,
+            endpoint: server.endpoint(),
+        };
+        let folder = provider.parent().ok_or("the provider lies in no folder")?.display().to_string();
+        let overrides = ["registry.terraform.io", "registry.opentofu.org"]
+            .map(|registry| format!("    \"{registry}/underlay/underlay\" = \"{folder}\"\n"))
+            .concat();
+        workspace.write(
+            "cli.tfrc",
+            &format!("provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  direct {{}}\n}}\n"),
+        )?;
+        workspace.write("main.tf", &configuration(kind, count, "new", "spare"))?;
+        Ok(workspace)
+    }
+
+    /// Brings the objects into the state: machines by importing the ready ones of the server.
+    pub fn settle(&self) -> Result<(), Box<dyn Error>> {
+        self.write("main.tf", &configuration(self.kind, self.count, "m", "h"))?;
+        if self.kind == Kind::Machines {
+            self.write("import.tf", "import {\n  for_each = local.numbers\n  to = underlay_machine.m[each.key]\n  id = \"name/m-${each.key}\"\n}\n")?;
+        }
+        self.terraform(&["apply", "-auto-approve"])?;
+        if self.kind == Kind::Machines {
+            fs::remove_file(self.directory.path().join("import.tf"))?;
+        }
+        // Fails unless there is nothing to change: else what is measured would be something else.
+        self.terraform(&["plan", "-detailed-exitcode"])?;
+        Ok(())
+    }
+
+    /// Plans once.
+    pub fn plan(&self) -> Result<Cost, Box<dyn Error>> {
+        self.terraform(&["plan"])
+    }
+
+    fn terraform(&self, arguments: &[&str]) -> Result<Cost, Box<dyn Error>> {
+        let program = std::env::var("TF_BIN").unwrap_or_else(|_| "terraform".to_owned());
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .args(["-input=false", "-no-color"])
+            .current_dir(self.directory.path())
+            .env("TF_CLI_CONFIG_FILE", self.directory.path().join("cli.tfrc"))
+            .env("UNDERLAY_ENDPOINT", &self.endpoint)
+            .env("CHECKPOINT_DISABLE", "1");
+        let watched = (self.kind == Kind::Machines).then_some(PROVIDER);
+        let (cost, _) = process::run(&mut command, watched)?;
+        if self.kind == Kind::Machines && cost.peak == 0 {
+            return Err("the memory of the provider was never seen".into());
+        }
+        Ok(cost)
+    }
+
+    fn write(&self, name: &str, text: &str) -> std::io::Result<()> {
+        fs::write(self.directory.path().join(name), text)
+    }
+}
+
+fn configuration(kind: Kind, count: usize, name: &str, host: &str) -> String {
+    let numbers = format!("locals {{\n  numbers = toset([for n in range({count}) : tostring(n)])\n}}\n");
+    let values = format!(
+        "    name     = \"{name}-${{each.key}}\"\n    host     = \"{host}-${{each.key}}\"\n    image    = \"debian-12@sha256:{SHA256}\"\n    ssh_keys = [\"{SSH_KEY}\"]\n"
+    );
+    match kind {
+        Kind::Machines => format!(
+            "terraform {{\n  required_providers {{\n    underlay = {{ source = \"underlay/underlay\" }}\n  }}\n}}\n{numbers}\nresource \"underlay_machine\" \"m\" {{\n  for_each = local.numbers\n{values}}}\n"
+        ),
+        Kind::TerraformData => format!(
+            "{numbers}\nresource \"terraform_data\" \"m\" {{\n  for_each = local.numbers\n  input = {{\n{values}  }}\n}}\n"
+        ),
+    }
+}
