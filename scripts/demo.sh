@@ -6,8 +6,7 @@
 #   UNDERLAY, UNDERLAY_PROVIDER_DIR   the server program, and the directory that holds it and the provider
 #   TF_BIN                            terraform, or tofu where there is none
 #   DEMO_IMAGE, DEMO_IMAGE_SHA256     the Debian image and its checksum
-#   DEMO_KERNEL_DEB                   the kernel package for `underlay ramdisk build`
-#   DEMO_AGENT                        the static agent that goes into that ramdisk
+#   DEMO_RAMDISK                      the agent's kernel and initramfs
 #   DEMO_DIR                          an empty directory for the run, removed afterwards
 # The example's script ends with 0 only if everything it shows held. When it is interrupted, the whole
 # process group it runs in is ended, so nothing stays behind.
@@ -23,13 +22,12 @@ say "building underlay"
 cargo build --quiet -p underlay -p terraform-provider-underlay
 DEMO_IMAGE=$(scripts/debian-image.sh)
 DEMO_IMAGE_SHA256=$(cut -d ' ' -f 1 "$DEMO_IMAGE.sha256")
-DEMO_KERNEL_DEB=$(scripts/kernel.sh)
-DEMO_AGENT=$(scripts/agent.sh)
+DEMO_RAMDISK=$(scripts/ramdisk.sh)
 TF_BIN=${TF_BIN:-$(command -v terraform || scripts/tofu.sh)}
 UNDERLAY_PROVIDER_DIR=$CARGO_TARGET_DIR/debug
 UNDERLAY=$UNDERLAY_PROVIDER_DIR/underlay
 DEMO_DIR=$(mktemp -d)
-export DEMO_AGENT DEMO_IMAGE DEMO_IMAGE_SHA256 DEMO_KERNEL_DEB TF_BIN UNDERLAY UNDERLAY_PROVIDER_DIR DEMO_DIR
+export DEMO_IMAGE DEMO_IMAGE_SHA256 DEMO_RAMDISK TF_BIN UNDERLAY UNDERLAY_PROVIDER_DIR DEMO_DIR
 
 group=
 finish() {

@@ -4,10 +4,10 @@
 #   scripts/test.sh [LEVEL...]     default: all, in this order
 #
 #   lint       rustfmt, clippy on everything, deny.toml where cargo-deny is there
-#   unit       every crate's own tests, the store on SQLite
-#   postgres   the store's suite on a throw-away PostgreSQL
+#   unit       every crate's own tests: fake core, drivers, parsers, controllers, the agent in QEMU
+#   databases  store and engine on SQLite and on a throw-away PostgreSQL
 #   acceptance the provider under the real terraform, then under tofu
-#   metal      network boot in QEMU: BIOS, UEFI, and power through Redfish
+#   metal      network boot in QEMU: BIOS, UEFI, power through Redfish, kill -9 of the server
 #
 # A level that this machine cannot run is named with the reason and skipped; under CI=true that fails.
 # To add one: a function `level_NAME`, one `can_NAME` that prints why not (nothing when it can), and a
@@ -17,10 +17,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 self=$PWD/scripts/test.sh
 
-LEVELS=(lint unit postgres acceptance metal)
+LEVELS=(lint unit databases acceptance metal)
 # Tests of the package underlay-tests that need more than cargo, by level.
 ACCEPTANCE=(acceptance)
-METAL=(boot_bios boot_uefi redfish)
+METAL=(boot_bios boot_uefi redfish kill leftovers)
 
 setup() { scripts/setup.sh "$@"; }
 
@@ -41,10 +41,21 @@ level_lint() {
 
 can_unit() { :; }
 level_unit() {
-    cargo test --workspace --exclude underlay-tests --quiet
+    # Tests say by themselves what they lack and skip; CI lacks nothing.
+    if [ "${CI:-}" = true ]; then
+        setup metal redfish terraform
+        UNDERLAY_RAMDISK=$(scripts/ramdisk.sh)
+        export UNDERLAY_RAMDISK
+    fi
+    TF_BIN=${TF_BIN:-$(command -v terraform || scripts/tofu.sh)}
+    export TF_BIN
+    cargo build --quiet -p tfplugin --examples
+    cargo test --workspace --exclude underlay-tests --exclude underlay-store --exclude underlay-engine --quiet
     local file name args=(--lib)
-    for file in tests/tests/*.rs; do
-        name=$(basename "$file" .rs)
+    for file in tests/tests/*.rs tests/tests/*/main.rs; do
+        name=${file#tests/tests/}
+        name=${name%/main.rs}
+        name=${name%.rs}
         case " * ${ACCEPTANCE[*]} ${METAL[*]} " in *" $name "*) ;; *) args+=(--test "$name") ;; esac
     done
     cargo test -p underlay-tests --quiet "${args[@]}"
@@ -59,21 +70,22 @@ run_tests() {
     cargo test -p underlay-tests "${args[@]}" -- --nocapture
 }
 
-can_postgres() { reachable postgres postgres; }
-level_postgres() {
+can_databases() { reachable postgres postgres; }
+level_databases() {
     setup postgres
     postgres_dir=$(mktemp -d)
     trap 'scripts/postgres.sh down "$postgres_dir"; rm -rf "$postgres_dir"' EXIT
     trap 'exit 130' INT TERM
     UNDERLAY_TEST_POSTGRES=$(scripts/postgres.sh up "$postgres_dir")
     export UNDERLAY_TEST_POSTGRES
-    cargo test -p underlay-store --quiet
+    cargo test -p underlay-store -p underlay-engine --quiet
 }
 
 can_acceptance() { :; }
 level_acceptance() {
     local binary
     setup terraform
+    cargo build --quiet -p underlay -p terraform-provider-underlay
     for binary in $(have terraform && command -v terraform) $(scripts/tofu.sh); do
         say "with $binary"
         TF_BIN=$binary run_tests "${ACCEPTANCE[@]}"
@@ -87,6 +99,9 @@ can_metal() {
 }
 level_metal() {
     setup metal redfish
+    cargo build --quiet -p underlay
+    UNDERLAY_RAMDISK=$(scripts/ramdisk.sh)
+    export UNDERLAY_RAMDISK
     run_tests "${METAL[@]}"
 }
 
