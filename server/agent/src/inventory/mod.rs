@@ -2,7 +2,7 @@
 //!
 //! - [`machine`]: SMBIOS, CPU, memory, firmware, TPM
 //! - [`disks`]: block devices, with the names udev would give them ([`path`]) and why some must never be written
-//! - [`mod@nics`] are the network interfaces
+//! - [`nics`], the network interfaces
 
 pub mod disks;
 pub mod machine;
