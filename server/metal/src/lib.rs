@@ -16,5 +16,7 @@ pub mod host;
 pub mod http;
 pub mod machine;
 pub mod seed;
+#[cfg(test)]
+mod testing;
 pub mod tftp;
 pub mod token;

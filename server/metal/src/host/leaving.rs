@@ -60,11 +60,7 @@ enum Goodbye {
 }
 
 /// Off, where that was asked for, and forgotten by its driver.
-async fn say_goodbye(
-    hosts: &Hosts,
-    snapshot: &Snapshot<Host>,
-    view: &dyn View,
-) -> Result<Goodbye, Failure> {
+async fn say_goodbye(hosts: &Hosts, snapshot: &Snapshot<Host>, view: &dyn View) -> Result<Goodbye, Failure> {
     let failed = |step: &str, error: &underlay_core::bmc::Error| {
         Failure::new(
             error.kind(),

@@ -86,7 +86,9 @@ impl Controller for Machines {
             State::Imaging { run } => imaging::step(&world, run).await,
             State::Starting { run } => starting::step(&world, run).await,
             State::Ready { deployed } => ready::step(&world, deployed).await,
-            State::Failed { deployed, generation, .. } => failed::step(&world, deployed.as_ref(), *generation),
+            State::Failed { deployed, generation, .. } => {
+                failed::step(&world, deployed.as_ref(), *generation)
+            }
             State::Releasing { host } => releasing::step(&world, *host).await,
         };
         decided.or_else(|failure| world.weigh(failure))

@@ -62,7 +62,8 @@ pub(super) async fn image(world: &World<'_>, wanted: &str) -> Result<Need<Ready>
             _ => unmet(ErrorKind::Permanent, format!("image {name} has no manifest"), next),
         },
         image::State::Failed => {
-            let failure = image.progress.failure.map(|failure| format!(": {}: {}", failure.what, failure.why));
+            let failure =
+                image.progress.failure.map(|failure| format!(": {}: {}", failure.what, failure.why));
             let why = format!("image {name} could not be imported{}", failure.unwrap_or_default());
             unmet(ErrorKind::Permanent, why, next)
         }

@@ -182,8 +182,7 @@ fn begin(
 ) -> Step<Machine> {
     let id = host.meta.id;
     let previous = previous.map(Box::new);
-    let run =
-        Run { generation: world.generation(), epoch, host: id, target, previous, phone_home: None };
+    let run = Run { generation: world.generation(), epoch, host: id, target, previous, phone_home: None };
     let mut status = world.status();
     status.host = Some(id);
     status.host_name = Some(host.meta.key.name.to_string());

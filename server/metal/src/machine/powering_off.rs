@@ -29,7 +29,8 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
     }
     let host = world.host(run.host).await?;
     let bmc = world.bmc(&host).await?;
-    let observed = bmc.observe().await.map_err(|error| world.driver_failed(&host, "reading its power", &error))?;
+    let observed =
+        bmc.observe().await.map_err(|error| world.driver_failed(&host, "reading its power", &error))?;
     if let Err(mismatch) = identity::claimed(&host.spec.identity, &observed) {
         return Ok(world.give_up(run, other_box(world, &host, &mismatch), Disk::Untouched));
     }
@@ -41,7 +42,9 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
             prepare(world, run, &host, &observed.macs)
         });
     }
-    bmc.ensure_power(Power::Off).await.map_err(|error| world.driver_failed(&host, "switching it off", &error))?;
+    bmc.ensure_power(Power::Off)
+        .await
+        .map_err(|error| world.driver_failed(&host, "switching it off", &error))?;
     if world.snapshot.is_stalled(world.machines.patience.power) {
         return Ok(world.give_up(run, lies(world, &host), Disk::Untouched));
     }

@@ -13,7 +13,8 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
     let host = world.host(run.host).await?;
     let name = &host.meta.key.name;
     let bmc = world.bmc(&host).await?;
-    let observed = bmc.observe().await.map_err(|error| world.driver_failed(&host, "reading its power", &error))?;
+    let observed =
+        bmc.observe().await.map_err(|error| world.driver_failed(&host, "reading its power", &error))?;
     if observed.power == Power::On {
         return Ok(if starts_again(run) { runs_again(world, run) } else { boots(world, run) });
     }
@@ -23,7 +24,9 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
         (Target::NetworkOnce, "setting its next boot to the network")
     };
     bmc.ensure_next_boot(target).await.map_err(|error| world.driver_failed(&host, step, &error))?;
-    bmc.ensure_power(Power::On).await.map_err(|error| world.driver_failed(&host, "switching it on", &error))?;
+    bmc.ensure_power(Power::On)
+        .await
+        .map_err(|error| world.driver_failed(&host, "switching it on", &error))?;
     if world.snapshot.is_stalled(world.machines.patience.power) {
         let failure = Failure::new(
             ErrorKind::Permanent,
@@ -47,5 +50,7 @@ fn runs_again(world: &World<'_>, run: &Run) -> Step<Machine> {
     let mut status = world.status();
     status.deployed = Some(deployed.clone());
     let text = "started again from its disk".into();
-    Step::advance(status, State::Ready { deployed }).with(Effect::Wake { id: run.host }).with(Effect::Note { text })
+    Step::advance(status, State::Ready { deployed })
+        .with(Effect::Wake { id: run.host })
+        .with(Effect::Note { text })
 }

@@ -1,1 +1,9 @@
+//! - `deploying`: whole deployments, again in place, changed and taken back on the way
+//! - `random`: whatever happens in whatever order
+//! - `refusing`: what is refused before anything is touched; `failing`: what goes wrong later; `leaving`: deletion
 
+mod deploying;
+mod failing;
+mod leaving;
+mod random;
+mod refusing;

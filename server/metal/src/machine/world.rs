@@ -43,7 +43,11 @@ impl World<'_> {
     }
 
     /// The newest thing `source` saw of the host.
-    pub(super) async fn observed(&self, host: ObjectId, source: Source) -> Result<Option<Observation>, Failure> {
+    pub(super) async fn observed(
+        &self,
+        host: ObjectId,
+        source: Source,
+    ) -> Result<Option<Observation>, Failure> {
         self.view.observation(host, source).await.map_err(|error| self.unreadable(&error))
     }
 
@@ -162,7 +166,9 @@ impl World<'_> {
 
 /// The same step, after which `host` is served nothing and its agent has nothing to do.
 pub(super) fn withdrawn(step: Step<Machine>, host: ObjectId) -> Step<Machine> {
-    step.with(Effect::DropBootPlans { host }).with(Effect::RevokeTokens { host }).with(Effect::Unassign { host })
+    step.with(Effect::DropBootPlans { host })
+        .with(Effect::RevokeTokens { host })
+        .with(Effect::Unassign { host })
 }
 
 /// Does this deployment write nothing, because what it is to bring is on the disk already? It starts that again.

@@ -26,15 +26,15 @@ pub(super) fn meta_data(content: &Content<'_>) -> Result<String, Error> {
         local_hostname: &content.spec.hostname,
         public_keys: keys.map(|(position, key)| (format!("key-{position}"), key.trim())).collect(),
     };
-    serde_saphyr::to_string(&data).map_err(|source| Error::Yaml { document: "meta-data", source })
+    serde_json::to_string(&data).map_err(|source| Error::Document { name: "meta-data", source })
 }
 
 #[derive(Serialize)]
 struct VendorData<'a> {
     hostname: &'a str,
     fqdn: &'a str,
-    preserve_hostname: serde_json::Value,
-    disable_root: serde_json::Value,
+    preserve_hostname: bool,
+    disable_root: bool,
     phone_home: PhoneHome<'a>,
 }
 
@@ -51,15 +51,15 @@ pub(super) fn vendor_data(content: &Content<'_>) -> Result<String, Error> {
     let data = VendorData {
         hostname: hostname.split('.').next().unwrap_or(hostname),
         fqdn: hostname,
-        preserve_hostname: false.into(),
-        disable_root: false.into(),
+        preserve_hostname: false,
+        disable_root: false,
         phone_home: PhoneHome {
             url: content.phone_home.expose_secret(),
             post: ["pub_key_ed25519", "pub_key_ecdsa", "pub_key_rsa", "instance_id"],
             tries: 20,
         },
     };
-    let yaml =
-        serde_saphyr::to_string(&data).map_err(|source| Error::Yaml { document: "vendor-data", source })?;
-    Ok(format!("#cloud-config\n{yaml}"))
+    let text =
+        serde_json::to_string(&data).map_err(|source| Error::Document { name: "vendor-data", source })?;
+    Ok(format!("#cloud-config\n{text}\n"))
 }

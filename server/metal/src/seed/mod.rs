@@ -4,6 +4,9 @@
 //! - `network.rs`: `network-config`, version 2
 //! - `volume.rs`: the FAT file system that carries them
 //!
+//! Documents are written as JSON, which every YAML reader takes, because strings are always quoted there: to YAML 1.1 a
+//! bare `52:54:00:12:34:56` is a number to base 60, and a host named `no` is false.
+//!
 //! Follows the NoCloud data source of cloud-init: a vfat or iso9660 volume labelled `cidata` or `CIDATA`.
 
 mod cloud_init;
@@ -40,14 +43,14 @@ pub enum Error {
     /// The volume could not be made.
     #[error("making the seed's file system")]
     Volume(#[source] std::io::Error),
-    /// A document could not be written as YAML.
-    #[error("writing {document} as YAML")]
-    Yaml {
+    /// A document could not be written.
+    #[error("writing {name}")]
+    Document {
         /// Which.
-        document: &'static str,
+        name: &'static str,
         /// What the writer said.
         #[source]
-        source: serde_saphyr::ser::Error,
+        source: serde_json::Error,
     },
 }
 

@@ -30,6 +30,8 @@ struct Config {
 struct Link {
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     matching: Option<Match>,
+    #[serde(rename = "set-name", skip_serializing_if = "Option::is_none")]
+    set_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +83,7 @@ pub(super) fn config(network: Option<&Network>, boot_mac: Option<Mac>) -> Result
         Some(network) => given(network, boot_mac),
         None => default(boot_mac),
     };
-    serde_saphyr::to_string(&config).map_err(|source| Error::Yaml { document: "network-config", source })
+    serde_json::to_string(&config).map_err(|source| Error::Document { name: "network-config", source })
 }
 
 fn default(boot_mac: Option<Mac>) -> Config {
@@ -112,10 +114,15 @@ fn given(network: &Network, boot_mac: Option<Mac>) -> Config {
     config
 }
 
-/// A NIC: known by MAC where it is the boot NIC, else by the name the installed system gives it.
+/// A NIC: known by MAC where it is the boot NIC, else by the name the installed system gives it. The boot NIC is renamed,
+/// because what cloud-init writes for systemd-networkd and ifupdown matches by name, whatever else it matches by.
 fn nic(name: &str, boot_mac: Option<Mac>) -> Link {
     let mac = boot_mac.filter(|_| name == BOOT);
-    Link { matching: mac.map(|mac| Match { macaddress: mac.to_string() }), ..Link::default() }
+    Link {
+        set_name: mac.map(|_| BOOT.to_owned()),
+        matching: mac.map(|mac| Match { macaddress: mac.to_string() }),
+        ..Link::default()
+    }
 }
 
 fn addressed(link: Link, network: &Network, name: &str) -> Link {

@@ -51,17 +51,56 @@ fn the_call_home_and_the_name_stand_in_vendor_data() {
     let spec = spec();
     let text = read(image(&content(&spec, None), 4096).expect("a seed"), "vendor-data");
     assert!(text.starts_with("#cloud-config\n"), "{text}");
-    assert!(text.contains("/v1/phone-home/t0ken"), "{text}");
-    assert!(text.contains("fqdn: web-0.example.net"), "{text}");
+    let value: serde_json::Value = serde_json::from_str(&text["#cloud-config\n".len()..]).expect("JSON");
+    assert_eq!(value["phone_home"]["url"], "http://10.0.2.2:7480/v1/phone-home/t0ken");
+    assert_eq!((&value["hostname"], &value["fqdn"]), (&"web-0".into(), &"web-0.example.net".into()));
 }
 
 #[test]
 fn without_a_network_the_boot_nic_asks_dhcp() {
-    let text = network::config(None, Some(Mac([0x52, 0x54, 0, 0, 0, 1]))).expect("yaml");
-    let value: serde_json::Value = serde_saphyr::from_str(&text).expect("yaml");
+    let text = network::config(None, Some(Mac([0x52, 0x54, 0, 0, 0, 1]))).expect("written");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(value["version"], 2);
     assert_eq!(value["ethernets"]["boot"]["dhcp4"], true);
     assert_eq!(value["ethernets"]["boot"]["match"]["macaddress"], "52:54:00:00:00:01");
+    assert_eq!(value["ethernets"]["boot"]["set-name"], "boot");
+}
+
+#[test]
+fn what_yaml_would_take_for_something_else_stays_text() {
+    let spec = Spec { hostname: "no".into(), ..spec() };
+    let text = read(image(&content(&spec, None), 512).expect("a seed"), "meta-data");
+    assert!(text.contains(r#""local-hostname":"no""#), "{text}");
+    let text = network::config(None, Some(Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]))).expect("written");
+    assert!(text.contains(r#""macaddress":"52:54:00:12:34:56""#), "{text}");
+}
+
+#[test]
+fn a_bond_takes_its_members_and_the_name_servers() {
+    let bond = underlay_core::machine::Bond {
+        nics: vec!["eno1".into(), "eno2".into()],
+        mode: "802.3ad".into(),
+        mtu: Some(9000),
+    };
+    let address =
+        Address { cidrs: vec!["fd00::2/64".parse().expect("cidr")], gateway: None, dhcp: Some(true) };
+    let network = Network {
+        bonds: [("bond0".to_owned(), bond)].into(),
+        addresses: [("bond0".to_owned(), address)].into(),
+        dns: underlay_core::machine::Dns {
+            servers: vec!["fd00::1".parse().expect("address")],
+            search: vec!["example.net".into()],
+        },
+        ..Network::default()
+    };
+    let text = network::config(Some(&network), None).expect("written");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let bond = &value["bonds"]["bond0"];
+    assert_eq!(bond["interfaces"], serde_json::json!(["eno1", "eno2"]));
+    assert_eq!(bond["parameters"]["mode"], "802.3ad");
+    assert_eq!((&bond["mtu"], &bond["dhcp4"]), (&9000.into(), &true.into()));
+    assert_eq!(bond["nameservers"]["search"][0], "example.net");
+    assert!(value["ethernets"]["eno1"]["match"].is_null(), "known by its own name");
 }
 
 #[test]
@@ -76,8 +115,8 @@ fn a_static_address_rides_on_a_tagged_vlan() {
         addresses: [("v220".to_owned(), address)].into(),
         ..Network::default()
     };
-    let text = network::config(Some(&network), Some(Mac([0x52, 0x54, 0, 0, 0, 1]))).expect("yaml");
-    let value: serde_json::Value = serde_saphyr::from_str(&text).expect("yaml");
+    let text = network::config(Some(&network), Some(Mac([0x52, 0x54, 0, 0, 0, 1]))).expect("written");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(value["vlans"]["v220"]["id"], 220);
     assert_eq!(value["vlans"]["v220"]["link"], "boot");
     assert_eq!(value["vlans"]["v220"]["addresses"][0], "10.2.0.10/24");

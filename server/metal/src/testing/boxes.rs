@@ -1,0 +1,208 @@
+//! What stands in the rack: boxes that boot what their firmware was told to, agents, installed systems.
+//!
+//! A box acts in small turns and only on what a real one could see: its boot plan, its token, its assignment. Every
+//! image that reaches a disk is counted.
+
+use std::{
+    collections::BTreeMap,
+    io::{Cursor, Read},
+    sync::Mutex,
+};
+
+use underlay_core::{
+    ErrorKind, Failure, Kind,
+    agent::{Inventory, Leave, Purpose, Report, Stage, Task, Touched},
+    bmc::{Power, Target},
+    boot::{self, Plan},
+    observation::{Body, Source},
+};
+
+use super::{rack::Rack, samples};
+
+/// How a box behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Habit {
+    /// As it should.
+    Good,
+    /// The agent never calls home.
+    NoAgent,
+    /// The agent takes its work and says nothing more.
+    Silent,
+    /// The agent fails before it writes.
+    FailsBefore,
+    /// The agent fails while it writes.
+    FailsAfter,
+    /// The agent stops half way.
+    Stalls,
+    /// The installed system never comes up.
+    NoSystem,
+}
+
+/// What runs on a box.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Runs {
+    /// It is off, or in its firmware.
+    Nothing,
+    /// The agent of that boot; how many reports it has sent.
+    Agent { epoch: i64, reports: u8 },
+    /// What is on its disk.
+    Disk,
+}
+
+pub(crate) struct Box {
+    pub(crate) inventory: Inventory,
+    pub(crate) habit: Habit,
+    pub(crate) runs: Runs,
+    /// Every image that was begun to be written, by epoch.
+    pub(crate) writes: Vec<i64>,
+    /// What the installed system calls when it is up, and whether it has.
+    call_home: Option<(String, bool)>,
+    /// How many power-ons it has seen.
+    boots: usize,
+}
+
+/// All boxes, by the name of their host.
+#[derive(Default)]
+pub(crate) struct Boxes(Mutex<BTreeMap<String, Box>>);
+
+impl Boxes {
+    pub(crate) fn insert(&self, name: &str, number: u8) {
+        let fresh = Box {
+            inventory: samples::inventory(number),
+            habit: Habit::Good,
+            runs: Runs::Nothing,
+            writes: Vec::new(),
+            call_home: None,
+            boots: 0,
+        };
+        self.0.lock().expect("whole").insert(name.into(), fresh);
+    }
+
+    pub(crate) fn with<T>(&self, name: &str, look: impl FnOnce(&mut Box) -> T) -> T {
+        look(self.0.lock().expect("whole").get_mut(name).expect("a box"))
+    }
+
+    /// One turn of every box. Did any do something?
+    pub(crate) fn act(&self, rack: &Rack) -> bool {
+        let mut boxes = self.0.lock().expect("whole");
+        boxes.iter_mut().fold(false, |acted, (name, one)| one.act(name, rack) || acted)
+    }
+}
+
+impl Box {
+    fn act(&mut self, name: &str, rack: &Rack) -> bool {
+        let fake = rack.bmc(name);
+        if fake.seen().power == Power::Off {
+            self.runs = Runs::Nothing;
+            self.boots = fake.boots().len();
+            return false;
+        }
+        if fake.boots().len() > self.boots {
+            self.boots = fake.boots().len();
+            let target = fake.boots().last().copied().unwrap_or(Target::Disk);
+            return self.boot(target, name, rack);
+        }
+        match self.runs {
+            Runs::Agent { epoch, reports } => self.agent(epoch, reports, name, rack),
+            Runs::Disk => self.call_home(rack),
+            Runs::Nothing => false,
+        }
+    }
+
+    fn boot(&mut self, target: Target, name: &str, rack: &Rack) -> bool {
+        self.runs = Runs::Disk;
+        let Some(host) = rack.find(Kind::Host, name) else { return true };
+        let macs: Vec<_> = self.inventory.nics.iter().map(|nic| nic.mac).collect();
+        let plan = macs.iter().find_map(|mac| rack.store().plans.get(mac).cloned());
+        let Some((_, Plan::Agent { token, .. })) = plan.filter(|_| target == Target::NetworkOnce) else {
+            return true;
+        };
+        rack.observe(host, Source::Boot, Body::Boot { what: "fetched its boot script: the agent".into() });
+        self.runs = Runs::Nothing;
+        if self.habit == Habit::NoAgent {
+            return true;
+        }
+        // The host of the token, whatever box this is: cables and addresses may be swapped.
+        if let Some(grant) = rack.redeem(&token.digest(), Purpose::Agent) {
+            self.runs = Runs::Agent { epoch: grant.epoch, reports: 0 };
+            let inventory = self.inventory.clone().into();
+            rack.observe(grant.host, Source::Inventory, Body::Inventory { epoch: grant.epoch, inventory });
+        }
+        true
+    }
+
+    fn agent(&mut self, epoch: i64, reports: u8, name: &str, rack: &Rack) -> bool {
+        let Some(host) = rack.find(Kind::Host, name) else { return false };
+        let assignment = rack.store().assignments.get(&host).cloned();
+        let Some(work) = assignment.filter(|work| work.epoch == epoch) else { return false };
+        match work.task {
+            Task::Stay => false,
+            Task::Leave(Leave::Reboot) => {
+                self.runs = Runs::Disk;
+                true
+            }
+            Task::Leave(other) => panic!("nobody asks for {other:?}"),
+            Task::Deploy(deploy) => {
+                let Some(stage) = self.stage(reports) else { return false };
+                if matches!(stage, Stage::Writing { done: 0, .. }) {
+                    assert_eq!(deploy.identity.serial, self.inventory.serial, "the agent checks who it is");
+                    self.writes.push(epoch);
+                    self.call_home = Some((one_time_url(deploy.seed), false));
+                }
+                self.runs = Runs::Agent { epoch, reports: reports + 1 };
+                rack.observe(host, Source::Agent, Body::Report(Report { epoch, stage }));
+                true
+            }
+        }
+    }
+
+    /// The report that comes after `reports` others.
+    fn stage(&self, reports: u8) -> Option<Stage> {
+        let writing = |done| Stage::Writing { disk: "vda".into(), done, total: 100 };
+        let failed = |touched_disk| Stage::Failed {
+            failure: Failure::new(ErrorKind::Permanent, "writing", "EIO", "it stopped", "look at the disk"),
+            touched_disk,
+        };
+        match (self.habit, reports) {
+            (Habit::Silent, _) => None,
+            (_, 0) => Some(Stage::Checking),
+            (Habit::FailsBefore, 1) => Some(failed(Touched::No)),
+            (Habit::FailsBefore, _) => None,
+            (_, 1) => Some(writing(0)),
+            (_, 2) => Some(writing(50)),
+            (Habit::Stalls, _) => None,
+            (Habit::FailsAfter, 3) => Some(failed(Touched::Yes)),
+            (Habit::FailsAfter, _) => None,
+            (_, 3) => Some(Stage::Finishing),
+            (_, 4) => {
+                Some(Stage::Written { disk: "vda".into(), written: 100, elapsed_ms: 1000, peak_memory: 1 })
+            }
+            _ => None,
+        }
+    }
+
+    fn call_home(&mut self, rack: &Rack) -> bool {
+        let Some((url, called)) = self.call_home.as_mut().filter(|(_, called)| !called) else { return false };
+        if self.habit == Habit::NoSystem {
+            return false;
+        }
+        *called = true;
+        let token = url.rsplit('/').next().unwrap_or_default();
+        if let Some(grant) = rack.redeem(&boot::digest(token), Purpose::PhoneHome) {
+            let (ssh_host_keys, address) = (vec!["ssh-ed25519 AAAA".into()], "10.0.0.7".into());
+            let body = Body::PhoneHome { epoch: grant.epoch, ssh_host_keys, address };
+            rack.observe(grant.host, Source::PhoneHome, body);
+        }
+        true
+    }
+}
+
+/// The URL in the seed's `vendor-data`.
+fn one_time_url(seed: Vec<u8>) -> String {
+    let volume = fatfs::FileSystem::new(Cursor::new(seed), fatfs::FsOptions::new()).expect("a FAT");
+    let mut text = String::new();
+    volume.root_dir().open_file("vendor-data").expect("there").read_to_string(&mut text).expect("text");
+    let json = text.strip_prefix("#cloud-config\n").expect("cloud-config");
+    let data: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    data["phone_home"]["url"].as_str().expect("a URL").to_owned()
+}

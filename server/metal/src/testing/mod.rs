@@ -1,0 +1,18 @@
+//! A rack held in memory, for the tests of machines and hosts: the store, the clock and the boxes are all in hand.
+//!
+//! - `rack`: objects, claims, observations, tokens and assignments; a step is committed as the store commits it
+//! - `standing`: what a decision makes of an object, by the store's rules
+//! - `bounded`: scripted BMCs behind drivers that keep their promise
+//! - `boxes`: what stands in the rack: firmware that boots, agents that call home and write, systems that come up
+//!
+//! It is no measure of the store: that a commit is atomic, fenced and durable is shown there.
+
+mod bounded;
+mod boxes;
+mod rack;
+mod samples;
+mod standing;
+
+pub(crate) use boxes::{Habit, Runs};
+pub(crate) use rack::{Commits, Rack};
+pub(crate) use samples::*;
