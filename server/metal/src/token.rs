@@ -3,6 +3,9 @@
 use underlay_core::SecretString;
 use uuid::Uuid;
 
+/// How many hexadecimal digits a token has.
+pub const LENGTH: usize = 64;
+
 /// A fresh token: 244 random bits (two version 4 UUIDs), hex.
 pub fn mint() -> SecretString {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()).into()
@@ -17,6 +20,6 @@ mod tests {
     #[test]
     fn no_two_tokens_are_the_same() {
         assert_ne!(mint().expose_secret(), mint().expose_secret());
-        assert_eq!(mint().expose_secret().len(), 64);
+        assert_eq!(mint().expose_secret().len(), LENGTH);
     }
 }

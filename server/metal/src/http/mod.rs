@@ -25,6 +25,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
+use sha2::Digest;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use underlay_core::boot::Directory;
@@ -55,7 +56,7 @@ pub(crate) struct Endpoint {
 
 /// The endpoint's routes.
 pub fn router(config: Config, directory: Arc<dyn Directory>) -> Router {
-    let ca_digest = hex::encode(ring_digest(&config.ca_certificate));
+    let ca_digest = hex::encode(sha2::Sha256::digest(&config.ca_certificate));
     let endpoint = Arc::new(Endpoint { config, directory, ca_digest });
     Router::new()
         .route("/boot.ipxe", get(script::entry))
@@ -67,11 +68,6 @@ pub fn router(config: Config, directory: Arc<dyn Directory>) -> Router {
         .route(paths::PHONE_HOME, post(phone_home::call))
         .layer(axum::extract::DefaultBodyLimit::max(64 << 10))
         .with_state(endpoint)
-}
-
-fn ring_digest(bytes: &[u8]) -> Vec<u8> {
-    use sha2::Digest;
-    sha2::Sha256::digest(bytes).to_vec()
 }
 
 /// Serve until cancelled; connections under way are finished.

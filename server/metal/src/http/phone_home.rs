@@ -5,6 +5,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
+    body::Bytes,
     extract::{ConnectInfo, Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -12,6 +13,7 @@ use axum::{
 use underlay_core::boot::{self, Redemption};
 
 use super::Endpoint;
+use crate::token::LENGTH as TOKEN;
 
 const KEYS: [&str; 3] = ["pub_key_ed25519", "pub_key_ecdsa", "pub_key_rsa"];
 
@@ -19,18 +21,27 @@ pub(super) async fn call(
     State(endpoint): State<Arc<Endpoint>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(token): Path<String>,
-    body: String,
+    body: Bytes,
 ) -> Response {
+    // What cannot be a token costs no look into the store.
+    if token.len() != TOKEN || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return refused();
+    }
+    let body = String::from_utf8_lossy(&body);
     let call =
         boot::PhoneHome { token: boot::digest(&token), address: peer.ip(), ssh_host_keys: host_keys(&body) };
     match endpoint.directory.phone_home(call).await {
         Ok(Redemption::Accepted) => (StatusCode::OK, "welcome\n").into_response(),
-        Ok(Redemption::Refused) => (StatusCode::FORBIDDEN, "this URL is not good any more\n").into_response(),
+        Ok(Redemption::Refused) => refused(),
         Err(error) => {
             tracing::warn!(error = underlay_core::because(&error), "a call home could not be recorded");
             (StatusCode::SERVICE_UNAVAILABLE, "try again\n").into_response()
         }
     }
+}
+
+fn refused() -> Response {
+    (StatusCode::FORBIDDEN, "this URL is not good any more\n").into_response()
 }
 
 /// The host keys in a posted form, in `authorized_keys` form; nothing that is not one.

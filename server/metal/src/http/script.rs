@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, Path, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, header, uri::Authority},
     response::{IntoResponse, Response},
 };
 use secrecy::ExposeSecret;
@@ -20,7 +20,8 @@ use super::Endpoint;
 pub(super) async fn entry(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Response {
     let base = base(&endpoint, &headers);
     script(&format!(
-        "chain --autofree {base}/v1/ipxe/${{netX/mac}} || goto again\n:again\nsleep 5\nchain {base}/boot.ipxe\n"
+        "chain --replace --autofree {base}/v1/ipxe/${{netX/mac}} || goto again\n{}",
+        again(&base)
     ))
 }
 
@@ -49,7 +50,8 @@ pub(super) async fn of_mac(
         Err(error) => {
             tracing::warn!(%mac, error = underlay_core::because(&error), "no boot plan could be read");
             script(&format!(
-                "echo underlay: the server cannot read its store, trying again\nsleep 10\nchain {base}/boot.ipxe\n"
+                "echo underlay: the server cannot read its store, trying again\n{}",
+                again(&base)
             ))
         }
     }
@@ -62,8 +64,8 @@ const LOCAL_DISK: &str = "echo underlay: nothing asked of this machine, starting
     sanboot --no-describe --drive 0x80 || exit 1\n";
 
 fn agent(endpoint: &Endpoint, base: &str, mac: Mac, token: Option<&Token>) -> String {
-    let authority = base.strip_prefix("http://").unwrap_or(base);
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let host = base.strip_prefix("http://").and_then(|authority| authority.parse::<Authority>().ok());
+    let host = host.as_ref().map_or("", Authority::host);
     let api = format!("https://{host}:{}", endpoint.config.api_port);
     let mode = match token {
         Some(token) => format!("underlay.mode=deploy underlay.token={}", token.0.expose_secret()),
@@ -76,18 +78,22 @@ fn agent(endpoint: &Endpoint, base: &str, mac: Mac, token: Option<&Token>) -> St
          underlay.url={base} underlay.api={api} underlay.ca={ca} underlay.mac={mac} {mode} || goto again\n\
          initrd --name initrd {base}/v1/ramdisk/initrd || goto again\n\
          boot || goto again\n\
-         :again\n\
-         sleep 5\n\
-         chain {base}/boot.ipxe\n"
+         {}",
+        again(base)
     )
+}
+
+/// Start over after a while, in place of this script and not within it: otherwise each round takes memory, and leaving
+/// one script would only come back to the one before.
+fn again(base: &str) -> String {
+    format!(":again\nsleep 5\nchain --replace --autofree {base}/boot.ipxe || goto again\n")
 }
 
 /// How the asker reaches us: by the address it asked, so that relays and QEMU's user networking need no setting.
 fn base(endpoint: &Endpoint, headers: &HeaderMap) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let sound = !host.is_empty()
-        && host.len() <= 255
-        && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '[' | ']'));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '[' | ']');
+    let sound = host.len() <= 255 && host.chars().all(plain) && host.parse::<Authority>().is_ok();
     if sound { format!("http://{host}") } else { format!("http://127.0.0.1:{}", endpoint.config.port) }
 }
 
