@@ -10,7 +10,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-B3SUM_VERSION=1.8.3
+B3SUM_VERSION=1.8.7
 
 bench_provider() {
     scripts/setup.sh base terraform

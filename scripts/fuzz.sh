@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Feeds random input to everything that reads what others wrote, for minutes where `make test` takes seconds.
+#
+#   scripts/fuzz.sh [TARGET...]    default: all; FUZZ_SECONDS (60) is the time of each
+#
+# These are the property tests that `make test` runs too, repeated with fresh seeds until the time is up. A failure is
+# shrunk and printed, with its seed. Fuzzing guided by coverage (cargo-fuzz) needs a nightly compiler, which is not part
+# of this project's tools.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+FUZZ_SECONDS=${FUZZ_SECONDS:-60}
+export PROPTEST_CASES=${PROPTEST_CASES:-20000}
+
+# target: the package, what of it (--lib or --test NAME), and the tests whose names hold this.
+declare -A targets=(
+    [dhcp]="underlay-metal --lib dhcp::tests::malformed"
+    [tftp]="underlay-metal --lib tftp::tests"
+    [redfish]="underlay-metal --lib bmc::redfish::tests::hostile"
+    [msgpack]="tfplugin --lib cty::msgpack::tests"
+    [qcow2]="underlay-image --lib qcow2::tests"
+    [segment]="underlay-image --lib segment::tests"
+    [formats]="underlay-image --test formats"
+    [wire]="underlay-api --lib convert::tests"
+)
+
+fuzz() {
+    local name=$1 package what began=$SECONDS rounds=0 log
+    read -ra what <<<"${targets[$name]}"
+    package=${what[0]}
+    log=$(mktemp)
+    cargo test --quiet --no-run -p "$package" "${what[1]}" ${what[3]:+"${what[2]}"}
+    while [ $((SECONDS - began)) -lt "$FUZZ_SECONDS" ]; do
+        cargo test -p "$package" "${what[@]:1}" >"$log" 2>&1 || { cat "$log"; die "$name failed in round $((rounds + 1))"; }
+        grep -q '[1-9][0-9]* passed' "$log" || die "$name runs no test: ${targets[$name]}"
+        rounds=$((rounds + 1))
+    done
+    printf '%-10s %3d rounds in %d s, nothing found\n' "$name" "$rounds" $((SECONDS - began))
+    rm -f "$log"
+}
+
+[ $# -gt 0 ] || mapfile -t chosen < <(printf '%s\n' "${!targets[@]}" | sort)
+[ $# -eq 0 ] || chosen=("$@")
+for name in "${chosen[@]}"; do
+    [ -n "${targets[$name]:-}" ] || die "no target named $name; targets: ${!targets[*]}"
+    fuzz "$name"
+done
