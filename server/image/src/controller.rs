@@ -2,6 +2,9 @@
 //!
 //! An import runs beside the engine, one task per image object, and is looked at by each step: a killed server starts it
 //! again from the source, and finds it done if it was published. Nothing is visible before it is whole.
+//!
+//! Objects may share their bytes. They are removed with the last object that needs them, and under the gate that imports
+//! of them pass: whoever comes before is seen, whoever comes after imports anew.
 
 use std::{
     collections::HashMap,
@@ -17,7 +20,13 @@ use underlay_core::{
     image::{self as noun, Image as Noun, Sha256, State, Status},
 };
 
-use crate::{Image, Importer, Phase, Progress, Source, Store, import, local::LocalRoot, progress, store};
+use crate::{
+    Image, Importer, Phase, Progress, Source, Store,
+    detect::{Compression, Format},
+    import,
+    local::LocalRoot,
+    progress, store,
+};
 
 /// How soon a running import is looked at again: often enough for a progress bar.
 const LOOK: Duration = Duration::from_secs(1);
@@ -37,6 +46,13 @@ pub struct Images<K> {
     uploads: Option<LocalRoot>,
     keepers: K,
     running: Mutex<HashMap<ObjectId, Running>>,
+}
+
+/// What has become of an import.
+enum Look {
+    None,
+    Running(Progress),
+    Over(Running),
 }
 
 /// An import under way.
@@ -63,33 +79,43 @@ impl<K: Keepers> Images<K> {
     }
 
     async fn importing(&self, object: &Object<Noun>) -> Result<Step<Noun>, Failure> {
-        let id = object.meta.id;
-        let finished = {
-            let mut running = self.lock();
-            match running.get(&id) {
-                Some(import) if import.generation != object.meta.generation => {
-                    running.remove(&id).inspect(|import| import.task.abort());
-                    None
-                }
-                Some(import) if !import.task.is_finished() => {
-                    let seen = *import.progress.borrow();
-                    return Ok(
-                        Step::wait(object.status.clone(), waiting_for(object, seen), LOOK).at(amount(seen))
-                    );
-                }
-                Some(_) => running.remove(&id),
-                None => None,
+        match self.look(object) {
+            Look::None => self.begin(object).await,
+            Look::Running(seen) => {
+                Ok(Step::wait(object.status.clone(), waiting_for(object, seen), LOOK).at(amount(seen)))
             }
-        };
-        match finished {
-            Some(import) => Ok(self.ended(object, import.task.await.unwrap_or(Err(import::Error::Lost)))),
-            None => self.begin(object).await,
+            Look::Over(import) => {
+                let seen = *import.progress.borrow();
+                let result = import.task.await.unwrap_or(Err(import::Error::Lost));
+                Ok(ended(object, seen, result))
+            }
+        }
+    }
+
+    /// What has become of the import of this object; one for an earlier generation is called off.
+    fn look(&self, object: &Object<Noun>) -> Look {
+        let id = object.meta.id;
+        let mut running = self.lock();
+        match running.remove(&id) {
+            None => Look::None,
+            Some(import) if import.generation != object.meta.generation => {
+                import.task.abort();
+                Look::None
+            }
+            Some(import) if import.task.is_finished() => Look::Over(import),
+            Some(import) => {
+                let seen = *import.progress.borrow();
+                running.insert(id, import);
+                Look::Running(seen)
+            }
         }
     }
 
     async fn begin(&self, object: &Object<Noun>) -> Result<Step<Noun>, Failure> {
-        if let Some(image) = self.store.find(object.spec.sha256).await.map_err(|e| unreadable(object, &e))? {
-            return Ok(Step::advance(describe(object, &image), State::Ready));
+        let sha256 = object.spec.sha256;
+        let found = self.importer.find(sha256).await.map_err(|error| unreadable(object, &error))?;
+        if let Some(image) = found {
+            return Ok(Step::advance(describe(object, Progress::default(), &image), State::Ready));
         }
         let source = match self.source(&object.spec.url) {
             Ok(source) => source,
@@ -97,7 +123,6 @@ impl<K: Keepers> Images<K> {
         };
         let (sender, progress) = progress::channel();
         let importer = self.importer.clone();
-        let sha256 = object.spec.sha256;
         let task = tokio::spawn(async move { importer.import(source, sha256, sender).await });
         self.lock().insert(object.meta.id, Running { generation: object.meta.generation, progress, task });
         Ok(Step::wait(object.status.clone(), waiting_for(object, Progress::default()), LOOK))
@@ -113,20 +138,10 @@ impl<K: Keepers> Images<K> {
         }
     }
 
-    fn ended(&self, object: &Object<Noun>, result: Result<Image, import::Error>) -> Step<Noun> {
-        match result {
-            Ok(image) => Step::advance(describe(object, &image), State::Ready),
-            Err(error) => {
-                let failure = error.failure(object.meta.key.name.as_str());
-                Step::failed(object.status.clone(), State::Failed, failure)
-            }
-        }
-    }
-
     /// Still there? A spec that moved on may name another source, and a store may have lost what it held.
     async fn ready(&self, object: &Object<Noun>) -> Result<Step<Noun>, Failure> {
         match self.store.find(object.spec.sha256).await.map_err(|error| unreadable(object, &error))? {
-            Some(image) => Ok(Step::done(describe(object, &image), None)),
+            Some(image) => Ok(Step::done(describe(object, Progress::default(), &image), None)),
             None => Ok(Step::advance(Status::default(), State::Importing)),
         }
     }
@@ -136,6 +151,11 @@ impl<K: Keepers> Images<K> {
             import.task.abort();
         }
         let sha256 = object.spec.sha256;
+        if self.keepers.is_needed_beside(object.meta.id, sha256).await? {
+            return Ok(Step::gone(object.status.clone()));
+        }
+        // Nobody else imports it, and our own import ends as soon as it reads on.
+        let _gate = self.importer.enter(sha256).await;
         if !self.keepers.is_needed_beside(object.meta.id, sha256).await? {
             match self.store.delete(sha256).await {
                 Ok(()) | Err(store::Error::NotFound(_)) => {}
@@ -170,6 +190,16 @@ impl<K: Keepers> Controller for Images<K> {
     }
 }
 
+fn ended(object: &Object<Noun>, seen: Progress, result: Result<Image, import::Error>) -> Step<Noun> {
+    match result {
+        Ok(image) => Step::advance(describe(object, seen, &image), State::Ready),
+        Err(error) => {
+            let failure = error.failure(object.meta.key.name.as_str());
+            Step::failed(object.status.clone(), State::Failed, failure)
+        }
+    }
+}
+
 fn waiting_for(object: &Object<Noun>, seen: Progress) -> String {
     match seen.phase {
         Phase::Waiting => "another import of the same image".into(),
@@ -187,13 +217,32 @@ fn amount(seen: Progress) -> Option<Amount> {
     })
 }
 
-fn describe(object: &Object<Noun>, image: &Image) -> Status {
+fn describe(object: &Object<Noun>, seen: Progress, image: &Image) -> Status {
     let manifest = image.manifest();
+    let format = seen.format.map(|(format, packed)| words(format, packed));
     Status {
-        format: object.status.format.clone(),
+        format: format.or(object.status.format.clone()),
         virtual_size: Some(Bytes(manifest.virtual_size())),
         stored_size: Some(Bytes(image.data_length())),
         manifest_digest: Some(manifest.digest().to_string()),
+    }
+}
+
+/// `raw`, `qcow2`, `raw.zst`.
+fn words(format: Format, packed: Option<Compression>) -> String {
+    let packing = |compression| match compression {
+        Compression::Gzip => "gz",
+        Compression::Xz => "xz",
+        Compression::Zstd => "zst",
+    };
+    let format = match format {
+        Format::Raw => "raw",
+        Format::Qcow2 => "qcow2",
+        Format::Compressed(compression) => packing(compression),
+    };
+    match packed {
+        Some(compression) => format!("{format}.{}", packing(compression)),
+        None => format.to_owned(),
     }
 }
 

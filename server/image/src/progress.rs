@@ -2,6 +2,8 @@
 
 use tokio::sync::watch;
 
+use crate::detect::{Compression, Format};
+
 /// What an import is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
@@ -29,6 +31,8 @@ pub struct Progress {
     pub total: Option<u64>,
     /// Bytes of the disk image encoded so far, holes included.
     pub encoded: u64,
+    /// What the source turned out to be, and how that was packed. An image found in the store was not looked at again.
+    pub format: Option<(Format, Option<Compression>)>,
 }
 
 /// The import's end of the channel.

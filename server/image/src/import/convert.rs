@@ -77,7 +77,9 @@ impl Job {
         if head.is_empty() {
             return Err(Error::Empty);
         }
-        match detect::detect(&head).map_err(Error::Refused)? {
+        let format = detect::detect(&head).map_err(Error::Refused)?;
+        self.progress.send_modify(|p| p.format = Some((format, None)));
+        match format {
             Format::Raw => self.encode_raw(Cursor::new(head).chain(tap), None, staging),
             Format::Qcow2 => {
                 let file = self.stage(Cursor::new(head).chain(&mut *tap), None, staging)?;
@@ -102,6 +104,7 @@ impl Job {
             return Err(Error::Empty);
         }
         let format = detect::detect(&head).map_err(Error::Refused)?;
+        self.progress.send_modify(|p| p.format = Some((format, Some(compression))));
         let whole = Cursor::new(head).chain(unpacked);
         match format {
             Format::Raw => self.encode_raw(whole, Some(compression), staging),

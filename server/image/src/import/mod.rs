@@ -29,6 +29,7 @@ use crate::{
     fetch::Fetcher,
     progress,
     source::Url,
+    store,
     tap::{Chunk, Inner, Tap},
 };
 
@@ -100,15 +101,25 @@ impl Importer {
         Ok(self.store.image(sha256).await?)
     }
 
-    async fn enter(&self, sha256: Sha256) -> OwnedMutexGuard<()> {
-        let gate = {
-            let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-            gates.retain(|_, gate| gate.strong_count() > 0);
-            let gate = gates.get(&sha256).and_then(Weak::upgrade).unwrap_or_default();
-            gates.insert(sha256, Arc::downgrade(&gate));
-            gate
-        };
-        gate.lock_owned().await
+    /// The image, if it is in the store and nobody is importing or removing it.
+    pub(crate) async fn find(&self, sha256: Sha256) -> Result<Option<Image>, store::Error> {
+        match self.gate(sha256).try_lock_owned() {
+            Ok(_gate) => self.store.find(sha256).await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Waits until nobody imports `sha256`; nobody does while the guard lives.
+    pub(crate) async fn enter(&self, sha256: Sha256) -> OwnedMutexGuard<()> {
+        self.gate(sha256).lock_owned().await
+    }
+
+    fn gate(&self, sha256: Sha256) -> Arc<tokio::sync::Mutex<()>> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.retain(|_, gate| gate.strong_count() > 0);
+        let gate = gates.get(&sha256).and_then(Weak::upgrade).unwrap_or_default();
+        gates.insert(sha256, Arc::downgrade(&gate));
+        gate
     }
 
     /// Sends the bytes of `source` to `sink`, and says how it ended.
