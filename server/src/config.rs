@@ -71,6 +71,9 @@ pub struct Settings {
     /// How long the agent may take to call home, in seconds without any sign of it [default: 1200]
     #[arg(long, env = "UNDERLAY_BOOT_PATIENCE", value_name = "SECONDS")]
     pub boot_patience: Option<u64>,
+    /// How long the agent may take over an image without any progress, in seconds [default: 600]
+    #[arg(long, env = "UNDERLAY_IMAGING_PATIENCE", value_name = "SECONDS")]
+    pub imaging_patience: Option<u64>,
     /// How long an installed system may take to call home, in seconds [default: 1800]
     #[arg(long, env = "UNDERLAY_START_PATIENCE", value_name = "SECONDS")]
     pub start_patience: Option<u64>,
@@ -145,6 +148,7 @@ impl Settings {
             qemu_unsafe_cache: self.qemu_unsafe_cache.or(file.qemu_unsafe_cache),
             audit_seconds: self.audit_seconds.or(file.audit_seconds),
             boot_patience: self.boot_patience.or(file.boot_patience),
+            imaging_patience: self.imaging_patience.or(file.imaging_patience),
             start_patience: self.start_patience.or(file.start_patience),
             log_format: self.log_format.or(file.log_format),
         }

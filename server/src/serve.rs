@@ -312,6 +312,9 @@ async fn engine(
     if let Some(seconds) = settings.boot_patience {
         patience.boot = Duration::from_secs(seconds);
     }
+    if let Some(seconds) = settings.imaging_patience {
+        patience.imaging = Duration::from_secs(seconds);
+    }
     if let Some(seconds) = settings.start_patience {
         patience.start = Duration::from_secs(seconds);
     }

@@ -1,1 +1,40 @@
-//! Cross-crate tests: the real CLI, real firmware, real peers.
+//! Cross-crate tests: the real CLI, real firmware, real peers. What they stand on is here.
+//!
+//! | file | what |
+//! |---|---|
+//! | `programs.rs` | the programs under test, built when they are first asked for |
+//! | `rack/` | [`rack`]: a boot segment with real parts, for the tests that boot machines |
+//! | `server.rs` | [`Server`]: an `underlay serve` in a directory of its own |
+//! | `terraform.rs` | [`Terraform`]: a working directory of the real `terraform` or `tofu` |
+//! | `web.rs` | [`Web`]: files over HTTP on loopback, some of which keep one waiting |
+//!
+//! The tests lie in tests/; each is a file or a folder per story.
+
+// Nothing here runs outside of tests, where a panic is how a test fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod programs;
+pub mod rack;
+mod server;
+mod terraform;
+mod web;
+
+pub use programs::program;
+pub use server::Server;
+pub use terraform::{Run, Terraform};
+pub use web::{Web, sha256};
+
+use std::time::{Duration, Instant};
+
+/// Waits until something is true.
+///
+/// # Panics
+/// It is not within a minute.
+#[track_caller]
+pub fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !is() {
+        assert!(Instant::now() < patience, "waited in vain until {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
