@@ -88,8 +88,9 @@ async fn called_home(
         Need::Unmet(failure) => return Ok(world.give_up(run, failure, Disk::Untouched)),
     };
     let disk = match needs::disk(world, name.as_str(), inventory, &image) {
-        Ok(disk) => disk,
-        Err(failure) => return Ok(world.give_up(run, failure, Disk::Untouched)),
+        Need::Met(disk) => disk,
+        Need::NotYet(reason, amount) => return Ok(Step::wait(status, reason, LATER).at(amount)),
+        Need::Unmet(failure) => return Ok(world.give_up(run, failure, Disk::Untouched)),
     };
     let phone_home = Token(token::mint());
     let mut next = run.clone();

@@ -87,11 +87,14 @@ impl Controller for Machines {
             State::Starting { run } => starting::step(&world, run).await,
             State::Ready { deployed } => ready::step(&world, deployed).await,
             State::Failed { deployed, generation, .. } => {
-                failed::step(&world, deployed.as_ref(), *generation)
+                Ok(failed::step(&world, deployed.as_ref(), *generation))
             }
             State::Releasing { host } => releasing::step(&world, *host).await,
         };
-        decided.or_else(|failure| world.weigh(failure))
+        match decided {
+            Err(failure) => world.weigh(&failure).ok_or(failure),
+            decided => decided,
+        }
     }
 
     fn step_limit(&self) -> Duration {

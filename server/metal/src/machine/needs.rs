@@ -35,29 +35,30 @@ pub(super) async fn image(world: &World<'_>, wanted: &str) -> Result<Need<Ready>
     let key = &world.snapshot.object.meta.key;
     let unmet = |kind, why: String, next: String| {
         let what = format!("machine {}: finding its image", world.name());
-        Ok(Need::Unmet(Failure::new(kind, what, why, "nothing was written to a disk", next).at("image")))
+        Need::Unmet(Failure::new(kind, what, why, "nothing was written to a disk", next).at("image"))
     };
     let raw = world.view.by_name(key, Kind::Image, name).await.map_err(|error| world.unreadable(&error))?;
     let Some(raw) = raw else {
         let why = format!("there is no image \"{name}\" in site {}", key.site);
         let next = "write image = underlay_image.NAME.id, so that the image is there first";
-        return unmet(ErrorKind::Invalid, why, next.into());
+        return Ok(unmet(ErrorKind::Invalid, why, next.into()));
     };
     let image = raw.decode::<Image>().map_err(|error| world.unreadable(&error))?;
     let present = image.spec.reference(&image.meta.key.name);
     if content(&present) != content(wanted) {
         let next = "write image = underlay_image.NAME.id, so that both change together";
-        return unmet(ErrorKind::Invalid, format!("image {name} is {present} now"), next.into());
+        let why = format!("image {name} is {present} now");
+        return Ok(unmet(ErrorKind::Invalid, why, next.into()));
     }
     let next = format!("mend the image first: underlay explain image/{name}");
-    match image.state {
+    Ok(match image.state {
         _ if image.meta.deleted_at.is_some() => {
             unmet(ErrorKind::Permanent, format!("image {name} is being removed"), next)
         }
         image::State::Ready => match (image.status.virtual_size, image.status.manifest_digest) {
             (Some(size), Some(manifest_digest)) => {
                 let image::Spec { sha256, arch, .. } = image.spec;
-                Ok(Need::Met(Ready { sha256, arch, size, manifest_digest }))
+                Need::Met(Ready { sha256, arch, size, manifest_digest })
             }
             _ => unmet(ErrorKind::Permanent, format!("image {name} has no manifest"), next),
         },
@@ -69,9 +70,9 @@ pub(super) async fn image(world: &World<'_>, wanted: &str) -> Result<Need<Ready>
         }
         image::State::Leaving => unmet(ErrorKind::Permanent, format!("image {name} is being removed"), next),
         image::State::Pending | image::State::Importing => {
-            Ok(Need::NotYet(format!("image {name} is being imported"), image.progress.amount))
+            Need::NotYet(format!("image {name} is being imported"), image.progress.amount)
         }
-    }
+    })
 }
 
 /// The `sha256:HEX` of an image's reference.
@@ -85,7 +86,7 @@ pub(super) fn disk<'a>(
     host: &str,
     inventory: &'a Inventory,
     image: &Ready,
-) -> Result<&'a Disk, Failure> {
+) -> Need<&'a Disk> {
     if !inventory.arch.is_empty() && inventory.arch != image.arch {
         let failure = Failure::new(
             ErrorKind::Invalid,
@@ -94,16 +95,19 @@ pub(super) fn disk<'a>(
             "no disk was touched",
             "choose an image for that architecture and apply again",
         );
-        return Err(failure.at("image"));
+        return Need::Unmet(failure.at("image"));
     }
-    disks::choose(&inventory.disks, &world.spec().root, image.size).map_err(|error| {
-        Failure::new(
-            ErrorKind::Invalid,
-            format!("machine {}: choosing the root disk of host {host}", world.name()),
-            error.to_string(),
-            "no disk was touched",
-            "change root, the image or the host and apply again",
-        )
-        .at("root")
-    })
+    match disks::choose(&inventory.disks, &world.spec().root, image.size) {
+        Ok(disk) => Need::Met(disk),
+        Err(error) => Need::Unmet(
+            Failure::new(
+                ErrorKind::Invalid,
+                format!("machine {}: choosing the root disk of host {host}", world.name()),
+                error.to_string(),
+                "no disk was touched",
+                "change root, the image or the host and apply again",
+            )
+            .at("root"),
+        ),
+    }
 }

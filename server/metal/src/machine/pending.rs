@@ -51,7 +51,7 @@ pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
     };
     // Known before anything is wiped, where an agent has been there before.
     if let Some(inventory) = &host.status.inventory
-        && let Err(failure) = needs::disk(world, host.meta.key.name.as_str(), inventory, &image)
+        && let Need::Unmet(failure) = needs::disk(world, host.meta.key.name.as_str(), inventory, &image)
     {
         return Ok(refuse(world, failure));
     }
@@ -68,17 +68,17 @@ async fn find_host(world: &World<'_>) -> Result<Need<Object<Host>>, Failure> {
     let key = &world.snapshot.object.meta.key;
     let unmet = |kind, why: String, next: String| {
         let what = format!("machine {}: claiming host {name}", world.name());
-        Ok(Need::Unmet(Failure::new(kind, what, why, "nothing was touched", next).at("host")))
+        Need::Unmet(Failure::new(kind, what, why, "nothing was touched", next).at("host"))
     };
     let raw = world.view.by_name(key, Kind::Host, name).await.map_err(|error| world.unreadable(&error))?;
     let Some(raw) = raw else {
         let why = format!("there is no host \"{name}\" in site {}", key.site);
         let next = "enrol it as an underlay_host, or name another: underlay get hosts";
-        return unmet(ErrorKind::Invalid, why, next.into());
+        return Ok(unmet(ErrorKind::Invalid, why, next.into()));
     };
     let host = raw.decode::<Host>().map_err(|error| world.unreadable(&error))?;
-    match &host.state {
-        host::State::Available if host.meta.deleted_at.is_none() => Ok(Need::Met(host)),
+    Ok(match &host.state {
+        host::State::Available if host.meta.deleted_at.is_none() => Need::Met(host),
         host::State::Available | host::State::Leaving => {
             let next = "name another host: underlay get hosts";
             unmet(ErrorKind::Permanent, "the host is being destroyed".into(), next.into())
@@ -87,14 +87,14 @@ async fn find_host(world: &World<'_>) -> Result<Need<Object<Host>>, Failure> {
             let failure = host.progress.failure.as_ref().map(|failure| failure.why.as_str());
             let why = failure.or(host.progress.waiting_for.as_deref());
             let why = why.unwrap_or("its driver has not answered yet");
-            Ok(Need::NotYet(format!("host {name} to be enrolled: {why}"), None))
+            Need::NotYet(format!("host {name} to be enrolled: {why}"), None)
         }
         host::State::Quarantined { failure } => {
             let why = format!("the host is quarantined: {}: {}", failure.what, failure.why);
             let next = format!("see underlay explain host/{name}, then apply again, or name another host");
             unmet(ErrorKind::Permanent, why, next)
         }
-    }
+    })
 }
 
 /// The machine holds another host, and nobody has said that it may leave it.

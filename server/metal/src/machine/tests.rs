@@ -1,5 +1,5 @@
 //! - `deploying`: whole deployments, again in place, changed and taken back on the way
-//! - `random`: whatever happens in whatever order
+//! - `table`: each state, by what it sees; `random`: whatever happens in whatever order
 //! - `refusing`: what is refused before anything is touched; `failing`: what goes wrong later; `leaving`: deletion
 
 mod deploying;
@@ -7,3 +7,4 @@ mod failing;
 mod leaving;
 mod random;
 mod refusing;
+mod table;

@@ -98,9 +98,9 @@ impl World<'_> {
         )
     }
 
-    /// A step that came to no decision is tried again while that is worth it and patience lasts; after that the
+    /// A step that came to no decision is tried again while that is worth it and patience lasts (`None`); after that the
     /// deployment fails.
-    pub(super) fn weigh(&self, failure: Failure) -> Result<Step<Machine>, Failure> {
+    pub(super) fn weigh(&self, failure: &Failure) -> Option<Step<Machine>> {
         let patience = self.machines.patience;
         let (run, patience, disk) = match &self.snapshot.object.state {
             State::PoweringOff { run } | State::PoweringOn { run } => (run, patience.power, Disk::Untouched),
@@ -108,13 +108,11 @@ impl World<'_> {
             State::Imaging { run } => (run, patience.imaging, Disk::Touched),
             State::Starting { run } => (run, patience.start, Disk::Touched),
             State::Pending | State::Ready { .. } | State::Failed { .. } | State::Releasing { .. } => {
-                return Err(failure);
+                return None;
             }
         };
-        if failure.kind == ErrorKind::Transient && !self.snapshot.is_stalled(patience) {
-            return Err(failure);
-        }
-        Ok(self.give_up(run, failure, disk))
+        let worth_it = failure.kind == ErrorKind::Transient && !self.snapshot.is_stalled(patience);
+        (!worth_it).then(|| self.give_up(run, failure.clone(), disk))
     }
 
     /// Fail: the host is kept, so that a person can look at it, and nothing is served to it any more. Where the spec

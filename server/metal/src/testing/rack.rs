@@ -405,6 +405,11 @@ fn fresh<N: Noun>(name: &str, spec: serde_json::Value, now: Timestamp) -> RawObj
 }
 
 impl Stored {
+    /// No boot plan, no token and no work for any host.
+    pub(crate) fn serves_nothing(&self) -> bool {
+        self.plans.is_empty() && self.tokens.is_empty() && self.assignments.is_empty()
+    }
+
     pub(crate) fn is_unreadable(&self) -> bool {
         self.unreadable
     }
