@@ -1,20 +1,23 @@
-# One powered-off machine becomes a Debian that answers over the network. `make demo` applies this.
 terraform {
   required_providers {
     underlay = { source = "underlay/underlay" }
   }
 }
 
-provider "underlay" {} # the server is at UNDERLAY_ENDPOINT
+variable "image_url" { type = string }
+variable "image_sha256" { type = string }
+variable "ssh_key" { type = string }
+
+provider "underlay" {} # UNDERLAY_ENDPOINT says where the server is
 
 resource "underlay_image" "debian" {
-  name   = "debian"
+  name   = "debian-12"
   source = { url = var.image_url, sha256 = var.image_sha256 }
 }
 
-resource "underlay_host" "lab" {
+resource "underlay_host" "lab" { # a QEMU machine on the server; a real one has redfish = { ... } instead
   name = "lab-1"
-  pool = "lab"
+  boot = { mode = "bios" }
   qemu = { cpus = 1, memory = "1GiB", disks = ["4GiB"], forward = [22] }
 }
 
@@ -23,14 +26,13 @@ resource "underlay_machine" "web" {
   image            = underlay_image.debian.id
   host             = underlay_host.lab.name
   ssh_keys         = [var.ssh_key]
-  allow_disruption = "erase_root" # without this line a new image is an error in the plan
+  allow_disruption = "erase_root" # without this line another image is an error in the plan
 }
 
-resource "underlay_ready" "web" {
+resource "underlay_ready" "web" { # what needs the machine stands behind this
   machines = [underlay_machine.web.id]
 }
 
 output "ssh" {
-  value      = underlay_machine.web.forwards["22"]
-  depends_on = [underlay_ready.web]
+  value = { address = underlay_machine.web.forwards["22"], host_keys = underlay_machine.web.ssh_host_keys }
 }
