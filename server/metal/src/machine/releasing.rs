@@ -10,7 +10,7 @@ use underlay_core::{
     machine::Machine,
 };
 
-use super::world::{SOON, World, withdrawn};
+use super::world::{LATER, SOON, World, withdrawn};
 
 pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<Step<Machine>, Failure> {
     let Some(id) = host else { return Ok(Step::gone(world.status())) };
@@ -36,7 +36,9 @@ pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<St
     bmc.ensure_power(Power::Off)
         .await
         .map_err(|error| world.driver_failed(&host, "switching it off to release it", &error))?;
-    Ok(Step::wait(world.status(), format!("host {name} to switch off, so that it can be released"), SOON))
+    // A BMC that does not do what it accepted is asked for as long as it takes, but not every other second.
+    let again = if world.snapshot.is_stalled(world.machines.patience.power) { LATER } else { SOON };
+    Ok(Step::wait(world.status(), format!("host {name} to switch off, so that it can be released"), again))
 }
 
 #[track_caller]
