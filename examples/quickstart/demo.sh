@@ -81,13 +81,12 @@ release() {
 applied() {
     (
         until underlay get machine/web-0 >/dev/null 2>&1; do sleep 0.5; done
-        underlay watch machine/web-0 | sed 's/^/          > /'
-    ) &
+        exec "$UNDERLAY" watch machine/web-0 --endpoint "$UNDERLAY_ENDPOINT"
+    ) > >(sed -u 's/^/          > /') &
     local watcher=$!
     local status=0
     "$TF_BIN" apply -auto-approve -no-color >"$work/apply.log" 2>&1 || status=$?
     kill "$watcher" 2>/dev/null || true
-    pkill -P "$watcher" 2>/dev/null || true
     wait "$watcher" 2>/dev/null || true
     [ "$status" = 0 ] || { cat "$work/apply.log" >&2; fail "terraform apply ended with $status"; }
     grep -E 'Apply complete' "$work/apply.log" | sed 's/^/        | /'
@@ -119,7 +118,7 @@ empty_plan
 chapter "Another release of the image: the plan says what it costs"
 release debian-release-2.raw.zst "$second_sha256"
 "$TF_BIN" plan -no-color >"$work/plan.log" 2>&1 || { cat "$work/plan.log" >&2; fail "plan"; }
-grep -E 'disruption|Warning|re-imaged|~ image|Plan:' "$work/plan.log" | sed 's/^/        | /'
+grep -E '~ disruption|Warning: web-0|~ image |Plan:' "$work/plan.log" | sed 's/^/        | /'
 grep -q '"none" -> "erase_root' "$work/plan.log" || fail "the plan does not announce erase_root"
 
 chapter "terraform apply: laid on the same machine, in place"
