@@ -118,7 +118,12 @@ impl Client {
     ///
     /// # Errors
     /// It is refused.
-    pub async fn put_machine(&self, name: &str, spec: pb::MachineSpec, how: pb::PutOptions) -> Result<pb::Machine> {
+    pub async fn put_machine(
+        &self,
+        name: &str,
+        spec: pb::MachineSpec,
+        how: pb::PutOptions,
+    ) -> Result<pb::Machine> {
         let mut client = MachineServiceClient::new(self.channel().await?);
         let request = pb::PutMachineRequest {
             key: key(name),
@@ -136,7 +141,10 @@ impl Client {
     /// There is none, or the server does not answer.
     pub async fn machine(&self, name: &str) -> Result<pb::Machine> {
         let mut client = MachineServiceClient::new(self.channel().await?);
-        Ok(client.get(pb::GetRequest { selector: selector(name), incarnation: String::new() }).await?.into_inner())
+        Ok(client
+            .get(pb::GetRequest { selector: selector(name), incarnation: String::new() })
+            .await?
+            .into_inner())
     }
 
     /// Wait until the machine is as `wanted`.
@@ -164,7 +172,9 @@ impl Client {
         });
         match tokio::time::timeout(patience, watching).await {
             Ok(machine) => Ok(machine),
-            Err(_) => Err(anyhow!("machine {name} is not as wanted after {patience:?}; it stands: {last:#?}")),
+            Err(_) => {
+                Err(anyhow!("machine {name} is not as wanted after {patience:?}; it stands: {last:#?}"))
+            }
         }
     }
 
@@ -278,7 +288,8 @@ async fn retrying<T>(mut once: impl AsyncFnMut() -> Result<T>) -> T {
 
 fn signing_request() -> Result<Vec<u8>> {
     let key = rcgen::KeyPair::generate().context("making a key")?;
-    let request = rcgen::CertificateParams::default().serialize_request(&key).context("asking for a certificate")?;
+    let request =
+        rcgen::CertificateParams::default().serialize_request(&key).context("asking for a certificate")?;
     Ok(request.der().to_vec())
 }
 

@@ -24,7 +24,11 @@ pub async fn says(path: &Path, text: &str, times: usize, patience: Duration) -> 
         if began.elapsed() > patience {
             let lines: Vec<_> = said.lines().rev().take(25).collect();
             let end: Vec<_> = lines.into_iter().rev().collect();
-            bail!("{} does not say {text:?} {times}x in {patience:?}; it ends:\n{}", path.display(), end.join("\n"));
+            bail!(
+                "{} does not say {text:?} {times}x in {patience:?}; it ends:\n{}",
+                path.display(),
+                end.join("\n")
+            );
         }
         sleep(GLANCE).await;
     }

@@ -1,10 +1,6 @@
 //! Machines whose BMC speaks Redfish: sushy-tools in front of libvirt, both the segment's own (`scripts/libvirt.sh`).
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::Command,
-};
+use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 
@@ -55,7 +51,8 @@ impl Bmcs {
     /// # Errors
     /// The emulator left no such file.
     pub fn login(&self) -> Result<Login> {
-        let text = fs::read_to_string(self.directory.join("bmc.env")).context("reading the emulator's login")?;
+        let text =
+            fs::read_to_string(self.directory.join("bmc.env")).context("reading the emulator's login")?;
         let value = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
             line.map(str::to_owned).with_context(|| format!("{name} is not there"))
@@ -76,7 +73,6 @@ impl Bmcs {
     pub fn disk(&self, name: &str) -> PathBuf {
         self.directory.join(format!("{name}.raw"))
     }
-
 
     /// What libvirt says of that machine's power: "running", "shut off".
     ///

@@ -110,10 +110,12 @@ impl Segment {
     pub fn neighbour(&self, address: &str) -> Result<Neighbour> {
         let name = format!("{}.n", self.name);
         run(Command::new("ip").args(["netns", "add", &name]))?;
-        run(Command::new("ip")
-            .args(["-n", &self.name, "link", "add", "veth0", "type", "veth", "peer", "eth0", "netns", &name]))?;
+        run(Command::new("ip").args([
+            "-n", &self.name, "link", "add", "veth0", "type", "veth", "peer", "eth0", "netns", &name,
+        ]))?;
         self.ip("link set veth0 master br0 up")?;
-        for words in [format!("address add {address} dev eth0"), "link set eth0 up".into(), "link set lo up".into()]
+        for words in
+            [format!("address add {address} dev eth0"), "link set eth0 up".into(), "link set lo up".into()]
         {
             run(Command::new("ip").args(["-n", &name]).args(words.split_whitespace()))?;
         }

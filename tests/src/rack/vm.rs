@@ -18,8 +18,6 @@ const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 pub enum Start<'a> {
     /// SeaBIOS, the NIC's iPXE, then the disk.
     Bios,
-    /// SeaBIOS and a NIC whose boot program is plain PXE: it loads what TFTP has, as an old server does.
-    BiosTftp,
     /// OVMF with its own PXE, then the disk.
     Uefi,
     /// A kernel, an initrd and a command line: no firmware asks anybody.
@@ -37,23 +35,39 @@ impl Vm {
     ///
     /// # Errors
     /// QEMU cannot be started.
-    pub fn start(segment: &Segment, name: &str, tap: &str, mac: &str, start: Start<'_>, disk: Option<&Path>) -> Result<Self> {
+    pub fn start(
+        segment: &Segment,
+        name: &str,
+        tap: &str,
+        mac: &str,
+        start: Start<'_>,
+        disk: Option<&Path>,
+    ) -> Result<Self> {
         let console = segment.directory().join(format!("{name}.console"));
         let mut qemu = segment.command("qemu-system-x86_64");
         qemu.args(["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-m", "512"]);
-        qemu.args(["-nodefaults", "-display", "none", "-vga", "none", "-monitor", "none", "-parallel", "none"]);
+        qemu.args([
+            "-nodefaults",
+            "-display",
+            "none",
+            "-vga",
+            "none",
+            "-monitor",
+            "none",
+            "-parallel",
+            "none",
+        ]);
         qemu.arg("-serial").arg(format!("file:{}", console.display()));
         qemu.args(["-netdev", &format!("tap,id=n0,ifname={tap},script=no,downscript=no")]);
-        let mut nic = format!("virtio-net-pci,netdev=n0,mac={mac},bootindex=0");
+        let mut nic = format!("virtio-net-pci,netdev=n0,mac={mac}");
         match start {
-            Start::Bios => {}
-            Start::BiosTftp => nic.push_str(",romfile=/usr/lib/ipxe/qemu/pxe-virtio.rom"),
+            Start::Bios => nic.push_str(",bootindex=0"),
             Start::Uefi => {
                 let vars = segment.directory().join(format!("{name}.vars"));
                 fs::copy(OVMF_VARS, &vars).context("copying UEFI variables")?;
                 qemu.args(["-drive", &format!("if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}")]);
                 qemu.arg("-drive").arg(format!("if=pflash,format=raw,unit=1,file={}", vars.display()));
-                nic.push_str(",romfile=");
+                nic.push_str(",bootindex=0,romfile=");
             }
             Start::Kernel(kernel, initrd, words) => {
                 qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initrd).args(["-append", words]);
