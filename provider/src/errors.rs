@@ -7,7 +7,11 @@ use tfplugin::{Diagnostic, Diagnostics, schema::Attribute};
 use tonic::{Code, Status};
 use underlay_proto::{ERROR_DETAIL_KEY, v1 as pb};
 
-use crate::{client::Client, endpoint::Endpoint, locate::locate};
+use crate::{
+    client::Client,
+    endpoint::Endpoint,
+    locate::{locate, shown},
+};
 
 /// What was being done, and which schema its attribute paths are looked up in.
 #[derive(Clone, Copy)]
@@ -66,7 +70,7 @@ pub(crate) fn fault(act: Act<'_>, field: &pb::FieldError, done: &str, next: &str
     let text = paragraphs(&[&format!("{attribute}: {}", field.message), done, next]);
     let diagnostic = Diagnostic::error(summary, text);
     match path {
-        Some(path) => diagnostic.at(path),
+        Some(path) => diagnostic.at(shown(&path)),
         None => diagnostic,
     }
 }
@@ -76,7 +80,7 @@ fn told(act: Act<'_>, failure: &pb::Failure) -> Diagnostic {
     let text = paragraphs(&[&evidence, &failure.done, &failure.next]);
     let diagnostic = Diagnostic::error(act.summary(), text);
     match locate(act.attributes, &failure.attribute) {
-        Some(path) => diagnostic.at(path),
+        Some(path) => diagnostic.at(shown(&path)),
         None => diagnostic,
     }
 }

@@ -14,6 +14,17 @@ pub(crate) fn locate(attributes: &[Attribute], dotted: &str) -> Option<Path> {
     Some(within(attribute.shape(), path, rest))
 }
 
+/// The part of a path whose source line Terraform finds: it does not look into `name = { ... }`, and would show the head of
+/// the resource instead of that line.
+pub(crate) fn shown(path: &Path) -> Path {
+    let is_name = |step: &Step| matches!(step, Step::Attribute(_));
+    let steps = path.steps().iter().enumerate();
+    steps
+        .take_while(|(depth, step)| *depth == 0 || (*depth == 1 && !is_name(step)))
+        .map(|(_, step)| step.clone())
+        .collect()
+}
+
 fn within(shape: &Shape, at: Path, rest: &str) -> Path {
     if rest.is_empty() {
         return at;

@@ -43,6 +43,7 @@ pub(crate) fn valid(text: &String) -> Result<(), String> {
 ///
 /// # Errors
 /// One is none.
+#[allow(clippy::ptr_arg, reason = "a validator takes what the attribute holds")]
 pub(crate) fn all_valid(texts: &Vec<String>) -> Result<(), String> {
     texts.iter().try_for_each(valid)
 }

@@ -1,5 +1,8 @@
 //! The documentation in docs/provider is what the schemas and examples/ say today.
 
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -43,8 +46,11 @@ fn files(directory: &Path) -> BTreeMap<PathBuf, String> {
 fn every_resource_and_data_source_has_an_example() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let rendered = tfplugin::docs::render(&Underlay, &examples);
-    let bare: Vec<_> =
-        rendered.iter().filter(|(_, page)| !page.contains("## Example Usage")).map(|(path, _)| path).collect();
+    let bare: Vec<_> = rendered
+        .iter()
+        .filter(|(_, page)| !page.contains("## Example Usage"))
+        .map(|(path, _)| path)
+        .collect();
     assert!(bare.is_empty(), "no example: {bare:?}");
 }
 

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use crate::{Server, program};
 
-const HEAD: &str = "terraform {\n  required_providers {\n    underlay = { source = \"underlay/underlay\" }\n  }\n}\n";
+const HEAD: &str =
+    "terraform {\n  required_providers {\n    underlay = { source = \"underlay/underlay\" }\n  }\n}\n";
 
 /// A working directory.
 pub struct Terraform {
@@ -48,7 +49,8 @@ impl Terraform {
         let overrides = ["registry.terraform.io", "registry.opentofu.org"]
             .map(|host| format!("    \"{host}/underlay/underlay\" = \"{providers}\"\n"))
             .concat();
-        let rc = format!("provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  direct {{}}\n}}\n");
+        let rc =
+            format!("provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  direct {{}}\n}}\n");
         fs::write(directory.path().join("cli.tfrc"), rc).unwrap();
         let environment = vec![("UNDERLAY_ENDPOINT".to_owned(), server.socket())];
         Some(Self { program: terraform, directory, environment })

@@ -75,7 +75,7 @@ async fn time_that_runs_out_names_who_is_late() {
 async fn once_passed_the_gate_never_fails_a_plan() {
     let mut rig = Rig::new().await;
     let id = apply(&mut rig, WEB, &machine()).await;
-    rig.core.converge(GATE, &gate(&[id.clone()])).await.unwrap();
+    rig.core.converge(GATE, &gate(std::slice::from_ref(&id))).await.unwrap();
     let (mut core, _stopped) = rig.lose_server().await;
     core.expect_empty(GATE, &gate(&[id])).await.unwrap();
 }
@@ -84,7 +84,7 @@ async fn once_passed_the_gate_never_fails_a_plan() {
 async fn another_list_waits_again_and_keeps_the_old_one_if_it_fails() {
     let mut rig = Rig::new().await;
     let first = apply(&mut rig, WEB, &machine()).await;
-    rig.core.converge(GATE, &gate(&[first.clone()])).await.unwrap();
+    rig.core.converge(GATE, &gate(std::slice::from_ref(&first))).await.unwrap();
     let before = rig.core.instance(GATE).unwrap().state.clone();
     rig.server.world(|world| world.machines.script.push_back(Settle::Stay("booting")));
     let both = [first, apply(&mut rig, SECOND, &second()).await];

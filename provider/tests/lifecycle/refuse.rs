@@ -35,13 +35,13 @@ async fn what_the_server_objects_to_points_at_the_attribute() {
         ssh_keys: vec!["nonsense".to_owned()].into(),
         ..machine()
     };
-    for (dotted, path) in [
-        ("network.vlans.v220.id", "(network.vlans[\"v220\"].id)"),
-        ("ssh_keys.0", "(ssh_keys[0])"),
-        ("image", "(image)"),
+    for (dotted, path, shown) in [
+        ("network.vlans.v220.id", "network.vlans[\"v220\"].id", "(network)"),
+        ("ssh_keys.0", "ssh_keys[0]", "(ssh_keys[0])"),
+        ("image", "image", "(image)"),
     ] {
         rig.server.world(|world| world.preview = Some(objection(dotted, "is wrong")));
-        says(&told(&rig.core.plan(WEB, &config).await.unwrap_err()), &[path, "is wrong", "web-0"]);
+        says(&told(&rig.core.plan(WEB, &config).await.unwrap_err()), &[path, shown, "is wrong", "web-0"]);
     }
 }
 

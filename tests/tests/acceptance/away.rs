@@ -29,7 +29,8 @@ fn over_tls_the_server_is_known_by_its_ca_and_the_caller_by_a_token() {
     let token = fs::read_to_string(server.data().join("admin.token")).unwrap().trim().to_owned();
     let ca = server.data().join("ca.pem").display().to_string();
     let with = |ca: Option<&str>, token: &str| {
-        let terraform = Terraform::new(&server)?.with("UNDERLAY_ENDPOINT", server.tls()).with("UNDERLAY_TOKEN", token);
+        let terraform =
+            Terraform::new(&server)?.with("UNDERLAY_ENDPOINT", server.tls()).with("UNDERLAY_TOKEN", token);
         let terraform = match ca {
             Some(ca) => terraform.with("UNDERLAY_CA_FILE", ca),
             None => terraform,
@@ -39,7 +40,12 @@ fn over_tls_the_server_is_known_by_its_ca_and_the_caller_by_a_token() {
     };
     let Some(stranger) = with(None, &token) else { return };
     stranger.plan().expect(1).says("certificate is not trusted");
-    with(Some(&ca), "nonsense").unwrap().plan().expect(1).says("does not know who calls").says("UNDERLAY_TOKEN");
+    with(Some(&ca), "nonsense")
+        .unwrap()
+        .plan()
+        .expect(1)
+        .says("does not know who calls")
+        .says("UNDERLAY_TOKEN");
     let terraform = with(Some(&ca), &token).unwrap();
     terraform.apply().expect(0);
     terraform.plan().expect(0);

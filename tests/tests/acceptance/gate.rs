@@ -12,9 +12,10 @@ resource "underlay_credential" "bmc" {
   password_wo_version = 1
 }
 resource "underlay_host" "far" {
-  name     = "far-1"
-  identity = { boot_mac = "52:54:00:00:00:01" }
-  redfish  = { address = "https://127.0.0.1:9", credential = underlay_credential.bmc.name }
+  name       = "far-1"
+  identity   = { boot_mac = "52:54:00:00:00:01" }
+  redfish    = { address = "https://127.0.0.1:9", credential = underlay_credential.bmc.name }
+  on_destroy = "forget"
   timeouts = { create = "1s", update = "1s" }
 }
 resource "underlay_machine" "web" {

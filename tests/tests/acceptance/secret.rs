@@ -25,10 +25,8 @@ fn a_password_turns_up_nowhere() {
     let server = Server::start();
     let Some(terraform) = Terraform::new(&server) else { return };
     let log = terraform.directory().join("provider.log").display().to_string();
-    let terraform = terraform
-        .with("TF_VAR_password", CANARY)
-        .with("TF_LOG_PROVIDER", "trace")
-        .with("TF_LOG_PATH", log);
+    let terraform =
+        terraform.with("TF_VAR_password", CANARY).with("TF_LOG_PROVIDER", "trace").with("TF_LOG_PATH", log);
     terraform.configure(LOGIN);
     let plan = terraform.run(&["plan", "-no-color", "-out=plan.bin"]).expect(0);
     let shown = terraform.run(&["show", "-json", "plan.bin"]).expect(0);

@@ -21,7 +21,11 @@ fn what_is_late_is_kept_and_taken_up_again() {
     let (url, sha256) = web.put("a.raw", &[1; 4096]);
     web.hold();
     terraform.configure(&image(&url, &sha256, IMPATIENT));
-    terraform.apply().expect(0).says("Warning: image debian is not ready").says("underlay watch image/debian");
+    terraform
+        .apply()
+        .expect(0)
+        .says("Warning: image debian is not ready")
+        .says("underlay watch image/debian");
     assert!(!tainted(&terraform));
     terraform.plan().expect(2).says("0 to add, 1 to change, 0 to destroy");
     terraform.apply().expect(1).says("Error: image debian is not ready");

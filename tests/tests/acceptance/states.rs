@@ -13,7 +13,11 @@ fn a_second_state_is_refused_what_the_first_one_has() {
     first.apply().expect(0);
     first.plan().expect(0);
     let id = first.attribute("underlay_host", "id");
-    let run = second.apply().expect(1).says("Unable to create host lab-1").says("owner default has one of that name");
+    let run = second
+        .apply()
+        .expect(1)
+        .says("Unable to create host lab-1")
+        .says("owner default has one of that name");
     run.says(&format!("terraform import underlay_host.lab-1 {id}"));
     first.plan().expect(0);
     second.plan().expect(2).says("1 to add");
