@@ -156,3 +156,26 @@ async fn a_second_state_is_refused_a_machine_that_another_has() {
     assert!(other.instance(WEB).is_none());
     rig.core.expect_empty(WEB, &machine()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_server_that_is_restarted_does_not_end_the_wait() {
+    let Rig { mut core, server } = Rig::new().await;
+    server.world(|world| world.machines.script.push_back(Settle::Stay("imaging")));
+    let patient = tfplugin::Timeouts { create: "1h".into(), ..Default::default() };
+    let config = terraform_provider_underlay::resources::machine_model::Model {
+        timeouts: patient.into(),
+        ..machine()
+    };
+    let change = core.plan(WEB, &config).await.unwrap();
+    let restart = async {
+        while server.world(|world| world.machines.living()) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let server = server.stop().await.start().await;
+        server.world(|world| crate::server::finish(&mut world.machines.named("web-0").unwrap().object));
+        server
+    };
+    let (applied, _server) = tokio::join!(core.apply(change), restart);
+    assert!(applied.unwrap().is_empty());
+    core.expect_empty(WEB, &config).await.unwrap();
+}

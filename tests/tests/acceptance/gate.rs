@@ -16,7 +16,7 @@ resource "underlay_host" "far" {
   identity   = { boot_mac = "52:54:00:00:00:01" }
   redfish    = { address = "https://127.0.0.1:9", credential = underlay_credential.bmc.name }
   on_destroy = "forget"
-  timeouts = { create = "1s", update = "1s" }
+  timeouts   = { create = "1s", update = "1s" }
 }
 resource "underlay_machine" "web" {
   name     = "web-0"
