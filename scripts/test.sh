@@ -7,7 +7,7 @@
 #   unit       every crate's own tests: fake core, drivers, parsers, controllers, the agent in QEMU
 #   databases  store and engine on SQLite and on a throw-away PostgreSQL
 #   acceptance the provider under the real terraform, then under tofu
-#   metal      network boot in QEMU: BIOS, UEFI, power through Redfish, kill -9 of the server
+#   metal      network boot in QEMU: BIOS, UEFI, power through Redfish, kill -9 of the server, unknown machines
 #
 # A level that this machine cannot run is named with the reason and skipped; under CI=true that fails.
 # To add one: a function `level_NAME`, one `can_NAME` that prints why not (nothing when it can), and a
@@ -20,7 +20,7 @@ self=$PWD/scripts/test.sh
 LEVELS=(lint unit databases acceptance metal)
 # Tests of the package underlay-tests that need more than cargo, by level.
 ACCEPTANCE=(acceptance)
-METAL=(boot_bios boot_uefi redfish kill leftovers)
+METAL=(boot_bios boot_uefi redfish kill unknown leftovers)
 
 setup() { scripts/setup.sh "$@"; }
 

@@ -8,7 +8,7 @@ use underlay_tests::rack::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn debian_is_deployed_and_starts_from_its_own_disk_when_the_server_is_gone() -> Result<()> {
-    if !needs::met(&["mmdebstrap", "ssh"]) {
+    if !needs::met(&["mmdebstrap", "ssh", "python3"]) {
         return Ok(());
     }
     // QEMU's NIC has iPXE in its ROM: no loader is needed.

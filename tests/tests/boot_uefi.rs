@@ -18,7 +18,7 @@ const MAC: &str = "52:54:00:0e:f1:01";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn debian_is_deployed_and_starts_from_its_own_disk_when_the_server_is_gone() -> Result<()> {
-    if !needs::met(&["mmdebstrap", "ssh"]) {
+    if !needs::met(&["mmdebstrap", "ssh", "python3"]) {
         return Ok(());
     }
     deploys_and_lives_alone(Way { mode: "uefi", loaders: 1 }).await

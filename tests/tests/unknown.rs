@@ -1,7 +1,7 @@
 //! Machines that nobody has enrolled get what their network says: the agent, their own disk, or nothing at all; and they
 //! boot from us beside a DHCP server that is not ours.
 
-use std::process::{Child, Command};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use underlay_tests::rack::{
@@ -9,7 +9,7 @@ use underlay_tests::rack::{
     debian::counter,
     image::Image,
     needs,
-    segment::Segment,
+    segment::{Process, Segment},
     server::Server,
     specs::{self, Dhcp},
     vm::{Start, Vm},
@@ -74,7 +74,7 @@ async fn it_boots_from_us_with_an_address_of_somebody_elses_dhcp_server() -> Res
     }
     let segment = Segment::new(&["tap0", "tap1"])?;
     let neighbour = segment.neighbour("10.77.0.2/24")?;
-    let _foreign = Dnsmasq::start(neighbour.command("dnsmasq"))?;
+    let _foreign = dnsmasq(neighbour.command("dnsmasq"))?;
     let server = Server::start(&segment, &[]).await?;
     let client = server.client();
     client.put_network("boot", specs::network(Dhcp::Proxy, "discover")).await?;
@@ -91,20 +91,9 @@ async fn it_boots_from_us_with_an_address_of_somebody_elses_dhcp_server() -> Res
 }
 
 /// A DHCP server that knows nothing of network boot.
-struct Dnsmasq(Child);
-
-impl Dnsmasq {
-    fn start(mut command: Command) -> Result<Self> {
-        command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=eth0"]);
-        command.args(["--bind-interfaces", "--dhcp-authoritative", "--user=root", "--pid-file="]);
-        command.args(["--leasefile-ro", "--dhcp-range=10.77.0.50,10.77.0.59,255.255.255.0,1h"]);
-        Ok(Self(command.spawn().context("starting dnsmasq")?))
-    }
-}
-
-impl Drop for Dnsmasq {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn dnsmasq(mut command: Command) -> Result<Process> {
+    command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=eth0"]);
+    command.args(["--bind-interfaces", "--dhcp-authoritative", "--user=root", "--pid-file="]);
+    command.args(["--leasefile-ro", "--dhcp-range=10.77.0.50,10.77.0.59,255.255.255.0,1h"]);
+    Process::start(&mut command)
 }

@@ -41,9 +41,7 @@ pub struct Way {
 /// Whatever does not hold.
 pub async fn deploys_and_lives_alone(way: Way) -> Result<()> {
     let segment = Segment::new(&[TAP])?;
-    segment.ip("link add link br0 name br0.220 type vlan id 220")?;
-    segment.ip(&format!("address add {OURS} dev br0.220"))?;
-    segment.ip("link set br0.220 up")?;
+    let _vlan = segment.vlan(220, OURS)?;
     let key = ssh_key(&segment)?;
     let mut server = Server::start(&segment, &["--start-patience", "1200"]).await?;
     let client = server.client();

@@ -103,6 +103,25 @@ impl Segment {
         Ok((code.parse().context("an HTTP code")?, body.to_owned()))
     }
 
+    /// An address of ours on a tagged VLAN of the bridge, for as long as the answer is kept. In user space, since not
+    /// every kernel that runs tests has VLANs.
+    ///
+    /// # Errors
+    /// Its devices cannot be made.
+    pub fn vlan(&self, id: u16, address: &str) -> Result<Process> {
+        for words in [
+            "tuntap add trunk mode tap",
+            "link set trunk master br0 up",
+            "tuntap add access mode tap",
+            &format!("address add {address} dev access"),
+            "link set access up",
+        ] {
+            self.ip(words)?;
+        }
+        let mut port = self.command(script("vlan.py"));
+        Process::start(port.args([&id.to_string(), "trunk", "access"]))
+    }
+
     /// A namespace beside this one, joined to its bridge by `eth0` with that address: somebody else's server.
     ///
     /// # Errors
@@ -171,6 +190,26 @@ impl Neighbour {
     /// A command that will run there.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         within(&self.name, program)
+    }
+}
+
+/// A process that ends when it is dropped.
+pub struct Process(Child);
+
+impl Process {
+    /// Start it.
+    ///
+    /// # Errors
+    /// There is no such program.
+    pub fn start(command: &mut Command) -> Result<Self> {
+        Ok(Self(command.spawn().with_context(|| format!("starting {command:?}"))?))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

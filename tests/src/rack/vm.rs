@@ -3,12 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Child,
 };
 
 use anyhow::{Context, Result};
 
-use super::segment::Segment;
+use super::segment::{Process, Segment};
 
 const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
@@ -26,7 +25,7 @@ pub enum Start<'a> {
 
 /// A running machine; ends when dropped.
 pub struct Vm {
-    process: Child,
+    _process: Process,
     console: PathBuf,
 }
 
@@ -78,19 +77,11 @@ impl Vm {
             qemu.arg("-drive").arg(format!("if=none,id=d0,format=raw,cache=unsafe,file={}", disk.display()));
             qemu.args(["-device", "virtio-blk-pci,drive=d0,bootindex=1"]);
         }
-        let process = qemu.spawn().context("starting QEMU")?;
-        Ok(Self { process, console })
+        Ok(Self { _process: Process::start(&mut qemu)?, console })
     }
 
     /// What its serial port says.
     pub fn console(&self) -> &Path {
         &self.console
-    }
-}
-
-impl Drop for Vm {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
