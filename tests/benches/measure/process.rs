@@ -4,9 +4,10 @@
 //! keeps without accounting.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     process::{Command, Output, Stdio},
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -22,11 +23,13 @@ pub struct Cost {
     pub wall: f64,
     /// User and system time, in seconds.
     pub cpu: f64,
-    /// Peak resident memory of the watched child, in bytes; 0 where none was watched.
+    /// Peak resident memory of a watched child, in bytes; 0 where none was watched.
     pub peak: u64,
+    /// User and system time of the watched children, in seconds, as last seen.
+    pub watched_cpu: f64,
 }
 
-/// Runs `command` to its end; where `watched` is given, also watches the memory of its child of that name.
+/// Runs `command` to its end; where `watched` is given, also watches its children of that name.
 ///
 /// # Errors
 /// It cannot be started, or it fails: then with what it printed.
@@ -34,16 +37,14 @@ pub fn run(command: &mut Command, watched: Option<&str>) -> io::Result<(Cost, Ou
     let before = children_cpu()?;
     let began = Instant::now();
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let (ended, peak) = (AtomicBool::new(false), AtomicU64::new(0));
+    let ended = AtomicBool::new(false);
     let pid = child.id();
-    let (output, wall) = std::thread::scope(|scope| {
-        if let Some(name) = watched {
-            scope.spawn(|| watch(pid, name, &ended, &peak));
-        }
+    let (output, wall, seen) = std::thread::scope(|scope| {
+        let watcher = watched.map(|name| scope.spawn(|| watch(pid, name, &ended)));
         let output = child.wait_with_output();
         let wall = began.elapsed().as_secs_f64();
         ended.store(true, Ordering::Relaxed);
-        (output, wall)
+        (output, wall, watcher.and_then(|watcher| watcher.join().ok()).unwrap_or_default())
     });
     let output = output?;
     if !output.status.success() {
@@ -51,7 +52,7 @@ pub fn run(command: &mut Command, watched: Option<&str>) -> io::Result<(Cost, Ou
         return Err(io::Error::other(format!("{command:?}: {}\n{out}{err}", output.status)));
     }
     let cpu = children_cpu()? - before;
-    Ok((Cost { wall, cpu, peak: peak.load(Ordering::Relaxed) }, output))
+    Ok((Cost { wall, cpu, ..seen }, output))
 }
 
 /// User and system time of a process that runs, in seconds.
@@ -76,25 +77,30 @@ fn stat_seconds(path: &str, first: usize) -> io::Result<f64> {
     Ok(ticks.sum::<u64>() as f64 / TICKS_PER_SECOND)
 }
 
-fn watch(parent: u32, name: &str, ended: &AtomicBool, peak: &AtomicU64) {
-    let mut found = None;
+/// Terraform starts a provider several times over: the most memory of any, the CPU time of all.
+fn watch(parent: u32, name: &str, ended: &AtomicBool) -> Cost {
+    let (mut peak, mut cpu) = (0, BTreeMap::new());
     while !ended.load(Ordering::Relaxed) {
-        found = found.or_else(|| child_named(parent, name));
-        if let Some(bytes) = found.and_then(peak_of) {
-            peak.fetch_max(bytes, Ordering::Relaxed);
+        for pid in children_named(parent, name) {
+            peak = peak.max(peak_of(pid).unwrap_or_default());
+            if let Ok(seconds) = cpu_of(pid) {
+                cpu.insert(pid, seconds);
+            }
         }
         std::thread::sleep(LOOK);
     }
+    Cost { peak, watched_cpu: cpu.values().sum(), ..Cost::default() }
 }
 
-fn child_named(parent: u32, name: &str) -> Option<u32> {
-    let tasks = fs::read_dir(format!("/proc/{parent}/task")).ok()?;
+fn children_named(parent: u32, name: &str) -> Vec<u32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{parent}/task")) else { return Vec::new() };
     let children = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    let pids: Vec<u32> = children.flat_map(|text| numbers(&text)).collect();
-    pids.into_iter().find(|pid| {
-        fs::read_link(format!("/proc/{pid}/exe"))
-            .is_ok_and(|exe| exe.file_name().is_some_and(|file| file == name))
-    })
+    let pids = children.flat_map(|text| numbers(&text));
+    let is_named = |pid: &u32| {
+        let exe = fs::read_link(format!("/proc/{pid}/exe"));
+        exe.is_ok_and(|exe| exe.file_name().is_some_and(|file| file == name))
+    };
+    pids.filter(is_named).collect()
 }
 
 fn numbers(text: &str) -> Vec<u32> {

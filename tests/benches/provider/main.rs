@@ -2,7 +2,7 @@
 //!
 //! `scripts/bench.sh` runs it with programs of the release profile, named in the environment: `UNDERLAY` and
 //! `UNDERLAY_PROVIDER`; `TF_BIN` names another Terraform. The machines are ready ones in a server of this run (`rack.rs`
-//! says how they come there), the peer is `terraform_data` with the same values in its `input`.
+//! says how they come there); the peer is `terraform_data` whose `input` holds as much as the state of a machine.
 
 #[path = "../measure/mod.rs"]
 mod measure;
@@ -51,21 +51,26 @@ fn run() -> Result<(), Box<dyn Error>> {
     let most = PLANS.iter().map(|(count, _)| *count).max().unwrap_or_default();
     let server = Server::start(&program, most)?;
     for (count, rounds) in PLANS {
-        heading(&format!("Plans of {count} against terraform_data"), &format!("{rounds} runs in turn"));
-        let ours = Workspace::new(Kind::Machines, count, &server, &provider)?;
-        let peer = Workspace::new(Kind::TerraformData, count, &server, &provider)?;
-        compare("plan of new ones", &ours, &peer, &server, rounds, Target::None)?;
-        ours.settle()?;
-        peer.settle()?;
+        let workspace = |kind| Workspace::new(kind, count, &server, &provider);
+        let (ours, written, as_large) =
+            (workspace(Kind::Machines)?, workspace(Kind::Written)?, workspace(Kind::AsLarge)?);
+        let times = format!("{rounds} runs in turn");
+        heading(&format!("{count} new: plan, against terraform_data with the same values"), &times);
+        compare(&ours, &written, &server, rounds, Target::None)?;
+        for workspace in [&ours, &written, &as_large] {
+            workspace.settle()?;
+        }
         let limit = if count == most { Target::AtMostTimes(1.5) } else { Target::None };
-        compare("plan without changes", &ours, &peer, &server, rounds, limit)?;
+        heading(&format!("{count} unchanged: plan, against terraform_data with the same values"), &times);
+        compare(&ours, &written, &server, rounds, limit)?;
+        heading(&format!("{count} unchanged: plan, against terraform_data with as much state"), &times);
+        compare(&ours, &as_large, &server, rounds, limit)?;
     }
     Ok(())
 }
 
 /// Plans in both workspaces in turn, and prints what it cost.
 fn compare(
-    name: &str,
     ours: &Workspace,
     peer: &Workspace,
     server: &Server,
@@ -80,7 +85,7 @@ fn compare(
         peer_costs.push(peer.plan()?);
     }
     let of = |costs: &[Cost], figure: fn(&Cost) -> f64| costs.iter().map(figure).collect::<Samples>();
-    row(name, "s", &of(&our_costs, |cost| cost.wall), &of(&peer_costs, |cost| cost.wall), limit);
+    row("plan", "s", &of(&our_costs, |cost| cost.wall), &of(&peer_costs, |cost| cost.wall), limit);
     row(
         "  CPU-seconds, Terraform + provider",
         "s",
@@ -88,7 +93,13 @@ fn compare(
         &of(&peer_costs, |cost| cost.cpu),
         Target::None,
     );
+    let provider_cpu = of(&our_costs, |cost| cost.watched_cpu);
+    row("  CPU-seconds of the provider alone", "s", &provider_cpu, &Samples::default(), Target::None);
     row("  CPU-seconds of the server", "s", &server_cpu, &Samples::default(), Target::None);
+    if let (Ok(ours), Ok(peer)) = (ours.state_size(), peer.state_size()) {
+        let once = |size: f64| [size].into_iter().collect::<Samples>();
+        row("  state of each", "bytes", &once(ours), &once(peer), Target::None);
+    }
     let memory = of(&our_costs, |cost| cost.peak as f64 / 1e6);
     row("  peak RSS of the provider", "MB", &memory, &Samples::default(), Target::Below(15.0));
     Ok(())
