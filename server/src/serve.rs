@@ -302,6 +302,7 @@ async fn engine(
 ) -> anyhow::Result<Engine> {
     let data = settings.data();
     let images = underlay_image::Store::open(data.join("images")).await.context("the image store")?;
+    Asking(store.clone()).sweep(&images).await?;
     let fetcher = Fetcher::new(underlay_image::fetch::Options::default()).context("fetching images")?;
     let importer = Importer::new(images.clone(), fetcher, Limits::default());
     let local = settings.image_root.clone().map(LocalRoot::open).transpose().context("the image root")?;

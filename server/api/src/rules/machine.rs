@@ -8,7 +8,7 @@ use underlay_core::{
     ErrorKind, Failure, FieldError, Key, Kind, Meta, Object,
     host::{self, Host},
     image::Image,
-    machine::{Change, Disruption, Machine, Spec, State, USER_DATA, plan},
+    machine::{Change, Deployed, Disruption, Machine, Spec, State, USER_DATA, plan},
 };
 
 use super::{Assessment, Rules, SecretDigest, fit, references};
@@ -29,9 +29,7 @@ impl Rules for Machine {
     }
 
     fn deployed(machine: &Object<Machine>) -> (i64, String) {
-        machine
-            .state
-            .deployed()
+        on_disk(machine)
             .map(|deployed| (deployed.epoch, serde_json::to_string(&deployed.digests).unwrap_or_default()))
             .unwrap_or_default()
     }
@@ -42,7 +40,7 @@ impl Rules for Machine {
         spec: &Spec,
         existing: Option<&Object<Machine>>,
     ) -> Result<Assessment, Error> {
-        let deployed = existing.and_then(|machine| machine.state.deployed());
+        let deployed = existing.and_then(on_disk);
         let change = plan(spec, deployed);
         let mut assessment = Assessment {
             disruption: change.disruption,
@@ -104,6 +102,12 @@ async fn read<N: underlay_core::Noun>(
     Ok(found.map(|record| record.raw.decode::<N>()).transpose()?)
 }
 
+/// What is on the machine's disk. While a redeploy waits to begin the state says nothing of it and the status does: the
+/// fence stays closed until the first byte is written.
+fn on_disk(machine: &Object<Machine>) -> Option<&Deployed> {
+    machine.state.deployed().or(machine.status.deployed.as_ref())
+}
+
 fn image_name(spec: &Spec) -> &str {
     spec.image.split('@').next().unwrap_or_default()
 }
@@ -115,7 +119,7 @@ fn moving(key: &Key, spec: &Spec, existing: Option<&Object<Machine>>) -> Option<
     if settled_on_nothing {
         return None;
     }
-    let present = machine.state.deployed().map_or(&machine.spec.host, |deployed| &deployed.host_name);
+    let present = on_disk(machine).map_or(&machine.spec.host, |deployed| &deployed.host_name);
     if *present == spec.host {
         return None;
     }
