@@ -25,13 +25,13 @@ declare -A targets=(
 )
 
 fuzz() {
-    local name=$1 package what began=$SECONDS rounds=0 log
+    local name=$1 what began rounds=0 log
     read -ra what <<<"${targets[$name]}"
-    package=${what[0]}
     log=$(mktemp)
-    cargo test --quiet --no-run -p "$package" "${what[1]}" ${what[3]:+"${what[2]}"}
+    cargo test --quiet --no-run -p "${what[@]}"
+    began=$SECONDS
     while [ $((SECONDS - began)) -lt "$FUZZ_SECONDS" ]; do
-        cargo test -p "$package" "${what[@]:1}" >"$log" 2>&1 || { cat "$log"; die "$name failed in round $((rounds + 1))"; }
+        cargo test -p "${what[@]}" >"$log" 2>&1 || { cat "$log"; die "$name failed in round $((rounds + 1))"; }
         grep -q '[1-9][0-9]* passed' "$log" || die "$name runs no test: ${targets[$name]}"
         rounds=$((rounds + 1))
     done
