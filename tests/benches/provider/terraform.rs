@@ -151,6 +151,4 @@ const KNOWN_OF_A_MACHINE: &str = r#"    hostname         = "m-${count.index}"
     allow_disruption = "reboot"
     wait_for         = "booted"
     phase            = "ready"
-    address          = "10.0.2.15"
-    uuid             = "6a0ff1ce-0000-4000-8000-000000000001"
 "#;
