@@ -26,7 +26,10 @@ pub struct Cost {
     /// Peak resident memory of a watched child, in bytes; 0 where none was watched.
     pub peak: u64,
     /// User and system time of the watched children, in seconds, as last seen.
-    #[allow(dead_code, reason = "each benchmark compiles this file, and only the provider's watches a child")]
+    #[allow(
+        dead_code,
+        reason = "each benchmark compiles this file, and only the provider's watches a child"
+    )]
     pub watched_cpu: f64,
 }
 
