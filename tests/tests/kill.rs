@@ -166,8 +166,8 @@ async fn a_stolen_token_is_refused_and_quarantines_the_host() -> Result<()> {
     client.machine_when("web", PATIENCE, |machine| phase(machine) == "starting").await?;
     let ramdisk = underlay_tests::rack::parts::ramdisk()?;
     let (kernel, initrd) = (ramdisk.join("vmlinuz"), ramdisk.join("initrd"));
-    let thief = Start::Kernel(&kernel, &initrd, words);
-    let thief = Vm::start(&segment, "thief", "tap1", "52:54:00:11:00:99", thief, None)?;
+    // By now the host runs its boot sector, which needs no network: its MAC is free to be forged.
+    let thief = Vm::start(&segment, "thief", "tap1", MAC, Start::Kernel(&kernel, &initrd, words), None)?;
 
     let quarantined = client
         .host_when("r1", PATIENCE, |host| {

@@ -44,7 +44,18 @@ impl Vm {
     ) -> Result<Self> {
         let console = segment.directory().join(format!("{name}.console"));
         let mut qemu = segment.command("qemu-system-x86_64");
-        qemu.args(["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-m", "512"]);
+        qemu.args([
+            "-M",
+            "q35,graphics=off",
+            "-accel",
+            "tcg,thread=multi",
+            "-cpu",
+            "max",
+            "-smp",
+            "1",
+            "-m",
+            "512",
+        ]);
         qemu.args([
             "-nodefaults",
             "-display",
