@@ -102,7 +102,11 @@ level_metal() {
     cargo build --quiet -p underlay
     UNDERLAY_RAMDISK=$(scripts/ramdisk.sh)
     export UNDERLAY_RAMDISK
-    run_tests "${METAL[@]}"
+    # One by one, because cargo has an order of its own, and leftovers looks behind the others.
+    local name
+    for name in "${METAL[@]}"; do
+        run_tests "$name"
+    done
 }
 
 # reachable WHAT LEVEL: silent when the packages of LEVEL are there or can be installed without a prompt.
