@@ -112,7 +112,8 @@ release debian.raw.zst "$DEMO_IMAGE_SHA256"
 applied
 tell "it answers: $(on_machine 'echo "$(hostname), $(. /etc/os-release && echo "$PRETTY_NAME"), up $(cut -d. -f1 /proc/uptime) s"')"
 tell "its SSH host key is the one the installed system announced"
-first=$(on_machine cat /etc/machine-id)
+fingerprint() { "$TF_BIN" output -json ssh | jq -r '.host_keys[0]' | ssh-keygen -lf - | cut -d ' ' -f 2; }
+first=$(fingerprint)
 empty_plan
 
 chapter "Another release of the image: the plan says what it costs"
@@ -124,7 +125,10 @@ grep -q '"none" -> "erase_root' "$work/plan.log" || fail "the plan does not anno
 chapter "terraform apply: laid on the same machine, in place"
 applied
 tell "on its EFI partition: $(on_machine 'mount -o ro /dev/vda2 /mnt && cat /mnt/RELEASE')"
-tell "host key and address come from the new system; machine-id $first before, $(on_machine cat /etc/machine-id) now"
+second=$(fingerprint)
+[ "$second" != "$first" ] || fail "the host key is the one of the system before"
+tell "its host key was $first"
+tell "          it is now $second"
 deployments=$(underlay describe machine/web-0 -o json | jq -r .status.deployments)
 [ "$deployments" = 2 ] || fail "imaged $deployments times instead of twice"
 empty_plan

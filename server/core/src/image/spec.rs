@@ -68,7 +68,9 @@ impl Spec {
 impl crate::Spec for Spec {
     fn validate(&self) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
-        let known = ["https://", "http://", "file://", "upload://sha256/"].iter().any(|scheme| self.url.starts_with(scheme));
+        let known = ["https://", "http://", "file://", "upload://sha256/"]
+            .iter()
+            .any(|scheme| self.url.starts_with(scheme));
         if !known || self.url.len() > 4096 || self.url.chars().any(|c| c.is_control() || c == ' ') {
             errors.push(FieldError::new("source.url", "must be an https://, http:// or file:// URL, or upload:// as printed by underlay image import"));
         }
