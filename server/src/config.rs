@@ -122,10 +122,13 @@ impl Settings {
     /// # Errors
     /// The file cannot be read or has a key that is not known.
     pub fn with_file(self) -> Result<Self, Error> {
-        let Some(path) = self.config.clone() else { return Ok(self) };
+        // An environment variable that is set to nothing is one that is not set.
+        let database = self.database.clone().filter(|url| !url.is_empty());
+        let this = Self { database, ..self };
+        let Some(path) = this.config.clone() else { return Ok(this) };
         let text = fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
         let file: Settings = toml::from_str(&text).map_err(|source| Error::Parse { path, source })?;
-        Ok(self.over(file))
+        Ok(this.over(file))
     }
 
     fn over(self, file: Settings) -> Self {
@@ -202,6 +205,12 @@ mod tests {
         let settings = flags.over(file);
         assert_eq!(settings.listen, Some(loopback(3)));
         assert_eq!(settings.boot_listen, Some(loopback(2)));
+    }
+
+    #[test]
+    fn a_database_set_to_nothing_is_sqlite_in_the_data_directory() {
+        let set = Settings { database: Some(String::new()), data: Some("/data".into()), ..Settings::default() };
+        assert_eq!(set.with_file().expect("settings").database(), "/data/underlay.db");
     }
 
     #[test]
