@@ -202,7 +202,7 @@ fn ended(object: &Object<Noun>, seen: Progress, result: Result<Image, import::Er
 
 fn waiting_for(object: &Object<Noun>, seen: Progress) -> String {
     match seen.phase {
-        Phase::Waiting => "another import of the same image".into(),
+        Phase::Waiting => "its turn to be read".into(),
         Phase::Reading => format!("{} to be read and checked", object.spec.url),
         Phase::Encoding => "the image to be cut into segments".into(),
         Phase::Publishing | Phase::Done => "the image to be made durable".into(),
