@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn a_database_set_to_nothing_is_sqlite_in_the_data_directory() {
-        let set = Settings { database: Some(String::new()), data: Some("/data".into()), ..Settings::default() };
+        let set =
+            Settings { database: Some(String::new()), data: Some("/data".into()), ..Settings::default() };
         assert_eq!(set.with_file().expect("settings").database(), "/data/underlay.db");
     }
 
