@@ -9,13 +9,17 @@
 #
 # Needs the `metal` level of setup.sh. As an ordinary user it works in a user namespace
 # (a range in /etc/subuid and unprivileged namespaces), as root it needs none.
-# DEBIAN_MIRROR and DEBIAN_SECURITY_MIRROR name other mirrors.
+# DEBIAN_MIRROR and DEBIAN_SECURITY_MIRROR, both set, name other mirrors than mmdebstrap's own choice.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 parts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/image
 
-MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
-SECURITY=${DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+# Without a source mmdebstrap takes Debian's own, with updates and security.
+SOURCES=()
+if [ -n "${DEBIAN_MIRROR:-}" ] && [ -n "${DEBIAN_SECURITY_MIRROR:-}" ]; then
+    SOURCES=("deb $DEBIAN_MIRROR bookworm main" "deb $DEBIAN_MIRROR bookworm-updates main"
+        "deb $DEBIAN_SECURITY_MIRROR bookworm-security main")
+fi
 PACKAGES=(
     systemd-sysv systemd-resolved udev dbus linux-image-cloud-amd64 initramfs-tools zstd e2fsprogs kmod
     openssh-server sudo curl ca-certificates iproute2 iputils-ping netplan.io
@@ -37,8 +41,7 @@ build() {
     mmdebstrap --quiet --mode=$mode --variant=minbase --include="${PACKAGES[*]}" \
         --essential-hook="sync-in '$parts/root' /" \
         --customize-hook="$(cat "$parts/customize.sh")" \
-        bookworm "$work/root.tar" \
-        "deb $MIRROR bookworm main" "deb $MIRROR bookworm-updates main" "deb $SECURITY bookworm-security main"
+        bookworm "$work/root.tar" "${SOURCES[@]}"
     as_root "$parts/disk.sh" "$work/root.tar" "$work/debian-12.raw"
     mkdir "$work/out"
     zstd -q -10 -T0 "$work/debian-12.raw" -o "$work/out/debian-12.raw.zst"
