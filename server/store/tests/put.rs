@@ -4,7 +4,7 @@
 mod rack;
 
 use rack::{key, network, owned_network, put_host, put_network, step, update};
-use underlay_core::{Incarnation, Kind};
+use underlay_core::{Incarnation, Kind, ObjectId};
 use underlay_store::{
     Decision, Deletion, Error, Filter, Intent, PutOutcome, Retry, on_both_databases, operation::Ending,
     operation::Verb, testing::Database,
@@ -21,6 +21,23 @@ async fn a_create_makes_an_object_once_and_queues_it(database: &Database) {
     assert_eq!(found.id(), made.id());
     let operations = store.operations(Some(made.id()), 10).await.expect("operations");
     assert_eq!((operations[0].verb, operations[0].generation), (Verb::Create, 1));
+}
+
+async fn many_are_read_at_once(database: &Database) {
+    let store = database.open().await;
+    let mut ids = Vec::new();
+    // More than one statement holds, with a number that is no power of two.
+    for number in 0..300 {
+        ids.push(put_network(&store, &format!("n-{number}")).await.id());
+    }
+    let unknown = ObjectId::new();
+    let asked: Vec<_> = ids.iter().copied().chain([unknown, ids[7], ids[7]]).collect();
+    let found = store.batch_get(&asked).await.expect("read");
+    assert_eq!(found.len(), ids.len());
+    for (number, id) in ids.iter().enumerate() {
+        assert_eq!(found[id].raw.meta.key.name.as_str(), format!("n-{number}"));
+    }
+    assert!(store.batch_get(&[]).await.expect("read").is_empty());
 }
 
 async fn a_create_adopts_what_was_never_confirmed(database: &Database) {
@@ -193,6 +210,7 @@ async fn two_servers_that_start_at_once_make_one_schema(database: &Database) {
 
 on_both_databases!(
     a_create_makes_an_object_once_and_queues_it,
+    many_are_read_at_once,
     a_create_adopts_what_was_never_confirmed,
     a_create_never_adopts_what_is_in_a_state,
     an_update_confirms_what_it_updates,

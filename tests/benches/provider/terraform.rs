@@ -2,6 +2,7 @@
 
 use std::{error::Error, fs, path::Path, process::Command};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
@@ -13,14 +14,14 @@ use crate::{
 const PROVIDER: &str = "terraform-provider-underlay";
 
 /// What the directory holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `underlay_machine`.
     Machines,
     /// `terraform_data`, which is built into Terraform, with what is written of a machine as its `input`.
     Written,
-    /// The same with more in it, so that its state is as large as a machine's.
-    AsLarge,
+    /// The same with all the values that the state has of a machine; see [`Workspace::values`].
+    Held(String),
 }
 
 /// A working directory.
@@ -49,13 +50,13 @@ impl Workspace {
             "cli.tfrc",
             &format!("provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  direct {{}}\n}}\n"),
         )?;
-        workspace.write("main.tf", &configuration(kind, count, "new", "spare"))?;
+        workspace.write("main.tf", &configuration(&workspace.kind, count, "new", "spare"))?;
         Ok(workspace)
     }
 
     /// Brings the objects into the state: machines by importing the ready ones of the server.
     pub fn settle(&self) -> Result<(), Box<dyn Error>> {
-        self.write("main.tf", &configuration(self.kind, self.count, "m", "h"))?;
+        self.write("main.tf", &configuration(&self.kind, self.count, "m", "h"))?;
         if self.kind == Kind::Machines {
             self.write("import.tf", &import(self.count))?;
         }
@@ -71,6 +72,16 @@ impl Workspace {
     /// Plans once.
     pub fn plan(&self) -> Result<Cost, Box<dyn Error>> {
         self.terraform(&["plan"])
+    }
+
+    /// What the state holds of the first machine and is not null, as an expression in which its number is the count's.
+    pub fn values(&self) -> Result<String, Box<dyn Error>> {
+        let state: Value =
+            serde_json::from_str(&fs::read_to_string(self.directory.path().join("terraform.tfstate"))?)?;
+        let first = state.pointer("/resources/0/instances/0/attributes").and_then(Value::as_object);
+        let mut held = first.ok_or("the state holds no machine")?.clone();
+        held.retain(|_, value| !value.is_null());
+        Ok(serde_json::to_string_pretty(&held)?.replace("-0\"", "-${count.index}\""))
     }
 
     /// Bytes of state for each object.
@@ -113,7 +124,7 @@ fn import(count: usize) -> String {
 }
 
 /// `count` keys and not `for_each`, under which Terraform itself takes ten times as long for a thousand and hides all else.
-fn configuration(kind: Kind, count: usize, name: &str, host: &str) -> String {
+fn configuration(kind: &Kind, count: usize, name: &str, host: &str) -> String {
     let values = format!(
         r#"    name     = "{name}-${{count.index}}"
     host     = "{host}-${{count.index}}"
@@ -121,7 +132,9 @@ fn configuration(kind: Kind, count: usize, name: &str, host: &str) -> String {
     ssh_keys = ["{SSH_KEY}"]
 "#
     );
-    let more = if kind == Kind::AsLarge { KNOWN_OF_A_MACHINE } else { "" };
+    let data = |input: &str| {
+        format!("resource \"terraform_data\" \"m\" {{\n  count = {count}\n  input = {input}\n}}\n")
+    };
     match kind {
         Kind::Machines => format!(
             r#"terraform {{
@@ -134,21 +147,7 @@ resource "underlay_machine" "m" {{
 {values}}}
 "#
         ),
-        Kind::Written | Kind::AsLarge => format!(
-            r#"resource "terraform_data" "m" {{
-  count = {count}
-  input = {{
-{values}{more}  }}
-}}
-"#
-        ),
+        Kind::Written => data(&format!("{{\n{values}  }}")),
+        Kind::Held(values) => data(values),
     }
 }
-
-/// Part of what else a machine's state holds. It stands in a `terraform_data` twice, as `input` and as `output`, so this
-/// much makes its state as large as a machine's with all that is known of the hardware.
-const KNOWN_OF_A_MACHINE: &str = r#"    hostname         = "m-${count.index}"
-    allow_disruption = "reboot"
-    wait_for         = "booted"
-    phase            = "ready"
-"#;

@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     client::Client,
-    facts::hardware,
     resources::object::{Mirror, fields},
     written::{Fit, bytes, nested, plain, seen_bytes, seen_list, seen_text, settled},
 };
@@ -29,7 +28,6 @@ impl Mirror for Model {
         self.address = Attr::Unknown;
         self.forwards = Attr::Unknown;
         self.ssh_host_keys = Attr::Unknown;
-        self.hardware = Attr::Unknown;
     }
 
     fn put(
@@ -72,7 +70,6 @@ impl Mirror for Model {
             address: seen_text(&status.address),
             forwards: Attr::Value(status.forwards.into_iter().collect()),
             ssh_host_keys: status.ssh_host_keys.into(),
-            hardware: hardware(status.inventory.as_ref()),
             timeouts: prior.timeouts.clone(),
         }
     }
@@ -89,7 +86,6 @@ impl Mirror for Model {
             address: settled(&plan.address, fresh.address),
             forwards: settled(&plan.forwards, fresh.forwards),
             ssh_host_keys: settled(&plan.ssh_host_keys, fresh.ssh_host_keys),
-            hardware: settled(&plan.hardware, fresh.hardware),
             ..plan.clone()
         }
     }

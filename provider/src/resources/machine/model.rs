@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tfplugin::{Attr, Schema, Timeouts, schema::validate};
 
 pub use super::network::{Address, Bond, Dns, Network, Vlan};
-use crate::{facts::Hardware, resources::object::valid_name, size};
+use crate::{resources::object::valid_name, size};
 
 /// A machine: the claim on one host, and what runs on it.
 ///
@@ -77,9 +77,6 @@ pub struct Model {
     /// SSH host keys that the installed system announced.
     #[tf(computed)]
     pub ssh_host_keys: Attr<Vec<String>>,
-    /// What the agent found on the host.
-    #[tf(computed)]
-    pub hardware: Attr<Hardware>,
     /// How long operations may take; `90m` to create and to update.
     #[tf(optional)]
     pub timeouts: Attr<Timeouts>,

@@ -120,7 +120,6 @@ fn keep_facts(planned: &mut Model, prior: &Model) {
     keep(&mut planned.address, &prior.address);
     keep(&mut planned.forwards, &prior.forwards);
     keep(&mut planned.ssh_host_keys, &prior.ssh_host_keys);
-    keep(&mut planned.hardware, &prior.hardware);
 }
 
 /// What a disruption means to the machine, and to its data.

@@ -38,6 +38,11 @@ impl Sought {
         }
     }
 
+    /// The id, where it was asked for by that.
+    pub(super) fn id(&self) -> Option<ObjectId> {
+        if let Sought::Id(id) = self { Some(*id) } else { None }
+    }
+
     /// The same in words.
     pub(super) fn words(&self) -> String {
         match self {

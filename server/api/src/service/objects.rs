@@ -39,15 +39,27 @@ impl<N: Rules> Objects<N> {
         request: pb::GetRequest,
     ) -> Result<N::Message, Error> {
         let sought = Sought::read(request.selector)?;
+        let found = find(&self.context, N::KIND, &sought).await?;
+        self.hand_out(caller, &sought, found, &request.incarnation).await
+    }
+
+    /// What was found, to a caller who may hold an incarnation of it in a state, which confirms that one.
+    async fn hand_out(
+        &self,
+        caller: &Caller,
+        sought: &Sought,
+        found: Option<Record>,
+        held: &str,
+    ) -> Result<N::Message, Error> {
         let missing = |tombstone| Error::Missing { kind: N::KIND, name: sought.words(), tombstone };
-        let record = find(&self.context, N::KIND, &sought).await?.ok_or_else(|| missing(None))?;
+        let record = found.ok_or_else(|| missing(None))?;
         let meta = &record.raw.meta;
-        let held = incarnation(&request.incarnation)?;
+        let held = incarnation(held)?;
         // Gone for good, or created anew by somebody else: for this caller both mean that it is gone.
         if meta.purged_at.is_some() || held.is_some_and(|held| held != meta.incarnation) {
             return Err(missing(Some(Box::new(meta.clone()))));
         }
-        if let Some(held) = held.filter(|_| caller.may_write(&meta.key)) {
+        if let Some(held) = held.filter(|_| !meta.confirmed && caller.may_write(&meta.key)) {
             self.context.store.confirm(meta.id, held).await?;
         }
         spell::<N>(record)
@@ -61,9 +73,19 @@ impl<N: Rules> Objects<N> {
         if request.requests.len() > BATCH {
             return Err(Error::field("requests", format!("has more than {BATCH} entries")));
         }
-        let mut entries = Vec::with_capacity(request.requests.len());
+        let mut wanted = Vec::with_capacity(request.requests.len());
         for one in request.requests {
-            entries.push(match self.get_one(caller, one).await {
+            wanted.push((Sought::read(one.selector)?, one.incarnation));
+        }
+        let ids: Vec<_> = wanted.iter().filter_map(|(sought, _)| sought.id()).collect();
+        let known = self.context.store.batch_get(&ids).await?;
+        let mut entries = Vec::with_capacity(wanted.len());
+        for (sought, held) in &wanted {
+            let found = match sought.id() {
+                Some(id) => known.get(&id).filter(|record| record.raw.meta.kind == N::KIND).cloned(),
+                None => find(&self.context, N::KIND, sought).await?,
+            };
+            entries.push(match self.hand_out(caller, sought, found, held).await {
                 Ok(message) => Some(message),
                 Err(Error::Missing { .. }) => None,
                 Err(error) => return Err(error),

@@ -1,7 +1,7 @@
 //! What all nouns share: put, adopt, get, list, delete, and who stands in the way.
 
 use tonic::Code;
-use underlay_core::{host, image as core_image};
+use underlay_core::{Incarnation, host, image as core_image};
 use underlay_proto::v1::{
     self as pb, PutResult, credential_service_client::CredentialServiceClient, delete_response::Outcome,
     host_service_client::HostServiceClient, image_service_client::ImageServiceClient,
@@ -50,10 +50,12 @@ async fn a_network_is_put_read_listed_and_deleted() {
     let get = pb::GetRequest { selector: by_name("boot"), incarnation: String::new() };
     assert_eq!(networks.get(get.clone()).await.unwrap().into_inner(), made);
     let missing = pb::GetRequest { selector: by_name("other"), ..get.clone() };
-    let requests = vec![get, missing.clone()];
+    let by_id = pb::GetRequest { selector: by_id(&meta), incarnation: String::new() };
+    let foreign = pb::GetRequest { incarnation: Incarnation::new().to_string(), ..by_id.clone() };
+    let requests = vec![get, missing.clone(), by_id.clone(), foreign, by_id];
     let batch = networks.batch_get(pb::BatchGetRequest { requests }).await.unwrap().into_inner();
-    assert_eq!(batch.entries[0].network.as_ref(), Some(&made));
-    assert_eq!(batch.entries[1].network, None);
+    let found: Vec<_> = batch.entries.iter().map(|entry| entry.network.as_ref()).collect();
+    assert_eq!(found, [Some(&made), None, Some(&made), None, Some(&made)]);
     assert_eq!(networks.get(missing).await.unwrap_err().code(), Code::NotFound);
     let listed = networks.list(pb::ListRequest::default()).await.unwrap().into_inner();
     assert_eq!(listed.networks, [made]);

@@ -1,7 +1,8 @@
 //! Reading objects: by id, by key, many at once, page by page. Tombstones are found by id only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use sqlx::AssertSqlSafe;
 use underlay_core::{Key, Kind, Name, ObjectId};
 
 use super::record::{Record, select_records};
@@ -9,6 +10,8 @@ use crate::{Error, Store};
 
 /// Objects per page at most.
 const PAGE: i64 = 500;
+/// Ids in one statement at most.
+const IDS: usize = 256;
 
 /// Which objects are listed; what is left out matches all.
 #[derive(Clone, Debug, Default)]
@@ -60,17 +63,28 @@ impl Store {
         row.as_ref().map(Record::read).transpose()
     }
 
-    /// The objects and tombstones of those ids, in that order; unknown ids are left out.
+    /// The objects and tombstones of those ids, by id; unknown ones are left out.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn batch_get(&self, ids: &[ObjectId]) -> Result<Vec<Record>, Error> {
-        let mut connection = self.pool().acquire().await.map_err(Error::doing("reading objects"))?;
-        let mut records = Vec::with_capacity(ids.len());
-        for id in ids {
-            records.extend(Record::find(&mut connection, *id).await?);
+    pub async fn batch_get(&self, ids: &[ObjectId]) -> Result<HashMap<ObjectId, Record>, Error> {
+        let mut found = HashMap::with_capacity(ids.len());
+        for some in ids.chunks(IDS) {
+            // Few sizes of statement, so that the database prepares few; an id that is named twice is found once.
+            let size = some.len().next_power_of_two();
+            let places = (1..=size).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
+            let text = format!("{}{places})", select_records!("WHERE o.id IN ("));
+            let mut query = sqlx::query(AssertSqlSafe(text));
+            for id in some.iter().chain(some.last().into_iter().cycle()).take(size) {
+                query = query.bind(id.to_string());
+            }
+            let rows = query.fetch_all(self.pool()).await.map_err(Error::doing("reading objects"))?;
+            for row in &rows {
+                let record = Record::read(row)?;
+                found.insert(record.id(), record);
+            }
         }
-        Ok(records)
+        Ok(found)
     }
 
     /// A page of the living and deleting objects of a kind, after the object `after`; at most `limit` of them, and
