@@ -1,4 +1,4 @@
-//! Real firmware and a real iPXE ROM boot from the endpoint over QEMU's user networking: on SeaBIOS and on OVMF, the
+//! Real firmware and a real iPXE boot from the endpoint over QEMU's user networking: on SeaBIOS and on OVMF, the
 //! agent's script as far as the kernel, and the script of a machine that is to start its own disk.
 
 use std::{net::SocketAddr, path::Path, process::Stdio, sync::Arc, time::Duration};
@@ -19,12 +19,16 @@ const PATIENCE: Duration = Duration::from_secs(240);
 const QEMU: &str = "qemu-system-x86_64";
 const OVMF: [&str; 2] = ["/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"];
 const ROM: &str = "/usr/lib/ipxe/qemu/efi-virtio.rom";
+const IPXE: &str = "/usr/lib/ipxe/ipxe.efi";
 const MAC: &str = "52:54:00:12:34:56";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Firmware {
     Bios,
+    /// With iPXE in the ROM of the NIC. When it leaves, the firmware tries the NIC by itself, which over IPv6 may take minutes.
     Uefi,
+    /// With iPXE as a file on a disk. When it leaves, the next disk comes next.
+    UefiFile,
 }
 
 /// Is all here that `firmware` needs? Where CI says so, it must be.
@@ -32,6 +36,7 @@ fn is_equipped(firmware: Firmware) -> bool {
     let files: &[&str] = match firmware {
         Firmware::Bios => &[],
         Firmware::Uefi => &[OVMF[0], OVMF[1], ROM],
+        Firmware::UefiFile => &[OVMF[0], OVMF[1], IPXE],
     };
     let missing = files.iter().find(|file| !Path::new(file).exists()).copied();
     let missing = missing.or((!is_installed(QEMU)).then_some(QEMU));
@@ -102,14 +107,22 @@ async fn run(firmware: Firmware, files: &Path, port: u16, wanted: &str) -> Strin
     ]);
     command.args(["-display", "none", "-vga", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"]);
     command.args(["-netdev", &format!("user,id=net,bootfile=http://10.0.2.2:{port}/boot.ipxe")]);
-    let rom = match firmware {
-        Firmware::Bios => "",
-        Firmware::Uefi => ",romfile=/usr/lib/ipxe/qemu/efi-virtio.rom",
+    let nic = match firmware {
+        Firmware::Bios => "bootindex=0".to_owned(),
+        Firmware::Uefi => format!("bootindex=0,romfile={ROM}"),
+        Firmware::UefiFile => "romfile=".to_owned(),
     };
-    command.args(["-device", &format!("virtio-net-pci,netdev=net,mac={MAC},bootindex=0{rom}")]);
+    command.args(["-device", &format!("virtio-net-pci,netdev=net,mac={MAC},{nic}")]);
+    if firmware == Firmware::UefiFile {
+        let folder = files.join("esp");
+        std::fs::create_dir_all(folder.join("EFI/BOOT")).expect("made");
+        std::fs::copy(IPXE, folder.join("EFI/BOOT/BOOTX64.EFI")).expect("copied");
+        command.args(["-drive", &format!("if=none,id=esp,format=raw,file=fat:rw:{}", folder.display())]);
+        command.args(["-device", "virtio-blk-pci,drive=esp,bootindex=0"]);
+    }
     command.args(["-drive", &format!("if=none,id=disk,format=raw,file={}", files.join("disk").display())]);
     command.args(["-device", "virtio-blk-pci,drive=disk,bootindex=1"]);
-    if firmware == Firmware::Uefi {
+    if firmware != Firmware::Bios {
         let vars = files.join("vars");
         std::fs::copy(OVMF[1], &vars).expect("copied");
         command.args(["-drive", &format!("if=pflash,format=raw,unit=0,readonly=on,file={}", OVMF[0])]);
@@ -161,9 +174,9 @@ async fn a_bios_machine_of_which_nothing_is_asked_starts_its_disk() {
 
 #[tokio::test]
 async fn a_uefi_machine_of_which_nothing_is_asked_goes_on_to_its_disk() {
-    if is_equipped(Firmware::Uefi) {
+    if is_equipped(Firmware::UefiFile) {
         // Its disk holds no loader; what counts is that the firmware turns to it, once iPXE has left.
-        let (shown, says) = boot(Firmware::Uefi, known(Plan::LocalDisk), "UEFI Misc Device").await;
+        let (shown, says) = boot(Firmware::UefiFile, known(Plan::LocalDisk), "UEFI Misc Device 2").await;
         assert!(shown.contains("nothing asked of this machine"), "{shown}");
         assert_eq!(says.seen.lock().expect("whole").len(), 1, "the network was asked once");
     }
