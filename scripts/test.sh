@@ -20,7 +20,7 @@ self=$PWD/scripts/test.sh
 LEVELS=(lint unit databases acceptance metal)
 # Tests of the package underlay-tests that need more than cargo, by level.
 ACCEPTANCE=(acceptance)
-METAL=(boot_bios boot_uefi redfish kill unknown leftovers)
+METAL=(boot_bios boot_uefi redfish kill machines unknown leftovers)
 
 setup() { scripts/setup.sh "$@"; }
 

@@ -35,6 +35,14 @@ impl Terraform {
     /// # Panics
     /// There is no program, and `CI=true` says that there must be.
     pub fn new(server: &Server) -> Option<Self> {
+        Self::at(server.socket())
+    }
+
+    /// The same for the server at that endpoint.
+    ///
+    /// # Panics
+    /// There is no program, and `CI=true` says that there must be.
+    pub fn at(endpoint: String) -> Option<Self> {
         let terraform = std::env::var_os("TF_BIN").map_or_else(|| PathBuf::from("terraform"), PathBuf::from);
         let mut version = Command::new(&terraform);
         if version.arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
@@ -52,7 +60,7 @@ impl Terraform {
         let rc =
             format!("provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  direct {{}}\n}}\n");
         fs::write(directory.path().join("cli.tfrc"), rc).unwrap();
-        let environment = vec![("UNDERLAY_ENDPOINT".to_owned(), server.socket())];
+        let environment = vec![("UNDERLAY_ENDPOINT".to_owned(), endpoint)];
         Some(Self { program: terraform, directory, environment })
     }
 

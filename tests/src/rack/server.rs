@@ -68,6 +68,11 @@ impl<'a> Server<'a> {
         self.segment.directory().join("data")
     }
 
+    /// Its unix socket, as an endpoint.
+    pub fn socket(&self) -> String {
+        format!("unix://{}", self.data().join("api.sock").display())
+    }
+
     /// Where images may be imported from as `file://`.
     pub fn images(&self) -> PathBuf {
         self.segment.directory().join("images")
