@@ -23,17 +23,18 @@ impl Drop for Emulator {
     }
 }
 
-fn program() -> Option<PathBuf> {
+/// The `bin` directory of the environment it is installed in.
+fn programs() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
     let venvs = std::fs::read_dir(cache.join("underlay/venv")).ok()?;
-    venvs.flatten().map(|venv| venv.path().join("bin/sushy-emulator")).find(|path| path.is_file())
+    venvs.flatten().map(|venv| venv.path().join("bin")).find(|bin| bin.join("sushy-emulator").is_file())
 }
 
 #[tokio::test]
 async fn it_passes_the_conformance_suite_against_sushy_tools() {
-    let Some(program) = program() else {
+    let Some(programs) = programs() else {
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI has sushy-tools");
         eprintln!("skipped: no sushy-tools; scripts/setup.sh redfish installs it");
         return;
@@ -51,7 +52,9 @@ async fn it_passes_the_conformance_suite_against_sushy_tools() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         free.local_addr().expect("an address").port().to_string()
     };
-    let emulator = Command::new(program)
+    // Its own first line names a Python where the environment was made, which is not where it lies.
+    let emulator = Command::new(programs.join("python"))
+        .arg(programs.join("sushy-emulator"))
         .args(["--config", config.to_str().expect("a path"), "--interface", "127.0.0.1", "--port", &port])
         .env("PYTHONUNBUFFERED", "1")
         .current_dir(work.path())
