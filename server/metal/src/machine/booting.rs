@@ -67,7 +67,9 @@ async fn called_home(
     let mut status = world.status();
     status.inventory = Some(inventory.clone());
     let name = &host.meta.key.name;
-    if let Some(failure) = intruder(world, run, name.as_str()).await? {
+    // Neither of the two gets the seed, which may hold secrets.
+    if let Some(failure) = world.intruder(run, name, "nothing was handed out and no byte was written").await?
+    {
         return Ok(world.give_up(run, failure, Disk::Untouched));
     }
     if let Err(mismatch) = identity::check(&host.spec.identity, inventory) {
@@ -125,20 +127,6 @@ async fn called_home(
         .with(Effect::Assign(assignment))
         .with(Effect::Wake { id: run.host })
         .with(Effect::Note { text: note }))
-}
-
-/// Two agents brought the token of this boot: neither gets the seed, which may hold secrets.
-async fn intruder(world: &World<'_>, run: &Run, host: &str) -> Result<Option<Failure>, Failure> {
-    match world.observed(run.host, Source::Intruder).await?.map(|seen| seen.body) {
-        Some(Body::Intruder { epoch, key, address }) if epoch == run.epoch => Ok(Some(Failure::new(
-            ErrorKind::Permanent,
-            format!("machine {}: trusting the agent on host {host}", world.name()),
-            format!("its one-time token was brought twice; the second time by key {key} from {address}"),
-            "nothing was handed out and no byte was written",
-            format!("find out what sits on that segment, see underlay explain host/{host}, then apply again"),
-        ))),
-        _ => Ok(None),
-    }
 }
 
 async fn make_seed(

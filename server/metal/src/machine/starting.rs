@@ -12,6 +12,11 @@ use super::world::{Disk, LATER, World, withdrawn};
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
     let host = world.host(run.host).await?;
     let name = &host.meta.key.name;
+    // Whoever took the seed may call home in the host's place: neither what was written nor who calls is to be trusted.
+    let done = "the host was left on as it is; the image is on its disk, and somebody else may have its seed";
+    if let Some(failure) = world.intruder(run, name, done).await? {
+        return Ok(world.give_up(run, failure, Disk::Touched));
+    }
     let mut status = world.status();
     status.forwards = host.status.forwards.clone();
     let called = match world.observed(run.host, Source::PhoneHome).await?.map(|seen| seen.body) {

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use underlay_core::{
-    Effect, ErrorKind, Failure, Object, ObjectId, Snapshot, Step, View,
+    Effect, ErrorKind, Failure, Name, Object, ObjectId, Snapshot, Step, View,
     bmc::{self, Bmc},
     host::Host,
     machine::{Deployed, Machine, Run, State, Status},
-    observation::{Observation, Source},
+    observation::{Body, Observation, Source},
     view,
 };
 
@@ -96,6 +96,30 @@ impl World<'_> {
             "nothing was touched",
             "see the server's log",
         )
+    }
+
+    /// Two agents brought the token of this boot, and nobody knows which of them is the host's.
+    pub(super) async fn intruder(
+        &self,
+        run: &Run,
+        host: &Name,
+        done: &str,
+    ) -> Result<Option<Failure>, Failure> {
+        let seen = self.observed(run.host, Source::Intruder).await?;
+        let Some(Body::Intruder { epoch, key, address }) = seen.map(|seen| seen.body) else {
+            return Ok(None);
+        };
+        Ok((epoch == run.epoch).then(|| {
+            Failure::new(
+                ErrorKind::Permanent,
+                format!("machine {}: trusting the agent on host {host}", self.name()),
+                format!("its one-time token was brought twice; the second time by key {key} from {address}"),
+                done,
+                format!(
+                    "find out what sits on that segment, see underlay explain host/{host}, then apply again"
+                ),
+            )
+        }))
     }
 
     /// A step that came to no decision is tried again while that is worth it and patience lasts (`None`); after that the

@@ -235,6 +235,25 @@ async fn a_token_brought_twice_hands_out_nothing_and_sets_the_host_aside() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_brought_twice_after_the_seed_is_out_never_gets_ready() {
+    let rack = Rack::with_hosts(1).await;
+    let id = rack.put::<Machine>("web-1", machine("lab-1"));
+    while rack.machine(id).state.phase() != "starting" {
+        rack.boxes.act(&rack);
+        rack.step(id).await;
+    }
+    let run = rack.machine(id).state.run().expect("a run").clone();
+    let (key, address) = ("SHA256:other".into(), "10.0.0.66".into());
+    rack.observe(run.host, Source::Intruder, Body::Intruder { epoch: run.epoch, key, address });
+    let (ssh_host_keys, address) = (Vec::new(), "10.0.0.66".into());
+    rack.observe(run.host, Source::PhoneHome, Body::PhoneHome { epoch: run.epoch, ssh_host_keys, address });
+    assert_eq!(rack.settle(id).await, "failed");
+    let failure = rack.machine(id).progress.failure.expect("it says why");
+    assert!(failure.why.contains("brought twice"), "{failure:?}");
+    assert!(rack.machine(id).state.deployed().is_none(), "what is on the disk is not trusted");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_image_replaced_after_the_claim_is_not_written_in_its_place() {
     let rack = Rack::with_hosts(2).await;
     let id = rack.put::<Machine>("web-1", machine("lab-1"));
