@@ -155,9 +155,10 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let (networks, stop) = (projection.networks(), cancel.clone());
     tasks.spawn(serve_tftp(tftp_address, tftp_files, tftp_counters, networks, stop));
     let stop = cancel.clone();
-    tasks.spawn(
-        async move { http::run(boot_listener, boot, directory, stop).await.context("the boot endpoint") },
-    );
+    tasks.spawn(async move {
+        http::run(boot_listener, boot, directory, stop).await;
+        Ok(())
+    });
     let metrics = listen(settings.metrics_listen.unwrap_or(loopback(7481)), "metrics").await?;
     let metrics_address = metrics.local_addr()?;
     let stop = cancel.clone();

@@ -4,11 +4,13 @@
 //! - `files.rs`: kernel, initramfs, loaders, images, with Range
 //! - `phone_home.rs`: the one-time URL of an installed system
 //! - [`paths`]: where each of them is
+//! - `connections.rs`: how many there may be, and for how long
 //!
 //! Plain HTTP, because firmware knows no CA of ours: a script proves nothing but the segment it was fetched on. What
 //! must be trusted is checked elsewhere: the agent knows the server by the digest of its CA certificate, an image by
 //! its own. Every MAC that belongs to a host gets a script, never an error.
 
+mod connections;
 mod files;
 mod paths;
 mod phone_home;
@@ -19,7 +21,7 @@ mod tests;
 
 pub use paths::{data_path, manifest_path, phone_home_url, script_url};
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use axum::{
     Router,
@@ -70,16 +72,12 @@ pub fn router(config: Config, directory: Arc<dyn Directory>) -> Router {
         .with_state(endpoint)
 }
 
-/// Serve until cancelled; connections under way are finished.
-///
-/// # Errors
-/// When the listener fails for good.
+/// Serve until cancelled; requests under way are finished.
 pub async fn run(
     listener: TcpListener,
     config: Config,
     directory: Arc<dyn Directory>,
     cancel: CancellationToken,
-) -> std::io::Result<()> {
-    let service = router(config, directory).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(cancel.cancelled_owned()).await
+) {
+    connections::serve(listener, router(config, directory), connections::Bounds::default(), cancel).await;
 }

@@ -1,5 +1,6 @@
 //! The boot endpoint's answers, without a network; `ipxe` boots real firmware from it.
 
+mod connections;
 mod ipxe;
 
 use std::{
