@@ -42,6 +42,8 @@ pub struct Snapshot<N: Noun> {
     pub observations: Vec<Observation>,
     /// The present moment, by the server's clock.
     pub now: Timestamp,
+    /// Since when the server runs: no deadline is counted from before, when nobody was looking.
+    pub awake_since: Timestamp,
 }
 
 impl<N: Noun> Snapshot<N> {
@@ -54,5 +56,11 @@ impl<N: Noun> Snapshot<N> {
     pub fn is_stalled(&self, patience: Duration) -> bool {
         let idle = self.now.duration_since(self.object.progress.evidence_at);
         idle.unsigned_abs() >= patience && idle.is_positive()
+    }
+
+    /// Has it been in this state for `limit`, whatever moved meanwhile?
+    pub fn has_lasted(&self, limit: Duration) -> bool {
+        let lasted = self.now.duration_since(self.object.progress.since.max(self.awake_since));
+        lasted.unsigned_abs() >= limit && lasted.is_positive()
     }
 }

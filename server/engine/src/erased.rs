@@ -46,7 +46,8 @@ impl<C: Controller> Erased for Typed<C> {
         let mut object: Object<C::Noun> =
             raw.decode().map_err(|error| unreadable(&what, &error, std::error::Error::source(&error)))?;
         object.progress.evidence_at = object.progress.evidence_at.max(shown.awake_since);
-        let snapshot = Snapshot { object, observations: shown.base.observations.clone(), now: shown.now };
+        let (observations, now) = (shown.base.observations.clone(), shown.now);
+        let snapshot = Snapshot { object, observations, now, awake_since: shown.awake_since };
         let step = self.0.step(&snapshot, view).await?;
         encode::<C::Noun>(step).map_err(|error| unreadable(&what, &error, None))
     }

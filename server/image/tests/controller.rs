@@ -115,8 +115,12 @@ impl World {
     }
 
     async fn step(&self, object: &mut Object<Noun>) -> Step<Noun> {
-        let snapshot =
-            Snapshot { object: object.clone(), observations: Vec::new(), now: Timestamp::UNIX_EPOCH };
+        let snapshot = Snapshot {
+            object: object.clone(),
+            observations: Vec::new(),
+            now: Timestamp::UNIX_EPOCH,
+            awake_since: Timestamp::UNIX_EPOCH,
+        };
         let step = self.images.step(&snapshot, &Nothing).await.unwrap();
         object.status = step.status.clone();
         object.progress.failure = None;

@@ -114,7 +114,10 @@ pub fn counter(segment: &Segment, name: &str) -> Result<u64> {
 }
 
 /// The Debian image where the server may read it.
-fn debian(server: &Server<'_>) -> Result<pb::ImageSpec> {
+///
+/// # Errors
+/// It cannot be made or placed.
+pub fn debian(server: &Server<'_>) -> Result<pb::ImageSpec> {
     let image = parts::debian()?;
     let sums =
         fs::read_to_string(format!("{}.sha256", image.display())).context("reading the image's checksum")?;

@@ -19,6 +19,8 @@ use super::{
 };
 use crate::{seed, token};
 
+/// A host that is seen to boot is waited for, but for no longer than so many times the patience with one that is silent.
+const LOOPS: u32 = 4;
 /// How long the installed system may take to call its one-time URL.
 const PHONE_HOME_LIFE: Duration = Duration::from_secs(24 * 3600);
 
@@ -45,11 +47,19 @@ async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<St
         },
         None => "nothing seen on the network yet".into(),
     };
-    if world.snapshot.is_stalled(world.machines.patience.boot) {
+    let patience = world.machines.patience.boot;
+    let evidence = if world.snapshot.is_stalled(patience) {
+        Some(format!("nothing new for {} s; {last}", patience.as_secs()))
+    } else if world.snapshot.has_lasted(patience * LOOPS) {
+        Some(format!("it boots again and again, for {} s by now; {last}", (patience * LOOPS).as_secs()))
+    } else {
+        None
+    };
+    if let Some(evidence) = evidence {
         let failure = Failure::new(
             ErrorKind::Permanent,
             format!("machine {}: waiting for the agent on host {name}", world.name()),
-            format!("nothing new for {} s; {last}", world.machines.patience.boot.as_secs()),
+            evidence,
             "the host was left on as it is; nothing was written to its disk",
             format!("look at its console and boot order, see underlay explain host/{name}, then apply again"),
         );

@@ -276,7 +276,8 @@ impl Rack {
             let seen = store.observations.values().map(|(seen, _)| seen.clone());
             (store.now, seen.filter(|seen| seen.id == id).collect())
         };
-        let snapshot = Snapshot { object: raw.decode::<C::Noun>().expect("its type"), observations, now };
+        let object = raw.decode::<C::Noun>().expect("its type");
+        let snapshot = Snapshot { object, observations, now, awake_since: Timestamp::UNIX_EPOCH };
         if self.commits == Commits::SecondTime {
             let _lost = tokio::time::timeout(controller.step_limit(), controller.step(&snapshot, self)).await;
         }

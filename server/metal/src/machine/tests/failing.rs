@@ -7,11 +7,13 @@ use underlay_core::{
     ObjectId, State as _,
     bmc::{Power, Target},
     machine::{Machine, Spec, State},
+    observation::{Body, Source},
 };
 
 use super::deploying::{deployed, deploys, ready};
 use crate::{
     bmc::fake::{Call, Fault, Times},
+    machine::Patience,
     testing::{Habit, Rack, image_ref, machine},
 };
 
@@ -122,6 +124,26 @@ async fn an_agent_that_never_calls_home_ends_in_a_failure_that_says_what_was_see
     let failure = failure(&rack, id);
     assert!(failure.why.contains("fetched its boot script"), "{failure}");
     assert_eq!(rack.bmc("lab-1").seen().power, Power::On, "left on to be looked at");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_boots_again_and_again_is_not_waited_for_for_ever() {
+    let rack = Rack::with_hosts(1).await;
+    rack.boxes.with("lab-1", |one| one.habit = Habit::NoAgent);
+    let id = begin(&rack);
+    while rack.machine(id).state.phase() != "booting" {
+        rack.step(id).await;
+    }
+    let host = rack.machine(id).state.run().expect("a run").host;
+    let (began, patience) = (rack.now(), Patience::default().boot);
+    for what in ["fetched its boot script", "asked DHCP"].iter().cycle().take(20) {
+        rack.observe(host, Source::Boot, Body::Boot { what: (*what).into() });
+        rack.go_on(patience / 2).await;
+    }
+    assert_eq!(rack.machine(id).state.phase(), "failed");
+    assert!(failure(&rack, id).why.contains("boots again and again"), "{}", failure(&rack, id));
+    let lasted = rack.machine(id).progress.since.duration_since(began).unsigned_abs();
+    assert!((patience * 4..patience * 5).contains(&lasted), "{lasted:?}");
 }
 
 /// What a failed redeployment says of the system that ran before.

@@ -1,0 +1,90 @@
+//! Whole deployments of Debian under what a good day does not bring; `make e2e-full` runs them.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use underlay_proto::v1 as pb;
+use underlay_tests::rack::{
+    client::{Client, phase},
+    debian::debian,
+    needs,
+    parts::{printed, script},
+    segment::Segment,
+    server::Server,
+    specs::{self, Dhcp, Ready},
+};
+
+const WHOLE: Duration = Duration::from_secs(1500);
+const MAC: &str = "52:54:00:5c:00:01";
+
+/// A network, a host, and Debian on its way to it.
+async fn begin(server: &Server<'_>, client: &Client) -> Result<()> {
+    client.put_network("boot", specs::network(Dhcp::Server, "")).await?;
+    let image = client.import("debian", debian(server)?, WHOLE).await?;
+    client.put_host("r1", specs::qemu("tap0", MAC, "bios", "pxe", specs::LARGE)).await?;
+    let spec = specs::machine(&image, "r1", Ready::Booted);
+    client.put_machine("web", spec, pb::PutOptions::default()).await?;
+    Ok(())
+}
+
+/// One operation, one deployment, and nothing that failed on the way.
+async fn is_deployed_once(client: &Client) -> Result<()> {
+    let machine = client.machine_ready("web", WHOLE).await?;
+    let deployments = machine.status.map_or(0, |status| status.deployments);
+    ensure!(deployments == 1, "imaged {deployments} times");
+    let operations = client.operations("web").await?;
+    ensure!(operations.len() == 1, "{operations:#?}");
+    let only = operations.first().context("one operation")?;
+    ensure!(only.finished_at.is_some() && only.failure.is_none(), "{only:#?}");
+    let imagings = only.steps.iter().filter(|step| step.phase == "imaging").count();
+    ensure!(imagings == 1, "imaging was entered {imagings} times");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: make e2e-full"]
+async fn debian_arrives_though_the_server_is_killed_every_few_seconds() -> Result<()> {
+    if !needs::met(&["mmdebstrap"]) {
+        return Ok(());
+    }
+    let segment = Segment::new(&["tap0"])?;
+    let mut server = Server::start(&segment, &["--start-patience", "1200"]).await?;
+    let client = server.client();
+    begin(&server, &client).await?;
+    let mut deaths = 0;
+    loop {
+        // From death to death it gets a little less or more time, so that deaths fall everywhere.
+        tokio::time::sleep(Duration::from_millis(2000 + deaths * 1700 % 7000)).await;
+        let machine = client.machine("web").await?;
+        ensure!(phase(&machine) != "failed", "{machine:#?}");
+        if phase(&machine) == "ready" {
+            break;
+        }
+        server.kill()?;
+        deaths += 1;
+        eprintln!("death {deaths} in {}", phase(&machine));
+        server.start_again().await?;
+    }
+    ensure!(deaths >= 5, "it only died {deaths} times");
+    is_deployed_once(&client).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: make e2e-full"]
+async fn debian_arrives_with_the_store_on_postgres() -> Result<()> {
+    if !needs::met(&["mmdebstrap"]) {
+        return Ok(());
+    }
+    let segment = Segment::new(&["tap0"])?;
+    let directory = segment.directory().join("postgres");
+    std::fs::create_dir(&directory).context("making a directory")?;
+    let url = printed(segment.command(script("postgres.sh")).arg("up").arg(&directory))?;
+    let url = url.to_str().context("a URL is text")?;
+    let mut server = Server::start(&segment, &["--start-patience", "1200", "--database", url]).await?;
+    let client = server.client();
+    begin(&server, &client).await?;
+    client.machine_when("web", WHOLE, |machine| phase(machine) == "imaging").await?;
+    server.kill()?;
+    server.start_again().await?;
+    is_deployed_once(&client).await
+}
