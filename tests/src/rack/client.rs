@@ -178,12 +178,16 @@ impl Client {
         }
     }
 
-    /// Wait until the machine is ready; it must not fail on the way.
+    /// Wait until the machine is ready and its operation has ended; it must not fail on the way.
     ///
     /// # Errors
     /// It fails, or patience ends.
     pub async fn machine_ready(&self, name: &str, patience: Duration) -> Result<pb::Machine> {
-        let ended = |machine: &pb::Machine| matches!(phase(machine), "ready" | "failed");
+        let is_at_rest = |meta: &pb::Meta| meta.observed_generation >= meta.generation;
+        let ended = |machine: &pb::Machine| match phase(machine) {
+            "ready" => machine.meta.as_ref().is_some_and(is_at_rest),
+            word => word == "failed",
+        };
         let machine = self.machine_when(name, patience, ended).await?;
         match machine.standing.as_ref().and_then(|standing| standing.failure.as_ref()) {
             Some(failure) => bail!("machine {name}: {failure:#?}"),
