@@ -21,6 +21,7 @@ declare -A targets=(
     [qcow2]="underlay-image --lib qcow2::tests"
     [segment]="underlay-image --lib segment::tests"
     [formats]="underlay-image --test formats"
+    [deb]="underlay-cli --lib ramdisk::tests::hostile"
     [wire]="underlay-api --lib convert::tests"
 )
 
