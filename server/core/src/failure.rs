@@ -88,6 +88,21 @@ impl FieldError {
     }
 }
 
+/// What is at the bottom of an error, in words: of an HTTP client's "error sending request: client error (Connect): tcp
+/// connect error: Connection refused (os error 111)" a reader needs "Connection refused".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Cause(String);
+
+impl Cause {
+    /// The source of all sources of `error`; where there is none, `error` itself.
+    pub fn of(error: &(dyn std::error::Error + 'static)) -> Self {
+        let last = std::iter::successors(Some(error), |error| error.source()).last();
+        let text = last.unwrap_or(error).to_string();
+        Self(text.split(" (os error ").next().unwrap_or_default().to_owned())
+    }
+}
+
 /// `error: source: source`, at most 600 characters.
 pub fn because(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -100,5 +115,34 @@ pub fn because(error: &dyn std::error::Error) -> String {
     match text.char_indices().nth(600) {
         Some((end, _)) => format!("{}..", text.get(..end).unwrap_or_default()),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error, fmt, io};
+
+    use super::Cause;
+
+    #[derive(Debug)]
+    struct Wrapped(io::Error);
+
+    impl fmt::Display for Wrapped {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("error sending request")
+        }
+    }
+
+    impl Error for Wrapped {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn the_cause_is_at_the_bottom() {
+        let refused = io::Error::from_raw_os_error(111);
+        assert_eq!(Cause::of(&Wrapped(refused)).to_string(), "Connection refused");
+        assert_eq!(Cause::of(&fmt::Error).to_string(), fmt::Error.to_string());
     }
 }

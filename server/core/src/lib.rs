@@ -34,7 +34,7 @@ pub mod view;
 
 pub use bytes::Bytes;
 pub use controller::{Controller, Snapshot};
-pub use failure::{ErrorKind, Failure, FieldError, because};
+pub use failure::{Cause, ErrorKind, Failure, FieldError, because};
 pub use id::{Incarnation, Key, Kind, Name, ObjectId, OperationId};
 pub use mac::Mac;
 pub use noun::{Noun, Reference, Spec, State};

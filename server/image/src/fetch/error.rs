@@ -1,7 +1,7 @@
 //! Why a source cannot be fetched.
 
 use reqwest::StatusCode;
-use underlay_core::ErrorKind;
+use underlay_core::{Cause, ErrorKind};
 
 use crate::source::Url;
 
@@ -22,7 +22,7 @@ pub enum Error {
         /// How often in a row.
         attempts: u32,
         /// What the last one said.
-        source: reqwest::Error,
+        source: Cause,
     },
     /// It redirects to another scheme, or for ever.
     #[error("{url} redirects where we do not follow")]
@@ -54,7 +54,7 @@ pub enum Error {
         /// How often in a row no byte more arrived.
         attempts: u32,
         /// What the last one said.
-        source: Option<reqwest::Error>,
+        source: Option<Cause>,
     },
     /// It announces, or sends, more than is accepted.
     #[error("{url} has {length} bytes or more, at most {limit} are accepted")]

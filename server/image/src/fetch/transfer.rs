@@ -8,6 +8,7 @@ use reqwest::{
     header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, RANGE},
 };
 use tokio::sync::mpsc;
+use underlay_core::Cause;
 
 use super::Error;
 use crate::{progress, source::Url, tap::Chunk};
@@ -76,7 +77,7 @@ impl<'a> Transfer<'a> {
             } else if self.received > 0 {
                 self.truncated(attempts, Some(source))
             } else {
-                Error::Unreachable { url, attempts, source }
+                Error::Unreachable { url, attempts, source: Cause::of(&source) }
             }
         })
     }
@@ -129,7 +130,7 @@ impl<'a> Transfer<'a> {
             received: self.received,
             expected: self.total,
             attempts,
-            source: source.map(reqwest::Error::without_url),
+            source: source.map(|source| Cause::of(&source)),
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use underlay_core::{
-    SecretString,
+    Cause, SecretString,
     bmc::Error,
     host::{self, Tls},
 };
@@ -291,7 +291,7 @@ impl Client {
             Some(tls @ rustls::Error::InvalidCertificate(_)) => {
                 Error::Refused { address, why: tls.to_string() }
             }
-            _ => Error::Unreachable { address, source: Some(Box::new(error)) },
+            _ => Error::Unreachable { address, source: Some(Box::new(Cause::of(&error))) },
         }
     }
 
