@@ -93,14 +93,10 @@ async fn a_qcow2_with_a_backing_file_an_external_data_file_or_encryption_is_refu
         ("backing file", vec!["-b", "/etc/hostname", "-F", "raw"]),
         ("external data file", vec!["-o", &data_file]),
         ("subclusters", vec!["-o", "extended_l2=on"]),
+        // AES, not LUKS: LUKS times its key derivation by the CPU clock, which some virtual machines tell too coarsely.
         (
             "encryption",
-            vec![
-                "--object",
-                "secret,id=s,data=x",
-                "-o",
-                "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10",
-            ],
+            vec!["--object", "secret,id=s,data=x", "-o", "encrypt.format=aes,encrypt.key-secret=s"],
         ),
     ];
     for (name, options) in makes {
