@@ -82,6 +82,34 @@ pub struct Settings {
     pub log_format: Option<LogFormat>,
 }
 
+/// The stopped server whose data a verb works on: what tells [`Settings`] where they are, in the same words.
+#[derive(Args, Clone, Debug)]
+pub struct Stopped {
+    /// TOML file with the server's settings; flags and environment win over it
+    #[arg(long, env = "UNDERLAY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The server's data directory [default: /var/lib/underlay as root, else ~/.local/share/underlay]
+    #[arg(long, env = "UNDERLAY_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Database: postgres://..., or left out for SQLite in the data directory
+    #[arg(long, env = "UNDERLAY_DATABASE", value_name = "URL", hide_env_values = true)]
+    database: Option<String>,
+    /// File with the key under which secrets are sealed [default: sealing.key in the data directory]
+    #[arg(long, env = "UNDERLAY_SEALING_KEY", value_name = "FILE")]
+    sealing_key: Option<PathBuf>,
+}
+
+impl Stopped {
+    /// The server's settings.
+    ///
+    /// # Errors
+    /// The file cannot be read or has a key that is not known.
+    pub fn settings(self) -> Result<Settings, Error> {
+        let Self { config, data, database, sealing_key } = self;
+        Settings { config, data, database, sealing_key, ..Settings::default() }.with_file()
+    }
+}
+
 /// How logs are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -160,6 +188,11 @@ impl Settings {
     /// The data directory.
     pub fn data(&self) -> PathBuf {
         self.data.clone().unwrap_or_else(default_data)
+    }
+
+    /// The file with the key under which secrets are sealed.
+    pub fn sealing_key(&self) -> PathBuf {
+        self.beneath_data(self.sealing_key.as_deref(), "sealing.key")
     }
 
     /// Where the database is.

@@ -4,6 +4,7 @@ mod config;
 mod lock;
 mod logging;
 mod metrics;
+mod reseal;
 mod serve;
 mod wiring;
 
@@ -23,6 +24,8 @@ struct Arguments {
 enum Verb {
     /// Run the server: API, boot endpoint, DHCP and TFTP, and the engine that does the work
     Serve(Box<config::Settings>),
+    /// Encrypt all secrets anew under another key, while the server is stopped
+    Reseal(reseal::Arguments),
     #[command(flatten)]
     Operate(underlay_cli::Verb),
 }
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     provider.install_default().expect("nothing else has installed a crypto provider before main began");
     match Arguments::parse().verb {
         Verb::Serve(settings) => serve::main(*settings),
+        Verb::Reseal(arguments) => reseal::main(arguments),
         Verb::Operate(verb) => underlay_cli::main(verb),
     }
 }

@@ -80,11 +80,11 @@ pub fn main(settings: Settings) -> ExitCode {
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
+    // What the server makes is its own, whatever library makes it.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let data = settings.data();
     make_data(&data)?;
-    let key =
-        SealingKey::load_or_create(&settings.beneath_data(settings.sealing_key.as_deref(), "sealing.key"))
-            .context("the sealing key")?;
+    let key = SealingKey::load_or_create(&settings.sealing_key()).context("the sealing key")?;
     let _alone = lock::take(&data)?;
     let store = Store::open(&settings.database(), key).await.context("opening the database")?;
     if settings.database.is_none() {

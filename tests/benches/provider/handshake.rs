@@ -26,9 +26,11 @@ pub struct Starts {
 
 pub fn measure(provider: &Path, times: usize) -> Result<Starts, Box<dyn Error>> {
     let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()])?.cert.pem();
+    // The provider is killed at its first line and so leaves its socket.
+    let sockets = tempfile::tempdir()?;
     let mut starts = Starts::default();
     for _ in 0..times {
-        starts.handshake.push(start(provider, &certificate)?);
+        starts.handshake.push(start(provider, &certificate, sockets.path())?);
         let began = Instant::now();
         Command::new("/bin/true").status()?;
         starts.floor.push(milliseconds(began));
@@ -36,10 +38,11 @@ pub fn measure(provider: &Path, times: usize) -> Result<Starts, Box<dyn Error>> 
     Ok(starts)
 }
 
-fn start(provider: &Path, certificate: &str) -> Result<f64, Box<dyn Error>> {
+fn start(provider: &Path, certificate: &str, sockets: &Path) -> Result<f64, Box<dyn Error>> {
     let began = Instant::now();
     let mut child = Command::new(provider)
         .envs([COOKIE, ("PLUGIN_PROTOCOL_VERSIONS", "5,6"), ("PLUGIN_CLIENT_CERT", certificate)])
+        .env("PLUGIN_UNIX_SOCKET_DIR", sockets)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
