@@ -163,7 +163,9 @@ fn of_store(error: store::Error) -> Status {
         E::AlreadyExists { .. } | E::TokenExists { .. } => Code::AlreadyExists,
         E::NotFound { .. } | E::Stale { .. } => Code::NotFound,
         E::Deleting { .. } => Code::FailedPrecondition,
-        E::Moved { .. } | E::Conflict { .. } | E::Fenced { .. } | E::Claimed { .. } => Code::Aborted,
+        E::Moved { .. } | E::Conflict { .. } | E::Fenced { .. } | E::Claimed { .. } | E::Crowded { .. } => {
+            Code::Aborted
+        }
         E::Expired { .. } => Code::OutOfRange,
         _ => return hidden(error.kind(), &error),
     };

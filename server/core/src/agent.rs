@@ -38,6 +38,18 @@ pub struct Inventory {
     pub disks: Vec<Disk>,
     /// Network interfaces, loopback left out.
     pub nics: Vec<Nic>,
+    /// GPUs and other accelerators.
+    #[serde(default)]
+    pub gpus: Vec<Gpu>,
+}
+
+/// A GPU or other accelerator on the PCI bus.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gpu {
+    /// PCI address, `0000:3b:00.0`.
+    pub address: String,
+    /// PCI vendor and device, `10de:20b5`.
+    pub device: String,
 }
 
 /// One disk.

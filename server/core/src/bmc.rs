@@ -9,7 +9,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorKind, Object, View, host::Host};
+use crate::{
+    ErrorKind, Object, View,
+    host::{Facts, Host},
+};
 
 /// The longest a driver call may take.
 pub const CALL_LIMIT: Duration = Duration::from_secs(30);
@@ -55,6 +58,8 @@ pub struct Observation {
     pub certificate: Option<String>,
     /// How many power-ons the driver has counted, where it can: tells a restart from none.
     pub boots: Option<u64>,
+    /// What it tells of the hardware, where it does.
+    pub facts: Facts,
 }
 
 /// What went wrong with a driver call.

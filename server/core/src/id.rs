@@ -22,11 +22,14 @@ pub enum Kind {
     Image,
     /// The claim on one host plus what runs on it.
     Machine,
+    /// Where machines come from.
+    Pool,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are listed to people.
-    pub const ALL: [Kind; 5] = [Kind::Host, Kind::Network, Kind::Credential, Kind::Image, Kind::Machine];
+    pub const ALL: [Kind; 6] =
+        [Kind::Pool, Kind::Host, Kind::Network, Kind::Credential, Kind::Image, Kind::Machine];
 
     /// The word used in SQL, logs, the command line and error texts.
     pub fn as_str(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Kind {
             Kind::Credential => "credential",
             Kind::Image => "image",
             Kind::Machine => "machine",
+            Kind::Pool => "pool",
         }
     }
 }
@@ -48,7 +52,7 @@ impl fmt::Display for Kind {
 
 /// The text names no kind.
 #[derive(Debug, thiserror::Error)]
-#[error("\"{0}\" is not a kind of object; there are host, network, credential, image and machine")]
+#[error("\"{0}\" is not a kind of object; there are pool, host, network, credential, image and machine")]
 pub struct UnknownKind(String);
 
 impl FromStr for Kind {

@@ -148,6 +148,7 @@ mod tests {
             forwards: Default::default(),
             certificate: None,
             boots: None,
+            facts: Default::default(),
         };
         let identity = Identity { serial: Some("ABC-1".into()), ..Identity::default() };
         assert_eq!(claimed(&identity, &observed(None)), Ok(()));

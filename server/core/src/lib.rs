@@ -1,7 +1,9 @@
 //! The words of the domain: ids, specs, states, outcomes and driver traits. No I/O, no SQL, no wire.
 //!
 //! - [`id`], [`mac`], [`bytes`]: names, addresses and sizes
-//! - [`noun`], [`object`]: what every object has; [`host`], [`machine`], [`image`], [`network`], [`credential`]: each kind
+//! - [`noun`], [`object`]: what every object has; [`host`], [`machine`], [`image`], [`network`], [`credential`],
+//!   [`pool`]: each kind
+//! - [`allocation`]: which host a machine gets
 //! - [`controller`], [`outcome`], [`view`], [`observation`]: the contract with the engine
 //! - [`bmc`], [`agent`], [`boot`]: the contracts with hardware, the agent and the boot servers
 //! - [`disks`], [`identity`]: which disk, which box: the same answer on the server and in the agent
@@ -12,6 +14,7 @@
 #![deny(missing_docs)]
 
 pub mod agent;
+pub mod allocation;
 pub mod bmc;
 pub mod boot;
 pub mod bytes;
@@ -30,6 +33,7 @@ pub mod noun;
 pub mod object;
 pub mod observation;
 pub mod outcome;
+pub mod pool;
 pub mod view;
 
 pub use bytes::Bytes;
@@ -37,7 +41,7 @@ pub use controller::{Controller, Snapshot};
 pub use failure::{Cause, ErrorKind, Failure, FieldError, because};
 pub use id::{Incarnation, Key, Kind, Name, ObjectId, OperationId};
 pub use mac::Mac;
-pub use noun::{Noun, Reference, Spec, State};
+pub use noun::{Bond, Noun, Reference, Spec, State};
 pub use object::{Amount, Meta, Object, Standing, Unit};
 pub use outcome::{Effect, Outcome, Step};
 pub use secrecy::SecretString;

@@ -55,11 +55,41 @@ pub struct Reference {
     pub name: String,
     /// The attribute that names it.
     pub attribute: String,
+    /// What the mention means.
+    pub bond: Bond,
+}
+
+/// What it means that one object names another.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Bond {
+    /// It needs the other, which must exist and whose changes wake it.
+    #[default]
+    Needs,
+    /// It is one of the other's members: the other need not exist, and its own changes wake the other.
+    Belongs,
+}
+
+impl Bond {
+    /// The word used in SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Bond::Needs => "needs",
+            Bond::Belongs => "belongs",
+        }
+    }
 }
 
 impl Reference {
-    /// A mention of `kind` `name` by `attribute`.
+    /// `kind` `name` is needed, as `attribute` says.
     pub fn new(kind: Kind, name: impl Into<String>, attribute: impl Into<String>) -> Self {
-        Self { kind, name: name.into(), attribute: attribute.into() }
+        Self { kind, name: name.into(), attribute: attribute.into(), bond: Bond::Needs }
+    }
+
+    /// It is a member of `kind` `name`, as `attribute` says.
+    pub fn member_of(kind: Kind, name: impl Into<String>, attribute: impl Into<String>) -> Self {
+        Self { bond: Bond::Belongs, ..Self::new(kind, name, attribute) }
     }
 }

@@ -34,6 +34,8 @@ pub enum Source {
     Intruder,
     /// The progress of an image import.
     Import,
+    /// A machine's controller: a deployment failed by the host's fault.
+    Accuser,
 }
 
 impl Source {
@@ -46,6 +48,7 @@ impl Source {
             Source::Boot => "boot",
             Source::Intruder => "intruder",
             Source::Import => "import",
+            Source::Accuser => "accuser",
         }
     }
 }
@@ -85,6 +88,13 @@ pub enum Body {
         key: String,
         /// The address it came from.
         address: String,
+    },
+    /// A deployment failed by the host's fault.
+    Accused {
+        /// The machine that was to run on it.
+        machine: String,
+        /// The evidence.
+        failure: Box<crate::Failure>,
     },
     /// An image import is at work.
     Import {

@@ -73,6 +73,53 @@ pub enum Effect {
         /// The host to give up.
         host: ObjectId,
     },
+    /// Wait for a host of `pool`, whose controller grants one.
+    Want {
+        /// The pool.
+        pool: ObjectId,
+    },
+    /// Claim `host` for `machine`, which wants one of the pool that is stepped. Where the machine wants none any more, or
+    /// the host is taken, nothing happens and the pool is looked at again.
+    Grant {
+        /// The host.
+        host: ObjectId,
+        /// The machine.
+        machine: ObjectId,
+    },
+    /// Wait until fewer machines of `pool` are disturbed.
+    AwaitTurn {
+        /// The pool.
+        pool: ObjectId,
+    },
+    /// The object that is stepped counts as disturbed in `pool` from now on. If `limit` others do already, nothing of
+    /// the step is committed and the controller is stepped again.
+    Disturb {
+        /// The pool.
+        pool: ObjectId,
+        /// How many may be disturbed at once.
+        limit: usize,
+    },
+    /// The object that is stepped is as it should be: it is not disturbed any more and wants no host.
+    Settle,
+    /// A deployment failed by the fault of `host`: its controller sets it aside. What the deployment had in common with
+    /// others is remembered with the pool.
+    Accuse {
+        /// The host.
+        host: ObjectId,
+        /// The pool it was taken from.
+        pool: ObjectId,
+        /// The evidence.
+        failure: Box<Failure>,
+        /// What others may have had in common with it: `("image", "sha256:..")`.
+        shared: Vec<(String, String)>,
+    },
+    /// A deployment that had these things went well: they are not what is at fault.
+    Absolve {
+        /// The pool.
+        pool: ObjectId,
+        /// What it had.
+        shared: Vec<(String, String)>,
+    },
     /// What the boot servers answer `mac` from now on.
     PutBootPlan {
         /// The NIC that asks.

@@ -83,6 +83,23 @@ impl RawObject {
     }
 }
 
+/// How full a pool is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Hosts in it.
+    pub hosts: u64,
+    /// Hosts that are available and not claimed.
+    pub free: u64,
+    /// Hosts that are claimed.
+    pub claimed: u64,
+    /// Hosts that were set aside.
+    pub quarantined: u64,
+    /// Machines that want a host of it.
+    pub waiting: u64,
+    /// Names of the machines that are disturbed.
+    pub disturbed: Vec<String>,
+}
+
 /// Reads other objects. Everything read is at least as new as the snapshot.
 #[async_trait]
 pub trait View: Send + Sync {
@@ -98,6 +115,25 @@ pub trait View: Send + Sync {
 
     /// Which object holds the claim on a host.
     async fn holder(&self, host: ObjectId) -> Result<Option<ObjectId>, Error>;
+
+    /// The host that a machine holds.
+    async fn claim(&self, machine: ObjectId) -> Result<Option<ObjectId>, Error>;
+
+    /// The machines that want a host of a pool, longest waiting first.
+    async fn wants(&self, pool: ObjectId) -> Result<Vec<RawObject>, Error>;
+
+    /// The hosts of a pool, each with the machine that holds it, by name.
+    async fn members(&self, pool: ObjectId) -> Result<Vec<(RawObject, Option<ObjectId>)>, Error>;
+
+    /// The machines that hold hosts of a pool.
+    async fn tenants(&self, pool: ObjectId) -> Result<Vec<RawObject>, Error>;
+
+    /// How full a pool is.
+    async fn census(&self, pool: ObjectId) -> Result<Census, Error>;
+
+    /// The hosts of a pool on which deployments that had `shared` have failed in the last day, by the fault of the host as
+    /// it seemed, since one that had it went well.
+    async fn accused(&self, pool: ObjectId, shared: &(String, String)) -> Result<Vec<ObjectId>, Error>;
 
     /// The user name and secret of a credential object.
     async fn credential(&self, from: &Key, name: &str) -> Result<Option<(String, SecretString)>, Error>;

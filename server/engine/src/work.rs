@@ -97,7 +97,7 @@ impl Worker {
     async fn give_back(&self, lease: &Lease, error: &Error) -> &'static str {
         let (outcome, delay) = match error {
             Error::Conflict { .. } => ("conflict", Duration::ZERO),
-            Error::Claimed { .. } => ("claimed", CLAIM_AGAIN),
+            Error::Claimed { .. } | Error::Crowded { .. } => ("claimed", CLAIM_AGAIN),
             Error::Fenced { .. } => return "fenced",
             _ => ("error", DATABASE_AGAIN),
         };

@@ -24,7 +24,7 @@ use underlay_core::{
     Standing, Step, View,
     image::{self, Image as Noun, State},
     observation::{Observation, Source},
-    view::{Error, RawObject},
+    view::{self, Error, RawObject},
 };
 use underlay_image::{Images, Keepers, Sha256, local::LocalRoot};
 
@@ -56,6 +56,30 @@ impl View for Nothing {
     async fn holder(&self, _: ObjectId) -> Result<Option<ObjectId>, Error> {
         panic!("it reads no claim")
     }
+    async fn claim(&self, _: ObjectId) -> Result<Option<ObjectId>, view::Error> {
+        Ok(None)
+    }
+
+    async fn wants(&self, _: ObjectId) -> Result<Vec<RawObject>, view::Error> {
+        Ok(Vec::new())
+    }
+
+    async fn members(&self, _: ObjectId) -> Result<Vec<(RawObject, Option<ObjectId>)>, view::Error> {
+        Ok(Vec::new())
+    }
+
+    async fn tenants(&self, _: ObjectId) -> Result<Vec<RawObject>, view::Error> {
+        Ok(Vec::new())
+    }
+
+    async fn census(&self, _: ObjectId) -> Result<view::Census, view::Error> {
+        Ok(view::Census::default())
+    }
+
+    async fn accused(&self, _: ObjectId, _: &(String, String)) -> Result<Vec<ObjectId>, view::Error> {
+        Ok(Vec::new())
+    }
+
     async fn credential(&self, _: &Key, _: &str) -> Result<Option<(String, SecretString)>, Error> {
         panic!("it reads no credential")
     }

@@ -15,6 +15,7 @@ pub mod dhcp;
 pub mod host;
 pub mod http;
 pub mod machine;
+pub mod pool;
 pub mod seed;
 #[cfg(test)]
 mod testing;

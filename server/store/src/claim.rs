@@ -64,6 +64,19 @@ pub(crate) async fn held_by(write: &mut Write<'_>, machine: ObjectId) -> Result<
 }
 
 impl Store {
+    /// The host that a machine holds.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn claim(&self, machine: ObjectId) -> Result<Option<ObjectId>, Error> {
+        let row = sqlx::query("SELECT host FROM claim WHERE machine = $1 ORDER BY host LIMIT 1")
+            .bind(machine.to_string())
+            .fetch_optional(self.pool())
+            .await
+            .map_err(Error::doing("reading the claim of a machine"))?;
+        row.map(|row| row.parsed("host")).transpose()
+    }
+
     /// Which object holds the claim on a host.
     ///
     /// # Errors

@@ -115,6 +115,12 @@ pub enum Error {
         /// Who holds it.
         by: ObjectId,
     },
+    /// As many machines of the pool are disturbed as may be; nothing was written.
+    #[error("as many machines of pool {pool} are disturbed as may be at once")]
+    Crowded {
+        /// The pool.
+        pool: ObjectId,
+    },
     /// What the cursor points at was thrown away: start again from a list.
     #[error("the change feed no longer reaches back to that cursor; it begins at {horizon}")]
     Expired {
@@ -160,6 +166,7 @@ impl Error {
             | Error::Conflict { .. }
             | Error::Fenced { .. }
             | Error::Claimed { .. }
+            | Error::Crowded { .. }
             | Error::Deleting { .. } => ErrorKind::Transient,
             Error::Migrate { .. }
             | Error::ForeignSchema { .. }

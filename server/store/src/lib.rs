@@ -4,6 +4,7 @@
 //! - [`object`]: put, read, list, delete; [`reference`], [`secret`], [`sealing`]: what belongs to an object
 //! - [`feed`]: changes in commit order; [`view`]: what controllers may read
 //! - [`queue`], [`commit`], [`claim`], [`observation`], [`operation`], [`event`], [`memo`]: the engine's side
+//! - [`pool`]: who belongs to a pool, who wants a host of it, who is disturbed
 //! - [`boot_plan`], [`token`], [`assignment`], [`dhcp_lease`]: the boot servers' and the agent's side
 //! - [`api_token`]: who may call the API; [`retention`]: what is thrown away, and when
 //! - `testing` (a feature): a database of a test's own
@@ -28,6 +29,7 @@ mod migrate;
 pub mod object;
 pub mod observation;
 pub mod operation;
+mod pool;
 pub mod queue;
 mod reference;
 pub mod retention;

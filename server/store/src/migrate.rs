@@ -11,10 +11,11 @@ use sqlx::{AnyConnection, Executor};
 use crate::{Error, column::Columns};
 
 /// Version and text, in order.
-const MIGRATIONS: [(i64, &str); 3] = [
+const MIGRATIONS: [(i64, &str); 4] = [
     (1, include_str!("../migrations/0001_object.sql")),
     (2, include_str!("../migrations/0002_work.sql")),
     (3, include_str!("../migrations/0003_boot.sql")),
+    (4, include_str!("../migrations/0004_pool.sql")),
 ];
 
 /// Applies what is missing. The caller holds the schema lock.

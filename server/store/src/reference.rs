@@ -18,7 +18,7 @@ pub(crate) async fn replace(
     for reference in references {
         let (owner, name) = reference.name.split_once('/').unwrap_or(("", &reference.name));
         sqlx::query(
-            "INSERT INTO reference (id, kind, site, owner, name) VALUES ($1, $2, $3, $4, $5) \
+            "INSERT INTO reference (id, kind, site, owner, name, bond) VALUES ($1, $2, $3, $4, $5, $6) \
              ON CONFLICT (id, kind, owner, name) DO NOTHING",
         )
         .bind(id.to_string())
@@ -26,6 +26,7 @@ pub(crate) async fn replace(
         .bind(key.site.as_str())
         .bind(owner)
         .bind(name)
+        .bind(reference.bond.as_str())
         .execute(write.connection())
         .await
         .map_err(Error::doing("noting what an object names"))?;
@@ -43,7 +44,7 @@ pub(crate) async fn forget(write: &mut Write<'_>, id: ObjectId) -> Result<(), Er
     Ok(())
 }
 
-/// Wakes every object that names `kind` `key`, exactly or perhaps.
+/// Wakes every object that needs `kind` `key`, exactly or perhaps. Those that only belong to it are left alone.
 pub(crate) async fn wake_dependents(
     write: &mut Write<'_>,
     kind: Kind,
@@ -51,7 +52,8 @@ pub(crate) async fn wake_dependents(
     now: Timestamp,
 ) -> Result<(), Error> {
     let rows = sqlx::query(
-        "SELECT id FROM reference WHERE kind = $1 AND site = $2 AND name = $3 AND (owner = '' OR owner = $4)",
+        "SELECT id FROM reference WHERE kind = $1 AND site = $2 AND name = $3 AND (owner = '' OR owner = $4) \
+         AND bond = 'needs'",
     )
     .bind(kind.as_str())
     .bind(key.site.as_str())

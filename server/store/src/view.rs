@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use underlay_core::{
     Key, Kind, ObjectId, SecretString, View, credential,
     observation::{Observation, Source},
-    view::{self, RawObject},
+    view::{self, Census, RawObject},
 };
 
 use crate::{Error, Record, Store, object::record::select_records};
@@ -67,6 +67,32 @@ impl View for Store {
 
     async fn holder(&self, host: ObjectId) -> Result<Option<ObjectId>, view::Error> {
         Store::holder(self, host).await.map_err(failed(format!("the claim on host {host}")))
+    }
+
+    async fn claim(&self, machine: ObjectId) -> Result<Option<ObjectId>, view::Error> {
+        Store::claim(self, machine).await.map_err(failed(format!("the claim of machine {machine}")))
+    }
+
+    async fn wants(&self, pool: ObjectId) -> Result<Vec<RawObject>, view::Error> {
+        Store::wants(self, pool).await.map_err(failed("who wants a host"))
+    }
+
+    async fn members(&self, pool: ObjectId) -> Result<Vec<(RawObject, Option<ObjectId>)>, view::Error> {
+        let found = Store::members(self, pool).await.map_err(failed("the hosts of a pool"))?;
+        Ok(found.into_iter().map(|(record, holder)| (record.raw, holder)).collect())
+    }
+
+    async fn tenants(&self, pool: ObjectId) -> Result<Vec<RawObject>, view::Error> {
+        let found = Store::tenants(self, pool).await.map_err(failed("the machines of a pool"))?;
+        Ok(found.into_iter().map(|record| record.raw).collect())
+    }
+
+    async fn census(&self, pool: ObjectId) -> Result<Census, view::Error> {
+        Store::census(self, pool).await.map_err(failed("how full a pool is"))
+    }
+
+    async fn accused(&self, pool: ObjectId, shared: &(String, String)) -> Result<Vec<ObjectId>, view::Error> {
+        Store::accused(self, pool, shared).await.map_err(failed("what failed in a pool"))
     }
 
     async fn credential(

@@ -1,9 +1,11 @@
 //! Host: one physical or virtual box that can be powered and booted.
 
+mod facts;
 mod spec;
 mod state;
 mod status;
 
+pub use facts::Facts;
 pub use spec::{Boot, BootMethod, Driver, Firmware, Identity, OnDestroy, Qemu, Redfish, Spec, Tls};
 pub use state::State;
 pub use status::{Condition, Health, Status};

@@ -10,7 +10,7 @@ use crate::{Bytes, FieldError, Kind, Mac, Reference};
 /// Desired state of a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
-    /// The pool it belongs to; a plain name for now.
+    /// The pool it belongs to, `NAME` or `OWNER/NAME`; there need not be one of that name.
     pub pool: String,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
@@ -159,12 +159,11 @@ impl crate::Spec for Spec {
     }
 
     fn references(&self) -> Vec<Reference> {
-        match &self.driver {
-            Driver::Redfish(redfish) => {
-                vec![Reference::new(Kind::Credential, &redfish.credential, "redfish.credential")]
-            }
-            Driver::Qemu(_) => Vec::new(),
+        let mut references = vec![Reference::member_of(Kind::Pool, &self.pool, "pool")];
+        if let Driver::Redfish(redfish) = &self.driver {
+            references.push(Reference::new(Kind::Credential, &redfish.credential, "redfish.credential"));
         }
+        references
     }
 }
 

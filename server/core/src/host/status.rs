@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Facts;
 use crate::{agent::Inventory, bmc::Power};
 
 /// What readers see of a host.
@@ -16,6 +17,9 @@ pub struct Status {
     pub inventory: Option<Inventory>,
     /// When that was.
     pub inventoried_at: Option<Timestamp>,
+    /// What its driver told of its hardware.
+    #[serde(default)]
+    pub told: Facts,
     /// Name of the machine that holds it.
     pub machine: Option<String>,
     /// Guest TCP port -> reachable address, for QEMU hosts with user networking.

@@ -114,7 +114,7 @@ pub struct Change {
 /// disrupted there.
 pub fn plan(spec: &Spec, deployed: Option<&Deployed>) -> Change {
     let Some(deployed) = deployed else { return Change::default() };
-    if deployed.host_name != spec.host {
+    if !spec.stays_on(&deployed.host_name) {
         return Change { disruption: Disruption::Move, ..Change::default() };
     }
     let wanted = Deployed::digests(spec);

@@ -1,11 +1,13 @@
 //! Machine: the claim on one host plus what runs on it.
 
+mod claim;
 mod disruption;
 mod network;
 mod spec;
 mod state;
 mod status;
 
+pub use claim::{DiskNeed, Require, Spread, SpreadMode};
 pub use disruption::{Allowance, Aspect, Change, Disruption, plan};
 pub use network::{Address, Bond, Dns, Network, Vlan};
 pub use spec::{Redeploy, RootHint, Spec, USER_DATA, WaitFor};

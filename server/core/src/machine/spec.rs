@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Allowance, Aspect, Network};
+use super::{Allowance, Aspect, Network, Require, Spread};
 use crate::{Bytes, FieldError, Kind, Reference};
 
 /// The name under which a machine's `user_data` is sealed.
@@ -17,8 +17,15 @@ pub struct Spec {
     pub hostname: String,
     /// The image, `NAME@sha256:HEX`.
     pub image: String,
-    /// The host to claim, by name.
-    pub host: String,
+    /// The host to claim, by name; left out where `require` says what it must be.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// What the host must be, where it is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require: Option<Require>,
+    /// How it stands apart from the other machines of its group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Spread>,
     /// Which disk becomes the root disk.
     pub root: RootHint,
     /// The installed system's own network; left out: DHCP on the boot NIC.
@@ -112,6 +119,7 @@ impl crate::Spec for Spec {
         if let Some(network) = &self.network {
             network.validate(&mut errors);
         }
+        self.validate_claim(&mut errors);
         if self.redeploy.generation < 1 {
             errors.push(FieldError::new("redeploy.generation", "counts from 1"));
         }
@@ -120,7 +128,37 @@ impl crate::Spec for Spec {
 
     fn references(&self) -> Vec<Reference> {
         let name = self.image.split('@').next().unwrap_or_default();
-        vec![Reference::new(Kind::Host, &self.host, "host"), Reference::new(Kind::Image, name, "image")]
+        let host = self.host.iter().map(|host| Reference::new(Kind::Host, host, "host"));
+        let pool = self.require.iter().map(|it| Reference::new(Kind::Pool, &it.pool, "require.pool"));
+        host.chain(pool).chain([Reference::new(Kind::Image, name, "image")]).collect()
+    }
+}
+
+impl Spec {
+    fn validate_claim(&self, errors: &mut Vec<FieldError>) {
+        match (&self.host, &self.require) {
+            (None, None) => {
+                errors.push(FieldError::new("host", "name the host, or say with require what it must be"));
+            }
+            (Some(_), Some(_)) => {
+                errors
+                    .push(FieldError::new("require", "is of no use where the host is named; leave one out"));
+            }
+            (Some(_), None) if self.spread.is_some() => {
+                errors.push(FieldError::new("spread", "is of no use where the host is named"));
+            }
+            (None, Some(require)) => require.validate(errors),
+            (Some(_), None) => {}
+        }
+        if self.spread.as_ref().is_some_and(|spread| spread.label.is_empty()) {
+            errors.push(FieldError::new("spread.label", "name the label to stand apart by"));
+        }
+    }
+
+    /// Is a machine on the host of this name where it wants to be? Once it has a host, what it requires is not asked
+    /// again.
+    pub fn stays_on(&self, host_name: &str) -> bool {
+        self.host.as_ref().is_none_or(|wanted| wanted == host_name)
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Aspect, Spec};
-use crate::ObjectId;
+use crate::{Failure, ObjectId};
 
 /// The lifecycle of a machine, in the order in which a deployment passes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,13 @@ pub enum State {
         deployed: Option<Deployed>,
         /// The generation that failed.
         generation: i64,
+    },
+    /// The host is at fault and nothing was ready on it: letting it go, to take another.
+    Replacing {
+        /// The deployment that failed.
+        run: Run,
+        /// Why.
+        failure: Failure,
     },
     /// Letting the host go.
     Releasing {
@@ -115,11 +122,11 @@ impl Deployed {
         .into()
     }
 
-    /// What `spec` puts on the disk of `host`.
-    pub fn of(spec: &Spec, host: ObjectId, epoch: i64) -> Self {
+    /// What `spec` puts on the disk of `host`, whose name is `name` unless the spec says it in its own way.
+    pub fn of(spec: &Spec, host: ObjectId, name: &str, epoch: i64) -> Self {
         Self {
             host,
-            host_name: spec.host.clone(),
+            host_name: spec.host.clone().unwrap_or_else(|| name.to_owned()),
             image: spec.image.clone(),
             digests: Self::digests(spec),
             redeploy_generation: spec.redeploy.generation,
@@ -137,7 +144,8 @@ impl State {
             | State::PoweringOn { run }
             | State::Booting { run }
             | State::Imaging { run }
-            | State::Starting { run } => Some(run),
+            | State::Starting { run }
+            | State::Replacing { run, .. } => Some(run),
             State::Failed { run, .. } => run.as_ref(),
             State::Pending | State::Ready { .. } | State::Releasing { .. } => None,
         }
@@ -167,6 +175,7 @@ impl crate::State for State {
             State::Starting { .. } => "starting",
             State::Ready { .. } => "ready",
             State::Failed { .. } => "failed",
+            State::Replacing { .. } => "replacing",
             State::Releasing { .. } => "releasing",
         }
     }

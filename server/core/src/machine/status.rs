@@ -32,6 +32,9 @@ pub struct Status {
     pub deployed: Option<Deployed>,
     /// The epoch of the newest deployment, so that the next one's is higher.
     pub epoch: i64,
+    /// Hosts that were given up for this machine before it was ready for the first time, newest last.
+    #[serde(default)]
+    pub given_up: Vec<String>,
     /// How often an image was put onto a disk for this machine.
     pub deployments: u64,
 }

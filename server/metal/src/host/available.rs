@@ -1,4 +1,5 @@
-//! Available: rest, ask the driver now and then, and set the host aside when its token was misused.
+//! Available: rest, ask the driver now and then, and set the host aside when its token was misused or a
+//! deployment failed by its fault.
 //!
 //! A driver that does not answer is a condition, never the start of anything. One that answers for another box is no
 //! longer this host's: no machine may have it until that is mended, because switching it would switch a stranger.
@@ -16,6 +17,9 @@ pub(super) async fn step(
     view: &dyn View,
 ) -> Result<Step<Host>, Failure> {
     if let Some(failure) = facts::intruder(snapshot, snapshot.object.progress.since) {
+        return quarantine(snapshot, view, failure).await;
+    }
+    if let Some(failure) = facts::accusation(snapshot, snapshot.object.progress.since) {
         return quarantine(snapshot, view, failure).await;
     }
     Ok(match facts::ask(hosts.bmcs.as_ref(), snapshot, view).await? {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use underlay_core::{
     ErrorKind, Failure, Noun, Snapshot, View,
     bmc::{self, Bmcs},
-    host::{Health, Host, Status},
+    host::{Facts, Health, Host, Status},
     identity,
     machine::Machine,
     observation::{Body, Source},
@@ -66,6 +66,9 @@ fn take(status: &mut Status, snapshot: &Snapshot<Host>, observed: &bmc::Observat
     let spec = &snapshot.object.spec;
     status.power = Some(observed.power);
     status.forwards = observed.forwards.clone();
+    if observed.facts != Facts::default() {
+        status.told = observed.facts.clone();
+    }
     status.boot_mac = spec.identity.boot_mac.or(observed.macs.first().copied()).or(status.boot_mac);
     if status.pinned_certificate.is_none() {
         status.pinned_certificate = observed.certificate.clone();
@@ -130,6 +133,23 @@ pub(super) fn intruder(snapshot: &Snapshot<Host>, since: Timestamp) -> Option<Fa
             format!("a second agent, key {key}, presented the token from {address}"),
             "the second agent was refused and the host set aside",
             format!("find out what sits on that segment; then clear it: underlay apply again, or destroy host {name}"),
+        )
+        .blaming_host(),
+    )
+}
+
+/// A deployment that failed by the host's fault, newer than `since`.
+pub(super) fn accusation(snapshot: &Snapshot<Host>, since: Timestamp) -> Option<Failure> {
+    let seen = snapshot.observations.iter().find(|seen| seen.source == Source::Accuser && seen.at > since)?;
+    let Body::Accused { machine, failure } = &seen.body else { return None };
+    let name = &snapshot.object.meta.key.name;
+    Some(
+        Failure::new(
+            ErrorKind::Permanent,
+            format!("host {name}: carrying machine {machine}"),
+            failure.why.clone(),
+            "the host was set aside",
+            format!("repair it, then clear it, as underlay explain host/{name} says"),
         )
         .blaming_host(),
     )

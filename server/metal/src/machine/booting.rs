@@ -63,7 +63,7 @@ async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<St
             "the host was left on as it is; nothing was written to its disk",
             format!("look at its console and boot order, see underlay explain host/{name}, then apply again"),
         );
-        return Ok(world.give_up(run, failure, Disk::Untouched));
+        return Ok(world.give_up(run, failure.blaming_host(), Disk::Untouched));
     }
     Ok(Step::wait(world.status(), format!("the agent on host {name} to call home; {last}"), LATER))
 }
@@ -92,7 +92,7 @@ async fn called_home(
                 "check which BMC and which cable belong to host {name}, correct the enrolment and apply again"
             ),
         );
-        return Ok(world.give_up(run, failure, Disk::Untouched));
+        return Ok(world.give_up(run, failure.blaming_host(), Disk::Untouched));
     }
     let image = match needs::image(world, &run.target.image).await? {
         Need::Met(image) => image,

@@ -110,5 +110,5 @@ fn stalled(world: &World<'_>, run: &Run, host: &Object<Host>, stage: Option<&Sta
         "the host was left on as it is",
         format!("look at its console and link, see underlay explain host/{name}, then apply again"),
     );
-    world.give_up(run, failure, Disk::Touched)
+    world.give_up(run, failure.blaming_host(), Disk::Touched)
 }

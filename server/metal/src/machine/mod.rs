@@ -2,13 +2,14 @@
 //!
 //! Order of a deployment: [`pending`] finds and claims, [`powering_off`] starts from a known point, [`powering_on`]
 //! boots the agent, [`booting`] waits for it and checks who it is, [`imaging`] follows its work, [`starting`] waits for
-//! the installed system, [`ready`] rests. [`failed`] rests too; [`releasing`] lets go. [`needs`] and [`world`] hold what
-//! several of them ask.
+//! the installed system, [`ready`] rests. [`failed`] rests too; [`replacing`] exchanges a broken host of a pool for
+//! another; [`releasing`] lets go. [`claiming`], [`needs`] and [`world`] hold what several of them ask.
 //!
 //! Invariant: nothing is written to a disk before the agent's identity has matched the enrolment, and what was ready for
 //! a generation is never imaged for it again.
 
 mod booting;
+mod claiming;
 mod failed;
 mod imaging;
 mod needs;
@@ -17,6 +18,7 @@ mod powering_off;
 mod powering_on;
 mod ready;
 mod releasing;
+mod replacing;
 mod starting;
 mod world;
 
@@ -89,6 +91,7 @@ impl Controller for Machines {
             State::Failed { deployed, generation, .. } => {
                 Ok(failed::step(&world, deployed.as_ref(), *generation))
             }
+            State::Replacing { run, failure } => replacing::step(&world, run, failure).await,
             State::Releasing { host } => releasing::step(&world, *host).await,
         };
         match decided {

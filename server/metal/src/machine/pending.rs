@@ -4,14 +4,15 @@
 //! wants what is there already, nothing is imaged; the host is only started again if a deployment had switched it off.
 
 use underlay_core::{
-    Effect, ErrorKind, Failure, Kind, Object, ObjectId, Step,
+    Effect, ErrorKind, Failure, Object, ObjectId, Step,
     agent::{Assignment, Task},
-    host::{self, Host},
+    host::Host,
     identity,
     machine::{Deployed, Disruption, Machine, Run, State, plan},
 };
 
 use super::{
+    claiming::{self, Found, Turn},
     needs::{self, Need},
     world::{LATER, World},
 };
@@ -21,12 +22,13 @@ pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
     let change = plan(world.spec(), previous.as_ref());
     let wanted = previous.as_ref().filter(|_| change.disruption == Disruption::None);
     if let Some(deployed) = wanted.filter(|deployed| !was_interrupted(world, deployed)) {
-        return Ok(Step::advance(world.status(), State::Ready { deployed: deployed.clone() }));
+        let step = Step::advance(world.status(), State::Ready { deployed: deployed.clone() });
+        return Ok(step.with(Effect::Settle));
     }
-    let host = match find_host(world).await? {
-        Need::Met(host) => host,
-        Need::NotYet(reason, amount) => return Ok(Step::wait(world.status(), reason, LATER).at(amount)),
-        Need::Unmet(failure) => return Ok(refuse(world, failure)),
+    let host = match claiming::find(world).await? {
+        Found::Host(host) => host,
+        Found::Step(step) => return Ok(*step),
+        Found::Refused(failure) => return Ok(refuse(world, failure)),
     };
     let holder = world.view.holder(host.meta.id).await.map_err(|error| world.unreadable(&error))?;
     if let Some(other) = holder.filter(|holder| *holder != world.snapshot.object.meta.id) {
@@ -55,46 +57,19 @@ pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
     {
         return Ok(refuse(world, failure));
     }
-    Ok(deploy(world, &host, previous))
+    match previous {
+        None => Ok(deploy(world, &host, None)),
+        Some(_) => Ok(match claiming::turn(world, &host).await? {
+            Turn::Free => deploy(world, &host, previous),
+            Turn::Now(effect) => deploy(world, &host, previous).with(effect),
+            Turn::Later(step) => *step,
+        }),
+    }
 }
 
 /// Has a deployment begun since this was last seen running?
 fn was_interrupted(world: &World<'_>, deployed: &Deployed) -> bool {
     world.snapshot.object.status.epoch != deployed.epoch
-}
-
-async fn find_host(world: &World<'_>) -> Result<Need<Object<Host>>, Failure> {
-    let name = &world.spec().host;
-    let key = &world.snapshot.object.meta.key;
-    let unmet = |kind, why: String, next: String| {
-        let what = format!("machine {}: claiming host {name}", world.name());
-        Need::Unmet(Failure::new(kind, what, why, "nothing was touched", next).at("host"))
-    };
-    let raw = world.view.by_name(key, Kind::Host, name).await.map_err(|error| world.unreadable(&error))?;
-    let Some(raw) = raw else {
-        let why = format!("there is no host \"{name}\" in site {}", key.site);
-        let next = "enrol it as an underlay_host, or name another: underlay get hosts";
-        return Ok(unmet(ErrorKind::Invalid, why, next.into()));
-    };
-    let host = raw.decode::<Host>().map_err(|error| world.unreadable(&error))?;
-    Ok(match &host.state {
-        host::State::Available if host.meta.deleted_at.is_none() => Need::Met(host),
-        host::State::Available | host::State::Leaving => {
-            let next = "name another host: underlay get hosts";
-            unmet(ErrorKind::Permanent, "the host is being destroyed".into(), next.into())
-        }
-        host::State::Enrolling => {
-            let failure = host.progress.failure.as_ref().map(|failure| failure.why.as_str());
-            let why = failure.or(host.progress.waiting_for.as_deref());
-            let why = why.unwrap_or("its driver has not answered yet");
-            Need::NotYet(format!("host {name} to be enrolled: {why}"), None)
-        }
-        host::State::Quarantined { failure } => {
-            let why = format!("the host is quarantined: {}: {}", failure.what, failure.why);
-            let next = format!("see underlay explain host/{name}, then apply again, or name another host");
-            unmet(ErrorKind::Permanent, why, next)
-        }
-    })
 }
 
 /// The machine holds another host, and nobody has said that it may leave it.
@@ -154,7 +129,7 @@ fn protected(world: &World<'_>, host: &Object<Host>) -> Failure {
 
 fn deploy(world: &World<'_>, host: &Object<Host>, previous: Option<Deployed>) -> Step<Machine> {
     let epoch = next_epoch(world);
-    let target = Deployed::of(world.spec(), host.meta.id, epoch);
+    let target = Deployed::of(world.spec(), host.meta.id, host.meta.key.name.as_str(), epoch);
     let by = identity::describe(&host.spec.identity);
     let text = format!("claimed host {} ({by})", host.meta.key.name);
     begin(world, host, epoch, target, previous, text)

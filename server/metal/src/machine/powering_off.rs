@@ -61,7 +61,7 @@ fn prepare(world: &World<'_>, run: &Run, host: &Object<Host>, seen: &[Mac]) -> S
             "the host is off and nothing was written",
             "give the host identity = { boot_mac = \"..\" } and apply again",
         );
-        return world.give_up(run, failure, Disk::Untouched);
+        return world.give_up(run, failure.blaming_host(), Disk::Untouched);
     }
     let token = Token(token::mint());
     let grant = TokenGrant {

@@ -35,7 +35,7 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
             "nothing was written to its disk",
             format!("look at the box: underlay power observe host/{name}; then apply again"),
         );
-        return Ok(world.give_up(run, failure, Disk::Untouched));
+        return Ok(world.give_up(run, failure.blaming_host(), Disk::Untouched));
     }
     Ok(Step::wait(world.status(), format!("host {name} to switch on"), SOON))
 }
@@ -51,6 +51,7 @@ fn runs_again(world: &World<'_>, run: &Run) -> Step<Machine> {
     status.deployed = Some(deployed.clone());
     let text = "started again from its disk".into();
     Step::advance(status, State::Ready { deployed })
+        .with(Effect::Settle)
         .with(Effect::Wake { id: run.host })
         .with(Effect::Note { text })
 }

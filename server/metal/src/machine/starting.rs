@@ -7,7 +7,10 @@ use underlay_core::{
     observation::{Body, Source},
 };
 
-use super::world::{Disk, LATER, World, withdrawn};
+use super::{
+    claiming,
+    world::{Disk, LATER, World, withdrawn},
+};
 
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
     let host = world.host(run.host).await?;
@@ -32,6 +35,14 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
         deployed.ready_at = Some(world.snapshot.now);
         status.deployed = Some(deployed.clone());
         let step = Step::advance(status, State::Ready { deployed }).with(Effect::Wake { id: run.host });
+        let step = step.with(Effect::Settle);
+        let step = match claiming::pool_of(world, &host).await? {
+            Some(pool) => {
+                let shared = claiming::shared(&run.target, world.spec(), &pool);
+                step.with(Effect::Absolve { pool: pool.meta.id, shared })
+            }
+            None => step,
+        };
         return Ok(if called {
             let text = "the installed system called home".into();
             withdrawn(step, run.host).with(Effect::Note { text })

@@ -131,18 +131,40 @@ impl World<'_> {
             State::Booting { run } => (run, patience.boot, Disk::Untouched),
             State::Imaging { run } => (run, patience.imaging, Disk::Touched),
             State::Starting { run } => (run, patience.start, Disk::Touched),
-            State::Pending | State::Ready { .. } | State::Failed { .. } | State::Releasing { .. } => {
-                return None;
-            }
+            State::Pending
+            | State::Ready { .. }
+            | State::Failed { .. }
+            | State::Replacing { .. }
+            | State::Releasing { .. } => return None,
         };
         let worth_it = failure.kind == ErrorKind::Transient && !self.snapshot.is_stalled(patience);
-        (!worth_it).then(|| self.give_up(run, failure.clone(), disk))
+        // A BMC that kept failing for as long as that is no better than a broken host.
+        let blamed = || match failure.kind {
+            ErrorKind::Transient => failure.clone().blaming_host(),
+            _ => failure.clone(),
+        };
+        (!worth_it).then(|| self.give_up(run, blamed(), disk))
     }
 
     /// Fail: the host is kept, so that a person can look at it, and nothing is served to it any more. Where the spec
     /// has changed meanwhile, that is tried instead.
+    ///
+    /// A host that a pool gave, that is at fault itself and on which nothing was ever ready, is exchanged for another.
     #[track_caller]
     pub(super) fn give_up(&self, run: &Run, failure: Failure, disk: Disk) -> Step<Machine> {
+        let exchangeable = self.spec().require.is_some() && run.previous.is_none();
+        if failure.blames_host && exchangeable && !self.is_outdated(run) {
+            let mut status = self.status();
+            status.deployed = None;
+            let next = State::Replacing { run: run.clone(), failure };
+            return withdrawn(Step::advance(status, next), run.host);
+        }
+        self.stand(run, failure, disk)
+    }
+
+    /// Fail, whoever is at fault.
+    #[track_caller]
+    pub(super) fn stand(&self, run: &Run, failure: Failure, disk: Disk) -> Step<Machine> {
         let deployed = match disk {
             Disk::Untouched => run.previous.as_deref().cloned(),
             Disk::Touched => None,
@@ -161,7 +183,7 @@ impl World<'_> {
     pub(super) fn is_outdated(&self, run: &Run) -> bool {
         let (spec, target) = (self.spec(), &run.target);
         self.generation() > run.generation
-            && (target.host_name != spec.host
+            && (!spec.stays_on(&target.host_name)
                 || target.redeploy_generation != spec.redeploy.generation
                 || target.digests != Deployed::digests(spec))
     }

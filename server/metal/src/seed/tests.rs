@@ -8,7 +8,9 @@ fn spec() -> Spec {
     Spec {
         hostname: "web-0.example.net".into(),
         image: format!("debian@sha256:{}", "a".repeat(64)),
-        host: "lab-1".into(),
+        host: Some("lab-1".into()),
+        require: None,
+        spread: None,
         root: RootHint::default(),
         network: None,
         ssh_keys: vec!["ssh-ed25519 AAAA ops\n".into()],

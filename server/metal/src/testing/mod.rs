@@ -1,6 +1,7 @@
 //! A rack held in memory, for the tests of machines and hosts: the store, the clock and the boxes are all in hand.
 //!
 //! - `rack`: objects, claims, observations, tokens and assignments; a step is committed as the store commits it
+//! - `pools`: who wants a host, who is disturbed, what failed
 //! - `standing`: what a decision makes of an object, by the store's rules
 //! - `bounded`: scripted BMCs behind drivers that keep their promise
 //! - `boxes`: what stands in the rack: firmware that boots, agents that call home and write, systems that come up
@@ -9,6 +10,7 @@
 
 mod bounded;
 mod boxes;
+mod pools;
 mod rack;
 mod samples;
 mod standing;

@@ -17,14 +17,15 @@ use underlay_core::{
     image::Image,
     machine::{Machine, USER_DATA},
     observation::{Body, Observation, Source},
-    view::{self, RawObject},
+    view::{self, Census, RawObject},
 };
 
-use super::{bounded::Bounded, boxes::Boxes, samples, standing::Decided};
+use super::{bounded::Bounded, boxes::Boxes, pools::Rows, samples, standing::Decided};
 use crate::{
     bmc::fake::{Fake, Fakes},
     host::Hosts,
     machine::{BootUrl, Machines, Patience},
+    pool::Pools,
 };
 
 /// How a step is carried out.
@@ -43,6 +44,7 @@ pub(crate) struct Rack {
     pub(crate) commits: Commits,
     machines: Machines,
     hosts: Hosts,
+    pools: Pools,
     store: Mutex<Stored>,
 }
 
@@ -59,6 +61,7 @@ pub(crate) struct Stored {
     /// Every state an object entered.
     pub(crate) entered: Vec<(ObjectId, &'static str)>,
     pub(crate) effects: Vec<Effect>,
+    pub(super) pools: Rows,
     observations: BTreeMap<(ObjectId, Source), (Observation, Timestamp)>,
     secrets: HashMap<ObjectId, SecretString>,
     due: BTreeMap<ObjectId, Timestamp>,
@@ -87,6 +90,7 @@ impl Default for Rack {
             assigned: Vec::new(),
             entered: Vec::new(),
             effects: Vec::new(),
+            pools: Rows::default(),
             observations: BTreeMap::new(),
             secrets: HashMap::new(),
             due: BTreeMap::new(),
@@ -98,6 +102,7 @@ impl Default for Rack {
                 boot_url: Arc::new(Url),
                 patience: Patience::default(),
             },
+            pools: Pools,
             hosts: Hosts { bmcs: shared, audit: Duration::from_secs(600) },
             bmcs,
             boxes: Boxes::default(),
@@ -232,20 +237,9 @@ impl Rack {
         store.objects.values().find(living).map(|raw| raw.meta.id)
     }
 
-    /// Keep an observation as the store does: the same again moves only its time.
+    /// Keep an observation.
     pub(crate) fn observe(&self, id: ObjectId, source: Source, body: Body) {
-        let mut store = self.store();
-        let now = store.now;
-        let last = store.observations.get(&(id, source));
-        let is_news = last.is_none_or(|(seen, _)| seen.body != body);
-        let changed_at = last.filter(|_| !is_news).map_or(now, |(_, changed)| *changed);
-        store.observations.insert((id, source), (Observation { id, source, at: now, body }, changed_at));
-        if is_news {
-            store.kick(id);
-            if let Some(machine) = store.claims.get(&id).copied() {
-                store.kick(machine);
-            }
-        }
+        self.store().see(id, source, body);
     }
 
     /// Is this token good now? Its grant, if it is.
@@ -265,6 +259,7 @@ impl Rack {
         match raw.meta.kind {
             Kind::Machine => self.step_with(&self.machines, raw).await,
             Kind::Host => self.step_with(&self.hosts, raw).await,
+            Kind::Pool => self.step_with(&self.pools, raw).await,
             Kind::Image | Kind::Network | Kind::Credential => {}
         }
     }
@@ -296,7 +291,7 @@ impl Rack {
         let mut store = self.store();
         let lost = effects.iter().any(|effect| match effect {
             Effect::Claim { host } => store.claims.get(host).is_some_and(|holder| *holder != id),
-            _ => false,
+            _ => store.is_crowded(id, effect),
         });
         if lost {
             let again = store.now + Duration::from_millis(250);
@@ -415,13 +410,29 @@ impl Stored {
         self.unreadable
     }
 
-    fn kick(&mut self, id: ObjectId) {
+    /// Keep an observation as the store does: the same again moves only its time.
+    pub(super) fn see(&mut self, id: ObjectId, source: Source, body: Body) {
+        let now = self.now;
+        let last = self.observations.get(&(id, source));
+        let is_news = last.is_none_or(|(seen, _)| seen.body != body);
+        let changed_at = last.filter(|_| !is_news).map_or(now, |(_, changed)| *changed);
+        self.observations.insert((id, source), (Observation { id, source, at: now, body }, changed_at));
+        if is_news {
+            self.kick(id);
+            if let Some(machine) = self.claims.get(&id).copied() {
+                self.kick(machine);
+            }
+        }
+    }
+
+    pub(super) fn kick(&mut self, id: ObjectId) {
         let now = self.now;
         self.due.insert(id, now);
     }
 
     fn take(&mut self, by: ObjectId, effect: Effect) {
         self.effects.push(effect.clone());
+        let Some(effect) = self.take_of_pools(by, effect) else { return };
         match effect {
             Effect::Claim { host } => {
                 self.claims.insert(host, by);
@@ -449,6 +460,7 @@ impl Stored {
             }
             Effect::Wake { id } => self.kick(id),
             Effect::Note { .. } => {}
+            other => unreachable!("taken as one of pools: {other:?}"),
         }
     }
 
@@ -456,11 +468,13 @@ impl Stored {
         if self.claims.get(&host) == Some(&by) {
             self.claims.remove(&host);
             self.kick(host);
+            self.wake_pool(host);
             self.wake_dependents(host);
         }
     }
 
     fn clear(&mut self, id: ObjectId) {
+        self.settle_pools(id);
         let held: Vec<_> = self.claims.iter().filter(|(_, by)| **by == id).map(|(host, _)| *host).collect();
         held.into_iter().for_each(|host| self.release(host, id));
         self.claims.remove(&id);
@@ -472,6 +486,7 @@ impl Stored {
     }
 
     fn wake_dependents(&mut self, id: ObjectId) {
+        self.wake_pool(id);
         let Some(changed) = self.objects.get(&id).map(|raw| raw.meta.clone()) else { return };
         let names = |raw: &&RawObject| {
             raw.meta.kind == Kind::Machine
@@ -510,6 +525,31 @@ impl View for Rack {
 
     async fn holder(&self, host: ObjectId) -> Result<Option<ObjectId>, view::Error> {
         Ok(self.readable()?.claims.get(&host).copied())
+    }
+
+    async fn claim(&self, machine: ObjectId) -> Result<Option<ObjectId>, view::Error> {
+        let store = self.readable()?;
+        Ok(store.claims.iter().find(|(_, holder)| **holder == machine).map(|(host, _)| *host))
+    }
+
+    async fn wants(&self, pool: ObjectId) -> Result<Vec<RawObject>, view::Error> {
+        Ok(self.readable()?.wants(pool))
+    }
+
+    async fn members(&self, pool: ObjectId) -> Result<Vec<(RawObject, Option<ObjectId>)>, view::Error> {
+        Ok(self.readable()?.members(pool))
+    }
+
+    async fn tenants(&self, pool: ObjectId) -> Result<Vec<RawObject>, view::Error> {
+        Ok(self.readable()?.tenants(pool))
+    }
+
+    async fn census(&self, pool: ObjectId) -> Result<Census, view::Error> {
+        Ok(self.readable()?.census(pool))
+    }
+
+    async fn accused(&self, pool: ObjectId, shared: &(String, String)) -> Result<Vec<ObjectId>, view::Error> {
+        Ok(self.readable()?.accused(pool, shared))
     }
 
     async fn credential(&self, _: &Key, _: &str) -> Result<Option<(String, SecretString)>, view::Error> {

@@ -53,6 +53,12 @@ pub(crate) fn host(number: u8) -> host::Spec {
     }
 }
 
+/// A machine that takes what pool `lab` gives.
+pub(crate) fn pooled() -> machine::Spec {
+    let require = machine::Require { pool: "lab".into(), ..machine::Require::default() };
+    machine::Spec { host: None, require: Some(require), ..machine("") }
+}
+
 pub(crate) fn inventory(number: u8) -> Inventory {
     let nic = Nic {
         name: "eth0".into(),
@@ -80,7 +86,9 @@ pub(crate) fn machine(host: &str) -> machine::Spec {
     machine::Spec {
         hostname: "web".into(),
         image: image_ref("debian", 'a'),
-        host: host.into(),
+        host: Some(host.into()),
+        require: None,
+        spread: None,
         root: machine::RootHint::default(),
         network: None,
         ssh_keys: Vec::new(),

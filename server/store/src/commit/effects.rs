@@ -1,10 +1,17 @@
 //! What is committed beside the state: claims, boot plans, tokens, assignments, wakes, notes.
 
-use underlay_core::{Effect, Kind, ObjectId};
+use underlay_core::{
+    Effect, Kind, ObjectId,
+    observation::{Body, Observation, Source},
+};
 
 use super::Commit;
 use crate::{
-    Error, Record, assignment, boot_plan, boot_plan::BootPlan, claim, event, queue, reference, token,
+    Error, Record, assignment, boot_plan,
+    boot_plan::BootPlan,
+    claim, event, observation,
+    pool::{accusation, disturbance, member, want},
+    queue, reference, token,
     transaction::Write,
 };
 
@@ -26,6 +33,22 @@ async fn apply_one(write: &mut Write<'_>, commit: &Commit<'_>, effect: &Effect) 
             Ok(())
         }
         Effect::Release { host } => release(write, commit, *host).await,
+        Effect::Want { pool } => want::put(write, id, *pool).await,
+        Effect::Grant { host, machine } => want::grant(write, id, *host, *machine).await,
+        Effect::AwaitTurn { pool } => disturbance::wait(write, id, *pool).await,
+        Effect::Disturb { pool, limit } => disturbance::begin(write, id, *pool, *limit).await,
+        Effect::Settle => {
+            want::forget(write, id).await?;
+            disturbance::end(write, id).await
+        }
+        Effect::Accuse { host, pool, failure, shared } => {
+            accusation::put(write, *pool, *host, shared).await?;
+            let machine = commit.base.record.raw.meta.key.name.to_string();
+            let body = Body::Accused { machine, failure: failure.clone() };
+            let seen = Observation { id: *host, source: Source::Accuser, at: now, body };
+            observation::put(write, &seen).await.map(|_| ())
+        }
+        Effect::Absolve { pool, shared } => accusation::lift(write, *pool, shared).await,
         Effect::PutBootPlan { mac, host, plan } => {
             boot_plan::put(write, &BootPlan { mac: *mac, host: *host, plan: plan.clone() }).await
         }
@@ -57,6 +80,7 @@ async fn release(write: &mut Write<'_>, commit: &Commit<'_>, host: ObjectId) -> 
         return Ok(());
     }
     queue::kick(write, host, commit.now).await?;
+    member::wake_pool(write, host, commit.now).await?;
     if let Some(record) = Record::find(write.connection(), host).await? {
         let key = &record.raw.meta.key;
         reference::wake_dependents(write, Kind::Host, key, commit.now).await?;
@@ -70,12 +94,17 @@ pub(super) async fn clear(write: &mut Write<'_>, commit: &Commit<'_>) -> Result<
     for host in claim::held_by(write, id).await? {
         release(write, commit, host).await?;
     }
+    want::forget(write, id).await?;
+    disturbance::end(write, id).await?;
     boot_plan::forget(write, id).await?;
     assignment::forget(write, id).await?;
     reference::forget(write, id).await?;
     queue::remove(write, id).await?;
     for text in [
         "DELETE FROM claim WHERE host = $1",
+        "DELETE FROM want WHERE pool = $1",
+        "DELETE FROM disturbance WHERE pool = $1",
+        "DELETE FROM accusation WHERE pool = $1 OR host = $1",
         "DELETE FROM token WHERE host = $1 OR on_behalf_of = $1",
         "DELETE FROM secret WHERE id = $1",
         "DELETE FROM observation WHERE id = $1",

@@ -12,7 +12,7 @@ mod effects;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use underlay_core::{Amount, Effect, Failure, ObjectId, observation::Observation};
+use underlay_core::{Amount, Effect, Failure, Kind, ObjectId, observation::Observation};
 
 use self::after::After;
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     column::{self, micros},
     event, observation, operation,
     operation::Ending,
+    pool::member,
     queue,
     queue::Lease,
     reference,
@@ -124,7 +125,7 @@ impl Store {
     /// Commits a step and ends its lease.
     ///
     /// # Errors
-    /// [`Error::Conflict`], [`Error::Fenced`], [`Error::Claimed`], or the database fails. Nothing is written then, and
+    /// [`Error::Conflict`], [`Error::Fenced`], [`Error::Claimed`], [`Error::Crowded`], or the database fails. Nothing is written then, and
     /// the lease, where it is still ours, stays until it is released or runs out.
     pub async fn commit(&self, commit: Commit<'_>) -> Result<(), Error> {
         let after = After::of(&commit);
@@ -220,6 +221,9 @@ async fn wake_dependents(write: &mut Write<'_>, commit: &Commit<'_>, after: &Aft
     let meta = &commit.base.record.raw.meta;
     if after.matters_to_others(commit.base) || commit.decision == Decision::Gone {
         reference::wake_dependents(write, meta.kind, &meta.key, commit.now).await?;
+        if meta.kind == Kind::Host {
+            member::wake_pool(write, meta.id, commit.now).await?;
+        }
     }
     Ok(())
 }

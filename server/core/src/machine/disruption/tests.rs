@@ -1,14 +1,16 @@
 use super::*;
 use crate::{
     ObjectId,
-    machine::{Redeploy, RootHint, WaitFor},
+    machine::{Redeploy, Require, RootHint, WaitFor},
 };
 
 fn spec() -> Spec {
     Spec {
         hostname: "web-0".into(),
         image: format!("debian@sha256:{}", "a".repeat(64)),
-        host: "lab-1".into(),
+        host: Some("lab-1".into()),
+        require: None,
+        spread: None,
         root: RootHint::default(),
         network: None,
         ssh_keys: Vec::new(),
@@ -20,7 +22,7 @@ fn spec() -> Spec {
 }
 
 fn deployed() -> Deployed {
-    Deployed::of(&spec(), ObjectId::new(), 1)
+    Deployed::of(&spec(), ObjectId::new(), "lab-1", 1)
 }
 
 #[test]
@@ -66,6 +68,13 @@ fn a_raised_generation_takes_what_is_pending_with_it() {
 
 #[test]
 fn another_host_is_a_move_whatever_else_changes() {
-    let wanted = Spec { host: "lab-2".into(), ..spec() };
+    let wanted = Spec { host: Some("lab-2".into()), ..spec() };
     assert_eq!(plan(&wanted, Some(&deployed())).disruption, Disruption::Move);
+}
+
+#[test]
+fn what_is_required_is_not_asked_again_of_a_host_that_a_machine_has() {
+    let require = Some(Require { pool: "general".into(), cpus: Some(4096), ..Require::default() });
+    let wanted = Spec { host: None, require, ..spec() };
+    assert_eq!(plan(&wanted, Some(&deployed())), Change::default());
 }

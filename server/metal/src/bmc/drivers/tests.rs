@@ -32,6 +32,30 @@ impl View for Only {
         Ok(None)
     }
 
+    async fn claim(&self, _: ObjectId) -> Result<Option<ObjectId>, view::Error> {
+        Ok(None)
+    }
+
+    async fn wants(&self, _: ObjectId) -> Result<Vec<RawObject>, view::Error> {
+        Ok(Vec::new())
+    }
+
+    async fn members(&self, _: ObjectId) -> Result<Vec<(RawObject, Option<ObjectId>)>, view::Error> {
+        Ok(Vec::new())
+    }
+
+    async fn tenants(&self, _: ObjectId) -> Result<Vec<RawObject>, view::Error> {
+        Ok(Vec::new())
+    }
+
+    async fn census(&self, _: ObjectId) -> Result<view::Census, view::Error> {
+        Ok(view::Census::default())
+    }
+
+    async fn accused(&self, _: ObjectId, _: &(String, String)) -> Result<Vec<ObjectId>, view::Error> {
+        Ok(Vec::new())
+    }
+
     async fn credential(&self, _: &Key, name: &str) -> Result<Option<(String, SecretString)>, view::Error> {
         Ok((name == "bmc").then(|| ("root".into(), self.0.into())))
     }

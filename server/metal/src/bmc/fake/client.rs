@@ -51,6 +51,7 @@ impl Default for Fake {
             forwards: Default::default(),
             boots: Some(0),
             certificate: None,
+            facts: Default::default(),
         })
     }
 }

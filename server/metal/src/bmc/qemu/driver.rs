@@ -22,7 +22,7 @@ use tokio::{
 use underlay_core::{
     Object, ObjectId,
     bmc::{self, Bmc, Observation, Power, Target},
-    host::{self, Firmware, Host},
+    host::{self, Facts, Firmware, Host},
 };
 
 use super::{
@@ -199,6 +199,8 @@ impl Qemu {
             forwards: record.ports.iter().map(forward).collect(),
             boots: Some(record.boots),
             certificate: None,
+            // The spec says it all.
+            facts: Facts::default(),
         })
     }
 

@@ -225,6 +225,7 @@ impl Bmc for Redfish {
             forwards: Default::default(),
             boots: None,
             certificate: self.client.certificate(),
+            facts: system.facts(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! The Redfish resources as far as they are read (DSP2046): a wrong type is an error, an absent property is not.
 
 use serde::{Deserialize, Serialize};
+use underlay_core::{Bytes, host::Facts};
 
 /// A reference to a resource.
 #[derive(Debug, Deserialize)]
@@ -47,6 +48,37 @@ pub(super) struct System {
     pub(super) boot: Option<Boot>,
     pub(super) ethernet_interfaces: Option<Link>,
     pub(super) actions: Option<Actions>,
+    pub(super) processor_summary: Option<ProcessorSummary>,
+    pub(super) memory_summary: Option<MemorySummary>,
+}
+
+/// `ComputerSystem.ProcessorSummary`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ProcessorSummary {
+    pub(super) logical_processor_count: Option<u32>,
+}
+
+/// `ComputerSystem.MemorySummary`.
+#[derive(Debug, Deserialize)]
+pub(super) struct MemorySummary {
+    #[serde(rename = "TotalSystemMemoryGiB")]
+    pub(super) total_gib: Option<f64>,
+}
+
+impl System {
+    /// What it tells of the hardware; many BMCs tell nothing before the first boot.
+    pub(super) fn facts(&self) -> Facts {
+        let cpus = self.processor_summary.as_ref().and_then(|it| it.logical_processor_count);
+        let gib = self.memory_summary.as_ref().and_then(|it| it.total_gib);
+        // A fraction of a GiB is kept; more than 2^20 GiB is nonsense.
+        let memory = gib.filter(|gib| *gib > 0.0 && *gib < 1_048_576.0);
+        Facts {
+            cpus: cpus.filter(|cpus| *cpus > 0),
+            memory: memory.map(|gib| Bytes((gib * f64::from(1 << 10)) as u64 * (1 << 20))),
+            ..Facts::default()
+        }
+    }
 }
 
 /// `ComputerSystem.Boot`.

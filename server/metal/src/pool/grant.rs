@@ -1,0 +1,108 @@
+//! Open: count what is there, and answer everyone who wants a host.
+
+use std::collections::BTreeMap;
+
+use underlay_core::{
+    Effect, Failure, Object, Snapshot, Step, View,
+    allocation::{Answer, Candidate, Placed, Want, choose},
+    host::Host,
+    machine::Machine,
+    pool::{Pool, Status},
+    view,
+};
+
+use super::waiting;
+
+pub(super) async fn step(snapshot: &Snapshot<Pool>, view: &dyn View) -> Result<Step<Pool>, Failure> {
+    let unreadable = |error: view::Error| unreadable(snapshot, &error);
+    let pool = snapshot.object.meta.id;
+    let census = view.census(pool).await.map_err(unreadable)?;
+    let mut status = Status {
+        hosts: census.hosts,
+        free: census.free,
+        claimed: census.claimed,
+        quarantined: census.quarantined,
+        waiting: census.waiting,
+        disrupted: u64::try_from(census.disturbed.len()).unwrap_or(u64::MAX),
+        unmet: BTreeMap::new(),
+    };
+    if census.waiting == 0 {
+        return Ok(Step::done(status, None));
+    }
+    let wants: Vec<Object<Machine>> = decoded(view.wants(pool).await.map_err(unreadable)?, snapshot)?;
+    let candidates = candidates(snapshot, view).await?;
+    let tenants: Vec<Object<Machine>> = decoded(view.tenants(pool).await.map_err(unreadable)?, snapshot)?;
+    let answers = answer(&wants, &candidates, &tenants);
+    let mut effects = Vec::new();
+    for (machine, answer) in wants.iter().zip(answers) {
+        let id = machine.meta.id;
+        match answer {
+            Answer::Host(host) => {
+                effects.push(Effect::Grant { host, machine: id });
+                status.free = status.free.saturating_sub(1);
+                status.claimed += 1;
+                status.waiting = status.waiting.saturating_sub(1);
+            }
+            Answer::None(why) => {
+                let text = why.to_string();
+                if snapshot.object.status.unmet.get(&id) != Some(&text) {
+                    effects.push(Effect::Wake { id });
+                }
+                waiting::note(&mut status, id, text);
+            }
+        }
+    }
+    Ok(effects.into_iter().fold(Step::done(status, None), Step::with))
+}
+
+fn answer(wants: &[Object<Machine>], candidates: &[Candidate], tenants: &[Object<Machine>]) -> Vec<Answer> {
+    let asked: Vec<Want<'_>> = wants
+        .iter()
+        .filter_map(|machine| {
+            let (key, spec) = (&machine.meta.key, &machine.spec);
+            let (require, spread) = (spec.require.as_ref()?, spec.spread.as_ref());
+            Some(Want { machine: machine.meta.id, owner: &key.owner, name: &key.name, require, spread })
+        })
+        .collect();
+    let placed: Vec<Placed<'_>> = tenants
+        .iter()
+        .filter_map(|machine| {
+            let (key, spread) = (&machine.meta.key, machine.spec.spread.as_ref()?);
+            let held = candidates.iter().find(|host| host.availability.holder() == Some(machine.meta.id))?;
+            Some(Placed { owner: &key.owner, name: &key.name, spread, host: held.id })
+        })
+        .collect();
+    let mut answers: BTreeMap<_, _> =
+        asked.iter().map(|want| want.machine).zip(choose(&asked, candidates, &placed)).collect();
+    let left = |machine: &Object<Machine>| answers.remove(&machine.meta.id);
+    wants.iter().map(left).map(|answer| answer.unwrap_or_else(|| Answer::None(Default::default()))).collect()
+}
+
+async fn candidates(snapshot: &Snapshot<Pool>, view: &dyn View) -> Result<Vec<Candidate>, Failure> {
+    let members =
+        view.members(snapshot.object.meta.id).await.map_err(|error| unreadable(snapshot, &error))?;
+    members
+        .into_iter()
+        .map(|(raw, holder)| {
+            let host = raw.decode::<Host>().map_err(|error| unreadable(snapshot, &error))?;
+            Ok(Candidate::new(&host, holder))
+        })
+        .collect()
+}
+
+fn decoded<N: underlay_core::Noun>(
+    raws: Vec<view::RawObject>,
+    snapshot: &Snapshot<Pool>,
+) -> Result<Vec<Object<N>>, Failure> {
+    raws.into_iter().map(|raw| raw.decode::<N>().map_err(|error| unreadable(snapshot, &error))).collect()
+}
+
+fn unreadable(snapshot: &Snapshot<Pool>, error: &view::Error) -> Failure {
+    Failure::new(
+        error.kind(),
+        format!("pool {}: reading the store", snapshot.object.meta.key.name),
+        underlay_core::because(error),
+        "no host was given out",
+        "see the server's log",
+    )
+}
