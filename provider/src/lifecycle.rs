@@ -253,7 +253,7 @@ pub(crate) async fn preview<N: Noun>(
     for objection in preview.errors.iter().filter(|objection| !is_settled_later(objection)) {
         found.push(fault(act, objection, "", ""));
     }
-    for warning in &preview.warnings {
+    for warning in preview.warnings.iter().filter(|warning| !is_settled_later(warning)) {
         let summary = format!("{} {}: {}", N::KIND, wanted.name, warning.message);
         found.push(Diagnostic::warning(summary, paragraphs(&[&warning.attribute])));
     }

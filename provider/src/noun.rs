@@ -1,4 +1,4 @@
-//! One trait over the five services, whose calls are the same for every noun.
+//! One trait over the services, whose calls are the same for every noun.
 
 use async_trait::async_trait;
 use tonic::{Status, Streaming};
@@ -175,6 +175,17 @@ noun!(
     HostEvent,
     host_event,
     hosts
+);
+noun!(
+    Pool,
+    "pool",
+    "open",
+    pool,
+    pool_service_client::PoolServiceClient,
+    PutPoolRequest,
+    PoolEvent,
+    pool_event,
+    pools
 );
 noun!(
     Network,

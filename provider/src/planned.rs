@@ -18,6 +18,11 @@ impl Planned {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((kind, name.to_owned()));
     }
 
+    /// Whether the plan creates or changes any object of that kind.
+    pub(crate) fn has_any(&self, kind: &'static str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(noted, _)| *noted == kind)
+    }
+
     /// Whether the plan creates or changes it. A name may be `OWNER/NAME`.
     pub(crate) fn has(&self, kind: &'static str, name: &str) -> bool {
         let name = name.rsplit('/').next().unwrap_or(name).to_owned();

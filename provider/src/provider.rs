@@ -15,7 +15,7 @@ use crate::{
 /// The source address.
 pub const ADDRESS: &str = "registry.terraform.io/underlay/underlay";
 
-/// Turns blank servers into machines: hosts, networks, images and machines in one plan.
+/// Turns blank servers into machines: pools, hosts, networks, images and machines in one plan.
 ///
 /// The provider talks to an `underlay serve`, which does the work; `underlay watch` shows it live.
 #[derive(Debug, Clone, Default, Schema)]
@@ -54,12 +54,14 @@ impl Provider for Underlay {
 
     fn register(&self, catalog: &mut Catalog<Session>) {
         catalog
+            .resource(resources::Pool)
             .resource(resources::Host)
             .resource(resources::Network)
             .resource(resources::Credential)
             .resource(resources::Image)
             .resource(resources::Machine)
             .resource(resources::Ready)
+            .data_source(data::Pool)
             .data_source(data::Host)
             .data_source(data::Hosts)
             .data_source(data::Machine)

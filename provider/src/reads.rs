@@ -21,6 +21,7 @@ const LIMIT: usize = 1000;
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
     pub(crate) host: Batch<pb::Host>,
+    pub(crate) pool: Batch<pb::Pool>,
     pub(crate) network: Batch<pb::Network>,
     pub(crate) credential: Batch<pb::Credential>,
     pub(crate) image: Batch<pb::Image>,

@@ -34,6 +34,7 @@ use underlay_metal::{
     host::Hosts,
     http,
     machine::{Machines, Patience},
+    pool::Pools,
     tftp,
 };
 use underlay_store::{SealingKey, Store};
@@ -325,6 +326,7 @@ async fn engine(
     Ok(Engine::new(store.clone(), underlay_engine::Config::default())
         .register(Networks)
         .register(Credentials)
+        .register(Pools)
         .register(Images::new(images, importer, local, uploads, Asking(store.clone())))
         .register(Hosts { bmcs: bmcs.clone(), audit })
         .register(Machines { bmcs: bmcs.clone(), boot_url: Arc::new(ways), patience }))

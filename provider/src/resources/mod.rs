@@ -3,6 +3,7 @@
 //! | file | resource |
 //! |---|---|
 //! | `host/` | `underlay_host` |
+//! | `pool/` | `underlay_pool` |
 //! | `network/` | `underlay_network` |
 //! | `credential/` | `underlay_credential` |
 //! | `image/` | `underlay_image` |
@@ -20,6 +21,7 @@ mod image;
 mod machine;
 mod network;
 mod object;
+mod pool;
 mod ready;
 
 pub use credential::{Credential, model as credential_model};
@@ -27,4 +29,5 @@ pub use host::{Host, model as host_model};
 pub use image::{Image, model as image_model};
 pub use machine::{Machine, model as machine_model};
 pub use network::{Network, model as network_model};
+pub use pool::{Pool, model as pool_model};
 pub use ready::{Model as ReadyModel, Ready};

@@ -12,7 +12,8 @@ use underlay_proto::v1::{
     agent_service_server::AgentServiceServer, credential_service_server::CredentialServiceServer,
     host_service_server::HostServiceServer, image_service_server::ImageServiceServer,
     machine_service_server::MachineServiceServer, network_service_server::NetworkServiceServer,
-    operation_service_server::OperationServiceServer, server_service_server::ServerServiceServer,
+    operation_service_server::OperationServiceServer, pool_service_server::PoolServiceServer,
+    server_service_server::ServerServiceServer,
 };
 use underlay_store::Store;
 
@@ -59,6 +60,7 @@ impl Api {
             ports,
             config: Arc::new(config),
             metrics: Arc::new(Metrics::default()),
+            prospects: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
@@ -84,6 +86,7 @@ impl Api {
         }
         let routes = routes! {
             HostServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
+            PoolServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             NetworkServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             CredentialServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             ImageServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use underlay_store::Store;
 
-use crate::{metrics::Metrics, ports::Ports, tls::Authority};
+use crate::{metrics::Metrics, ports::Ports, rules::Prospects, tls::Authority};
 
 /// Settings of the API.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) ports: Ports,
     pub(crate) config: Arc<Config>,
     pub(crate) metrics: Arc<Metrics>,
+    /// What was found for machines that are planned.
+    pub(crate) prospects: Arc<Prospects>,
     /// Ends every stream.
     pub(crate) stop: CancellationToken,
     /// The tasks behind streams.

@@ -5,7 +5,7 @@ use underlay_proto::v1::{Key, ObjectRef, Selector, selector::By};
 
 use crate::exit::Error;
 
-const KINDS: [&str; 5] = ["host", "network", "credential", "image", "machine"];
+const KINDS: [&str; 6] = ["pool", "host", "network", "credential", "image", "machine"];
 
 /// The kind a word means, in singular or plural.
 ///

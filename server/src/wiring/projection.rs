@@ -209,7 +209,7 @@ impl Projection {
                     tracing::warn!(kind = Network::KIND.as_str(), error = because(&error), "unreadable")
                 }
             },
-            Kind::Credential | Kind::Image | Kind::Machine => {}
+            Kind::Pool | Kind::Credential | Kind::Image | Kind::Machine => {}
         }
     }
 

@@ -79,7 +79,9 @@ fn machine_spec(number: usize) -> machine::Spec {
     machine::Spec {
         hostname: format!("m-{number}"),
         image: format!("debian-12@sha256:{SHA256}"),
-        host: format!("h-{number}"),
+        host: Some(format!("h-{number}")),
+        require: None,
+        spread: None,
         root: machine::RootHint::default(),
         network: None,
         ssh_keys: vec![SSH_KEY.to_owned()],
@@ -184,16 +186,15 @@ impl Controller for Machines {
         if matches!(object.state, machine::State::Ready { .. }) {
             return Ok(Step::done(object.status.clone(), None));
         }
-        let host = view
-            .by_name(&object.meta.key, Kind::Host, &object.spec.host)
-            .await
-            .map_err(|error| unreadable(&error))?;
+        let name = object.spec.host.as_deref().unwrap_or_default();
+        let host =
+            view.by_name(&object.meta.key, Kind::Host, name).await.map_err(|error| unreadable(&error))?;
         let host = host.ok_or_else(|| unreadable(&std::fmt::Error))?.meta.id;
         let deployed =
-            Deployed { ready_at: Some(object.meta.created_at), ..Deployed::of(&object.spec, host, 1) };
+            Deployed { ready_at: Some(object.meta.created_at), ..Deployed::of(&object.spec, host, name, 1) };
         let status = machine::Status {
             host: Some(host),
-            host_name: Some(object.spec.host.clone()),
+            host_name: object.spec.host.clone(),
             inventory: Some(inventory()),
             address: Some("10.0.2.15".into()),
             ssh_host_keys: vec![SSH_KEY.to_owned()],

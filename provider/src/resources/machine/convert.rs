@@ -6,6 +6,7 @@ use tfplugin::Attr;
 use underlay_proto::v1 as pb;
 
 use super::{
+    claim,
     model::{Model, Redeploy, Root},
     network,
 };
@@ -23,6 +24,10 @@ impl Mirror for Model {
     fields!(id);
 
     fn reopen(&mut self) {
+        if self.require.is_value() {
+            // It may get another one as long as it was never ready.
+            self.host = Attr::Unknown;
+        }
         self.phase = Attr::Unknown;
         self.pending = Attr::Unknown;
         self.address = Attr::Unknown;
@@ -38,7 +43,7 @@ impl Mirror for Model {
         options: pb::PutOptions,
     ) -> Fit<pb::PutMachineRequest> {
         let key = client.key(plan.name.require()?);
-        let spec = Some(spec(plan)?);
+        let spec = Some(spec(plan, config)?);
         let (user_data, clear_user_data) = user_data(plan, config, prior)?;
         Ok(pb::PutMachineRequest { key: Some(key), spec, options: Some(options), user_data, clear_user_data })
     }
@@ -53,7 +58,9 @@ impl Mirror for Model {
             name: meta.key.map(|key| key.name).into(),
             hostname: seen_text(&spec.hostname),
             image: seen_text(&spec.image),
-            host: seen_text(&spec.host),
+            host: seen_text(if spec.require.is_some() { &status.host } else { &spec.host }),
+            require: claim::seen_require(&prior.require, spec.require.as_ref()),
+            spread: claim::seen_spread(spec.spread.as_ref()),
             root: seen_root(&prior.root, &spec.root.unwrap_or_default()),
             network: network::seen(&prior.network, &spec.network.unwrap_or_default()),
             ssh_keys: seen_keys(&prior.ssh_keys, spec.ssh_keys),
@@ -80,6 +87,7 @@ impl Mirror for Model {
             id: fresh.id,
             incarnation: fresh.incarnation,
             hostname: settled(&plan.hostname, fresh.hostname),
+            host: settled(&plan.host, fresh.host),
             phase: settled(&plan.phase, fresh.phase),
             disruption: fresh.disruption,
             pending: settled(&plan.pending, fresh.pending),
@@ -91,11 +99,14 @@ impl Mirror for Model {
     }
 }
 
-fn spec(plan: &Model) -> Fit<pb::MachineSpec> {
+fn spec(plan: &Model, config: &Model) -> Fit<pb::MachineSpec> {
     Ok(pb::MachineSpec {
         hostname: plain(&plan.hostname)?,
         image: plain(&plan.image)?,
-        host: plain(&plan.host)?,
+        // What the pool gave is in the plan and is nobody's wish.
+        host: plain(&config.host)?,
+        require: nested(&plan.require, claim::require)?,
+        spread: nested(&plan.spread, claim::spread)?,
         root: nested(&plan.root, root)?,
         network: nested(&plan.network, network::message)?,
         ssh_keys: plain(&plan.ssh_keys)?,

@@ -1,5 +1,6 @@
 //! `underlay_machine`: the claim on one host, and what runs on it.
 
+mod claim;
 mod convert;
 pub mod model;
 mod network;
@@ -32,6 +33,22 @@ impl Resource for Machine {
             let detail =
                 "Write it as user_data, or as user_data_wo with user_data_wo_version where it is secret.";
             found.error_at("user_data_wo", "This machine has user data twice", detail);
+        }
+        match (config.host.is_null(), config.require.is_null()) {
+            (true, true) => {
+                let detail = "Write host = underlay_host.NAME.name, or say what it must be: \
+                              require = { pool = underlay_pool.NAME.name }.";
+                found.error_at("host", "This machine says nothing of its host", detail);
+            }
+            (false, false) => {
+                let detail = "A host that is named is taken as it is. Leave out host, or leave out require.";
+                found.error_at("require", "This machine both names a host and says what it must be", detail);
+            }
+            (false, true) if !config.spread.is_null() => {
+                let detail = "Machines whose hosts are named stand where those stand. Leave it out, or write require in place of host.";
+                found.error_at("spread", "This machine names its host", detail);
+            }
+            _ => {}
         }
         if !config.user_data_wo.is_null() && config.user_data_wo_version.is_null() {
             let detail = "A change of user_data_wo cannot be seen. Write user_data_wo_version = 1 beside it, and raise it \

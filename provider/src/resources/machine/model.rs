@@ -1,9 +1,11 @@
-//! The schema of `underlay_machine`; the installed system's network is in `network.rs`.
+//! The schema of `underlay_machine`; the installed system's network is in `network.rs`, how it says
+//! which host it is to have in `claim.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tfplugin::{Attr, Schema, Timeouts, schema::validate};
 
+pub use super::claim::{DiskNeed, Require, Spread};
 pub use super::network::{Address, Bond, Dns, Network, Vlan};
 use crate::{resources::object::valid_name, size};
 
@@ -28,9 +30,17 @@ pub struct Model {
     /// The `id` of an `underlay_image`.
     #[tf(required)]
     pub image: Attr<String>,
-    /// Name of the host to claim; `OWNER/NAME` for another owner's.
-    #[tf(required)]
+    /// Name of the host to claim; `OWNER/NAME` for another owner's. Left out where `require` is written: then it is the
+    /// host that the pool gave.
+    #[tf(optional, computed)]
     pub host: Attr<String>,
+    /// What the host must be, where it is not named. It is asked once: a machine that has a host keeps it. Write
+    /// `depends_on` on the hosts that the same configuration makes, so that they are destroyed after the machine.
+    #[tf(optional)]
+    pub require: Attr<Require>,
+    /// How the machine stands apart from others of its group; only with `require`.
+    #[tf(optional)]
+    pub spread: Attr<Spread>,
     /// Which disk becomes the root disk; every hint must match, and exactly one disk be left. Left out, there must be only
     /// one disk.
     #[tf(optional)]

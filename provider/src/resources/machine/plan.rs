@@ -22,12 +22,16 @@ pub(super) async fn modify(cx: &mut Context<Session>, plan: &mut Plan<Model>) ->
     let rivals = claimed(cx, plan).await;
     let image = plan.planned.image.as_str().split('@').next().unwrap_or_default().to_owned();
     let host = plan.planned.host.as_str().to_owned();
+    let pool = plan.config.require.get().map(|require| require.pool.as_str().to_owned()).unwrap_or_default();
     let preview = object::plan(cx, plan, |client, objection| {
         let is_made_before = client.planned.has("host", &host) || client.planned.has("image", &image);
         match objection.attribute.as_str() {
             // Judged by a host and an image as they are now, not as this plan makes them.
             "host" | "image" | "root" | "network" if is_made_before => true,
             "host" => rivals.is_some(),
+            // The hosts may come with this plan.
+            "require" => client.planned.has_any("host"),
+            "require.pool" => client.planned.has("pool", &pool),
             // What is created disrupts nothing; if something is in the way, the Put says so.
             "allow_disruption" => is_create,
             _ => false,

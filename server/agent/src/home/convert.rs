@@ -111,6 +111,11 @@ pub fn inventory(from: &Inventory) -> v1::Inventory {
                 boot: nic.boot,
             })
             .collect(),
+        gpus: from
+            .gpus
+            .iter()
+            .map(|gpu| v1::Gpu { address: gpu.address.clone(), device: gpu.device.clone() })
+            .collect(),
     }
 }
 

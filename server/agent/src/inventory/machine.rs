@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use underlay_core::{Bytes, Mac, agent::Inventory};
 
-use super::{disks, nics, sysfs};
+use super::{disks, gpus, nics, sysfs};
 
 /// Where the kernel shows its facts; tests put a tree of their own there.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +58,7 @@ pub fn read(places: Places<'_>, boot: Option<Mac>) -> Inventory {
         tpm: fs::read_dir(places.sys.join("class/tpm")).is_ok_and(|mut entries| entries.next().is_some()),
         disks: disks::read(places.sys),
         nics: nics::read(places, boot),
+        gpus: gpus::read(places.sys),
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! - [`machine`]: SMBIOS, CPU, memory, firmware, TPM
 //! - [`disks`]: block devices, with the names udev would give them ([`path`]) and why some must never be written
-//! - [`nics`], the network interfaces
+//! - [`nics`], the network interfaces; [`gpus`], accelerators on the PCI bus
 
 pub mod disks;
+pub mod gpus;
 pub mod machine;
 pub mod nics;
 pub mod path;

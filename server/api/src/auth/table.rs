@@ -31,13 +31,15 @@ fn ours(service: &str, method: &str) -> Option<Access> {
         ("ServerService", "CreateToken" | "ListTokens" | "RevokeToken") => Role::Admin,
 
         ("HostService", "Power" | "ListDiscovered") => Role::Operator,
-        ("HostService" | "NetworkService" | "CredentialService", "Put" | "Delete" | "Preview") => {
-            Role::Operator
-        }
+        (
+            "PoolService" | "HostService" | "NetworkService" | "CredentialService",
+            "Put" | "Delete" | "Preview",
+        ) => Role::Operator,
         ("ImageService", "Put" | "Delete" | "Preview" | "Upload") => Role::Tenant,
         ("MachineService", "Put" | "Delete" | "Preview") => Role::Tenant,
         (
-            "HostService" | "NetworkService" | "CredentialService" | "ImageService" | "MachineService",
+            "PoolService" | "HostService" | "NetworkService" | "CredentialService" | "ImageService"
+            | "MachineService",
             "Get" | "BatchGet" | "List" | "Watch",
         ) => Role::Viewer,
 

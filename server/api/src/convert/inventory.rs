@@ -2,7 +2,7 @@
 
 use underlay_core::{
     Bytes, FieldError,
-    agent::{Disk, Inventory, Nic},
+    agent::{Disk, Gpu, Inventory, Nic},
 };
 use underlay_proto::v1 as pb;
 
@@ -16,6 +16,7 @@ pub(crate) fn inventory(message: pb::Inventory) -> Result<Inventory, Vec<FieldEr
     let mut faults = Faults::default();
     let disks = faults.list("inventory.disks", message.disks);
     let nics = faults.list("inventory.nics", message.nics);
+    let gpus = faults.list("inventory.gpus", message.gpus);
     let inventory = Inventory {
         serial: faults.optional("inventory.serial", message.serial),
         uuid: faults.optional("inventory.uuid", message.uuid).map(|uuid| uuid.to_lowercase()),
@@ -30,8 +31,14 @@ pub(crate) fn inventory(message: pb::Inventory) -> Result<Inventory, Vec<FieldEr
         tpm: message.tpm,
         disks: disks.into_iter().map(|message| disk(&mut faults, message)).collect(),
         nics: nics.into_iter().filter_map(|message| nic(&mut faults, message)).collect(),
+        gpus: gpus.into_iter().map(|message| gpu(&mut faults, message)).collect(),
     };
     faults.into_result(Some(inventory))
+}
+
+fn gpu(faults: &mut Faults, message: pb::Gpu) -> Gpu {
+    let at = "inventory.gpus";
+    Gpu { address: faults.text(at, message.address, 32), device: faults.text(at, message.device, 32) }
 }
 
 fn disk(faults: &mut Faults, message: pb::Disk) -> Disk {
@@ -83,7 +90,12 @@ pub(crate) fn message(inventory: &Inventory) -> pb::Inventory {
         tpm: inventory.tpm,
         disks: inventory.disks.iter().map(disk_message).collect(),
         nics: inventory.nics.iter().map(nic_message).collect(),
+        gpus: inventory.gpus.iter().map(gpu_message).collect(),
     }
+}
+
+fn gpu_message(gpu: &Gpu) -> pb::Gpu {
+    pb::Gpu { address: gpu.address.clone(), device: gpu.device.clone() }
 }
 
 fn disk_message(disk: &Disk) -> pb::Disk {

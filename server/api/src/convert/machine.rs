@@ -1,4 +1,5 @@
-//! Machine on the wire, both ways; the installed system's network is in `machine_network.rs`.
+//! Machine on the wire, both ways; the installed system's network is in `machine_network.rs`,
+//! how it says which host it is to have in `claim.rs`.
 
 use underlay_core::{
     Bytes, FieldError, Key, Object,
@@ -6,7 +7,7 @@ use underlay_core::{
 };
 use underlay_proto::v1 as pb;
 
-use super::{faults::Faults, inventory, machine_network, object};
+use super::{claim, faults::Faults, inventory, machine_network, object};
 
 const WAIT_FOR: [(&str, WaitFor); 2] = [("booted", WaitFor::Booted), ("written", WaitFor::Written)];
 /// The longest public key, in bytes.
@@ -19,9 +20,14 @@ const SSH_KEY: usize = 16 << 10;
 pub(crate) fn spec(message: pb::MachineSpec, key: &Key) -> Result<Spec, Vec<FieldError>> {
     let mut faults = Faults::default();
     let hostname = faults.optional("hostname", message.hostname).unwrap_or_else(|| key.name.to_string());
-    let host = faults.text("host", message.host, 512);
-    if host.is_empty() {
-        faults.add("host", "name the host to claim: underlay_host.NAME.name");
+    let host = Some(faults.text("host", message.host, 512)).filter(|host| !host.is_empty());
+    let require = message.require.map(|require| claim::require(&mut faults, require));
+    let spread = message.spread.map(|spread| claim::spread(&mut faults, spread));
+    if host.is_none() && require.is_none() {
+        faults.add(
+            "host",
+            "name the host to claim: host = underlay_host.NAME.name, or say what it must be: require = { pool = .. }",
+        );
     }
     let ssh_keys = faults
         .list("ssh_keys", message.ssh_keys)
@@ -37,6 +43,8 @@ pub(crate) fn spec(message: pb::MachineSpec, key: &Key) -> Result<Spec, Vec<Fiel
         hostname,
         image: faults.text("image", message.image, 512),
         host,
+        require,
+        spread,
         root: root(&mut faults, message.root.unwrap_or_default()),
         network: message.network.map(|network| machine_network::network(&mut faults, network)),
         ssh_keys,
@@ -94,7 +102,9 @@ pub(crate) fn spec_message(spec: &Spec) -> pb::MachineSpec {
     pb::MachineSpec {
         hostname: spec.hostname.clone(),
         image: spec.image.clone(),
-        host: spec.host.clone(),
+        host: spec.host.clone().unwrap_or_default(),
+        require: spec.require.as_ref().map(claim::require_message),
+        spread: spec.spread.as_ref().map(claim::spread_message),
         root: Some(root_message(&spec.root)),
         network: spec.network.as_ref().map(machine_network::message),
         ssh_keys: spec.ssh_keys.clone(),
@@ -123,6 +133,7 @@ fn status_message(machine: &Object<Machine>) -> pb::MachineStatus {
         written_millis,
         pending: status.pending.iter().map(|aspect| aspect.as_str().to_owned()).collect(),
         deployments: status.deployments,
+        given_up: status.given_up.clone(),
         deployed_image: machine.state.deployed().map(|deployed| deployed.image.clone()).unwrap_or_default(),
     }
 }

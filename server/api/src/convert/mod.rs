@@ -4,6 +4,7 @@
 //! that the `.proto` files document.
 
 pub(crate) mod agent;
+mod claim;
 pub(crate) mod credential;
 mod faults;
 pub(crate) mod host;
@@ -14,6 +15,7 @@ mod machine_network;
 pub(crate) mod network;
 pub(crate) mod object;
 pub(crate) mod operation;
+pub(crate) mod pool;
 mod wire;
 
 pub(crate) use faults::Faults;

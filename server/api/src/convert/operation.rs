@@ -77,6 +77,9 @@ fn words(body: &Body) -> String {
             let key = key.get(..16).unwrap_or(key);
             format!("{address} tried to redeem the token of boot {epoch} with a second key ({key}..)")
         }
+        Body::Accused { machine, failure } => {
+            format!("machine {machine} failed by its fault: {}", failure.why)
+        }
         Body::Import { read, total: 0 } => format!("{read} bytes of the source are read"),
         Body::Import { read, total } => format!("{read} of {total} bytes of the source are read"),
     }

@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net};
 use proptest::{collection, option, prelude::*, sample::select};
 use underlay_core::{
     self as core, Bytes, FieldError, Key, Mac,
-    agent::{Disk, Inventory, Nic},
+    agent::{Disk, Gpu, Inventory, Nic},
     host::{Boot, BootMethod, Driver, Firmware, Identity, OnDestroy, Qemu, Redfish, Tls},
     machine::{Address, Aspect, Bond, Disruption, Dns, Redeploy, RootHint, Vlan, WaitFor},
 };
@@ -133,8 +133,44 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn require()(
+        pool in text(), arch in option::of(text()), cpus in option::of(1..u32::MAX),
+        memory in option::of(1..u64::MAX), gpus in option::of(1..u32::MAX),
+        disks in collection::vec((option::of(text()), option::of(1..u64::MAX), 1..u32::MAX), 0..4),
+        labels in collection::btree_map(text(), text(), 0..4),
+    ) -> core::machine::Require {
+        let disk = |(kind, size, count): (_, Option<u64>, _)| {
+            core::machine::DiskNeed { kind, min_size: size.map(Bytes), count }
+        };
+        let disks = disks.into_iter().map(disk).collect();
+        core::machine::Require { pool, arch, cpus, memory: memory.map(Bytes), disks, gpus, labels }
+    }
+}
+
+prop_compose! {
+    fn spread()(
+        label in text(), group in option::of(text()),
+        mode in select(vec![core::machine::SpreadMode::Prefer, core::machine::SpreadMode::Require]),
+    ) -> core::machine::Spread {
+        core::machine::Spread { label, mode, group }
+    }
+}
+
+prop_compose! {
+    fn pool_spec()(
+        max_disrupted in option::of(prop_oneof![
+            any::<u32>().prop_map(core::pool::Limit::Count), any::<u32>().prop_map(core::pool::Limit::Percent),
+        ]),
+        replacements in any::<u32>(),
+    ) -> core::pool::Spec {
+        core::pool::Spec { max_disrupted, replacements }
+    }
+}
+
+prop_compose! {
     fn machine_spec()(
         names in (text(), text(), text()),
+        claim in prop_oneof![Just(Err(())), (require(), option::of(spread())).prop_map(Ok)],
         root in (option::of(text()), option::of(1..u64::MAX), option::of(text()), option::of(text()), option::of(text())),
         network in option::of(machine_network()),
         ssh_keys in collection::vec("ssh-ed25519 [A-Za-z0-9]{1,40}", 0..4),
@@ -150,7 +186,10 @@ prop_compose! {
         let (hostname, image, host) = names;
         let (kind, min_size, serial, wwn, by_path) = root;
         core::machine::Spec {
-            hostname, image, host,
+            hostname, image,
+            host: claim.as_ref().err().map(|()| host),
+            require: claim.as_ref().ok().map(|(require, _)| require.clone()),
+            spread: claim.ok().and_then(|(_, spread)| spread),
             root: RootHint { kind, min_size: min_size.map(Bytes), serial, wwn, by_path },
             network, ssh_keys, user_data_digest, allow_disruption,
             redeploy: Redeploy { on: redeploy.0, generation: redeploy.1 },
@@ -164,6 +203,7 @@ prop_compose! {
         texts in collection::vec(option::of("[a-z0-9-]{1,20}"), 6),
         cpus in any::<u32>(), memory in any::<u64>(), tpm in any::<bool>(),
         disks in collection::vec((text(), option::of(text()), option::of(text()), any::<u64>()), 0..4),
+        gpus in collection::vec((text(), text()), 0..3),
         nics in collection::vec((text(), some_mac(), option::of(1..u32::MAX), collection::vec(address(), 0..3)), 0..4),
     ) -> Inventory {
         let mut texts = texts.into_iter();
@@ -178,6 +218,7 @@ prop_compose! {
             nics: nics.into_iter().map(|(name, mac, speed, addresses)| Nic {
                 name, mac, link: true, speed, addresses, driver: None, boot: false,
             }).collect(),
+            gpus: gpus.into_iter().map(|(address, device)| Gpu { address, device }).collect(),
         }
     }
 }
@@ -186,6 +227,11 @@ proptest! {
     #[test]
     fn a_host_survives_the_wire(spec in host_spec()) {
         prop_assert_eq!(host::spec(host::spec_message(&spec)), Ok(spec));
+    }
+
+    #[test]
+    fn a_pool_survives_the_wire(spec in pool_spec()) {
+        prop_assert_eq!(pool::spec(pool::spec_message(&spec)), Ok(spec));
     }
 
     #[test]

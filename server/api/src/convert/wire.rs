@@ -2,11 +2,11 @@
 
 use underlay_core::{
     FieldError, Key, Noun, Object, credential::Credential, host::Host, image::Image, machine::Machine,
-    network::Network,
+    network::Network, pool::Pool,
 };
 use underlay_proto::v1 as pb;
 
-use super::{credential, host, image, machine, network};
+use super::{credential, host, image, machine, network, pool};
 
 /// A noun that travels.
 pub(crate) trait Wire: Noun + Sized {
@@ -48,6 +48,19 @@ impl Wire for Network {
 
     fn message(object: &Object<Self>) -> pb::Network {
         network::message(object)
+    }
+}
+
+impl Wire for Pool {
+    type Message = pb::Pool;
+    type SpecMessage = pb::PoolSpec;
+
+    fn spec(message: pb::PoolSpec, _: &Key) -> Result<Self::Spec, Vec<FieldError>> {
+        pool::spec(message)
+    }
+
+    fn message(object: &Object<Self>) -> pb::Pool {
+        pool::message(object)
     }
 }
 

@@ -11,7 +11,7 @@ use underlay_core::{
     machine::{Change, Deployed, Disruption, Machine, Spec, State, USER_DATA, plan},
 };
 
-use super::{Assessment, Rules, SecretDigest, fit, references};
+use super::{Assessment, Rules, SecretDigest, fit, prospect, references};
 use crate::{context::Context, errors::Error};
 
 #[async_trait]
@@ -54,7 +54,7 @@ impl Rules for Machine {
             return Ok(assessment);
         }
         assessment.blocks.extend(fence(key, spec, &change));
-        let host = read::<Host>(context, key, Kind::Host, &spec.host).await?;
+        let host = host(context, key, spec, existing).await?;
         let image = read::<Image>(context, key, Kind::Image, image_name(spec)).await?;
         if let Some(image) = &image {
             assessment.errors.extend(other_content(spec, image));
@@ -62,18 +62,21 @@ impl Rules for Machine {
         let writes = deployed.is_none() || change.disruption >= Disruption::EraseRoot;
         if let Some(host) = &host {
             let id = existing.map(|machine| machine.meta.id);
-            assessment.blocks.extend(occupied(context, key, host, id).await?);
+            if spec.host.is_some() {
+                assessment.blocks.extend(occupied(context, key, host, id).await?);
+            }
             if writes {
                 assessment.blocks.extend(closed(host));
                 fit::judge(spec, host, image.as_ref(), &mut assessment);
             }
+        } else if let Some(require) = &spec.require {
+            assessment.warnings.extend(prospect::warn(context, key, spec, require).await?);
         }
         Ok(assessment)
     }
 
     async fn keeps(context: &Context, machine: &Object<Machine>) -> Result<Option<Failure>, Error> {
-        let Some(host) = read::<Host>(context, &machine.meta.key, Kind::Host, &machine.spec.host).await?
-        else {
+        let Some(host) = host(context, &machine.meta.key, &machine.spec, Some(machine)).await? else {
             return Ok(None);
         };
         let holds = context.store.holder(host.meta.id).await? == Some(machine.meta.id);
@@ -90,6 +93,21 @@ impl Rules for Machine {
         );
         Ok(Some(failure))
     }
+}
+
+/// The host that is named, or that the machine has.
+async fn host(
+    context: &Context,
+    key: &Key,
+    spec: &Spec,
+    existing: Option<&Object<Machine>>,
+) -> Result<Option<Object<Host>>, Error> {
+    if let Some(name) = &spec.host {
+        return read::<Host>(context, key, Kind::Host, name).await;
+    }
+    let Some(machine) = existing else { return Ok(None) };
+    let Some(held) = context.store.claim(machine.meta.id).await? else { return Ok(None) };
+    Ok(context.store.get(held).await?.map(|record| record.raw.decode::<Host>()).transpose()?)
 }
 
 async fn read<N: underlay_core::Noun>(
@@ -119,17 +137,18 @@ fn moving(key: &Key, spec: &Spec, existing: Option<&Object<Machine>>) -> Option<
     if settled_on_nothing {
         return None;
     }
-    let present = on_disk(machine).map_or(&machine.spec.host, |deployed| &deployed.host_name);
-    if *present == spec.host {
+    let named = on_disk(machine).map(|deployed| &deployed.host_name).or(machine.spec.host.as_ref());
+    let present = named.or(machine.status.host_name.as_ref())?;
+    if spec.stays_on(present) {
         return None;
     }
+    let wanted = spec.host.as_deref().unwrap_or_default();
     let name = &key.name;
     Some(FieldError::new(
         "host",
         format!(
             "machine {name} is on host {present}, and moving a machine to another host in place is not supported yet; \
-             write host = \"{present}\", or install it anew on {}: terraform apply -replace=underlay_machine.{name}",
-            spec.host
+             write host = \"{present}\", or install it anew on {wanted}: terraform apply -replace=underlay_machine.{name}"
         ),
     ))
 }

@@ -3,15 +3,17 @@
 //!
 //! - [`assess`]: the judgement and its parts; [`fingerprint`]: what a person approved
 //! - [`references`]: does what is named exist, and who names an object
-//! - [`nouns`]: the rules of hosts, networks, credentials and images; [`machine`], [`fit`]: those of machines
+//! - [`nouns`]: the rules of pools, hosts, networks, credentials and images; [`machine`], [`fit`], [`prospect`]: those of machines
 
 mod assess;
 mod fingerprint;
 mod fit;
 mod machine;
 mod nouns;
+mod prospect;
 mod references;
 
 pub(crate) use assess::{Assessment, Rules, SecretDigest};
 pub(crate) use fingerprint::Fingerprint;
+pub(crate) use prospect::Prospects;
 pub(crate) use references::{references, users};

@@ -1,4 +1,4 @@
-//! The rules of hosts, networks, credentials and images.
+//! The rules of pools, hosts, networks, credentials and images.
 
 use async_trait::async_trait;
 use underlay_core::{
@@ -7,6 +7,7 @@ use underlay_core::{
     host::Host,
     image::Image,
     network::Network,
+    pool::Pool,
 };
 
 use super::{Rules, references};
@@ -42,6 +43,9 @@ impl Rules for Host {
         references::still_used(context, &host.meta).await
     }
 }
+
+#[async_trait]
+impl Rules for Pool {}
 
 #[async_trait]
 impl Rules for Network {}

@@ -1,8 +1,8 @@
 //! Does what a spec names exist, and who names an object.
 
 use underlay_core::{
-    ErrorKind, Failure, FieldError, Key, Kind, Meta, Noun, Reference, Spec, host::Host, machine::Machine,
-    view::RawObject,
+    Bond, ErrorKind, Failure, FieldError, Key, Kind, Meta, Noun, Reference, Spec, host::Host,
+    machine::Machine, view::RawObject,
 };
 use underlay_store::Record;
 
@@ -18,7 +18,7 @@ pub(super) async fn missing<N: Noun>(
     spec: &N::Spec,
 ) -> Result<Vec<FieldError>, Error> {
     let mut faults = Vec::new();
-    for reference in spec.references() {
+    for reference in spec.references().into_iter().filter(|it| it.bond == Bond::Needs) {
         if context.store.resolve(key, reference.kind, &reference.name).await?.is_none() {
             faults.push(unknown(key, &reference));
         }
@@ -79,7 +79,7 @@ pub(crate) fn references(raw: &RawObject) -> Result<Vec<Reference>, Error> {
     Ok(match raw.meta.kind {
         Kind::Host => raw.clone().decode::<Host>()?.spec.references(),
         Kind::Machine => raw.clone().decode::<Machine>()?.spec.references(),
-        Kind::Network | Kind::Credential | Kind::Image => Vec::new(),
+        Kind::Pool | Kind::Network | Kind::Credential | Kind::Image => Vec::new(),
     })
 }
 

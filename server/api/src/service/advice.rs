@@ -43,7 +43,7 @@ pub(super) fn advice(
         Kind::Image if record.phase == "failed" => {
             advice.push("Correct source.url or source.sha256, then run: terraform apply".into());
         }
-        Kind::Image | Kind::Network | Kind::Credential => {}
+        Kind::Pool | Kind::Image | Kind::Network | Kind::Credential => {}
     }
     if let Some(waiting) = record.raw.progress.waiting_for.as_ref().filter(|_| advice.is_empty()) {
         advice.push(format!("Nothing; it waits for {waiting}. To follow it: {}", follow(meta)));
@@ -64,7 +64,8 @@ fn follow(meta: &underlay_core::Meta) -> String {
 fn machine(machine: &Object<Machine>, related: &[&Record], seen: &[Observation], advice: &mut Vec<String>) {
     let name = &machine.meta.key.name;
     let host = related.iter().find(|other| other.raw.meta.kind == Kind::Host);
-    let host_name = host.map_or(machine.spec.host.as_str(), |host| host.raw.meta.key.name.as_str());
+    let wanted = machine.spec.host.as_deref().unwrap_or_default();
+    let host_name = host.map_or(wanted, |host| host.raw.meta.key.name.as_str());
     match &machine.state {
         State::Failed { deployed, .. } => {
             advice.push("When that is done run: terraform apply (it tries again in place)".into());
@@ -72,11 +73,13 @@ fn machine(machine: &Object<Machine>, related: &[&Record], seen: &[Observation],
                 advice.push("What ran before is still on the disk; nothing was erased".into());
             }
         }
+        State::Pending if host.is_none() && machine.spec.require.is_some() => {
+            advice.push(
+                "Add hosts to the pool, free one, or ask for less in require: underlay get hosts".into(),
+            );
+        }
         State::Pending if host.is_none() => {
-            advice.push(format!(
-                "There is no host {}: create underlay_host.{}, or correct host",
-                machine.spec.host, machine.spec.host
-            ));
+            advice.push(format!("There is no host {wanted}: create underlay_host.{wanted}, or correct host"));
         }
         State::Booting { .. } => {
             let heard = seen.iter().find(|seen| seen.source == Source::Boot);

@@ -1,12 +1,14 @@
-//! Ties the shared calls to the generated services of the five nouns. The macro only moves fields between messages.
+//! Ties the shared calls to the generated services of the nouns. The macro only moves fields between messages.
 
 use secrecy::SecretString;
 use tonic::{Request, Response, Status, Streaming};
-use underlay_core::{credential::Credential, host::Host, image::Image, machine::Machine, network::Network};
+use underlay_core::{
+    credential::Credential, host::Host, image::Image, machine::Machine, network::Network, pool::Pool,
+};
 use underlay_proto::v1::{
     self as pb, credential_service_server::CredentialService, host_service_server::HostService,
     image_service_server::ImageService, machine_service_server::MachineService,
-    network_service_server::NetworkService,
+    network_service_server::NetworkService, pool_service_server::PoolService,
 };
 
 use super::{
@@ -129,6 +131,13 @@ noun! {
     put PutNetworkRequest -> PutNetworkResponse, secret |message| Secret::Keep,
     batch BatchGetNetworksResponse by batch_get_networks_response, list ListNetworksResponse,
     event NetworkEvent by network_event
+}
+
+noun! {
+    PoolService for Pool: pool, pools,
+    put PutPoolRequest -> PutPoolResponse, secret |message| Secret::Keep,
+    batch BatchGetPoolsResponse by batch_get_pools_response, list ListPoolsResponse,
+    event PoolEvent by pool_event
 }
 
 noun! {

@@ -52,7 +52,7 @@ impl Lab {
         let meta = made.meta.unwrap();
         let record = self.rack.store.get(id(&meta)).await.unwrap().unwrap();
         let spec = record.raw.decode::<Machine>().unwrap().spec;
-        let deployed = Deployed::of(&spec, id(&self.host), 1);
+        let deployed = Deployed::of(&spec, id(&self.host), "r1u7", 1);
         let claim = Effect::Claim { host: id(&self.host) };
         self.rack
             .enter::<Machine>(id(&meta), State::Ready { deployed }, Default::default(), vec![claim])
@@ -180,7 +180,7 @@ async fn an_approved_plan_is_refused_once_reality_is_worse() {
 
     let record = lab.rack.store.get(id(&made)).await.unwrap().unwrap();
     let spec = record.raw.decode::<Machine>().unwrap().spec;
-    let deployed = Deployed::of(&spec, id(&lab.host), 1);
+    let deployed = Deployed::of(&spec, id(&lab.host), "r1u7", 1);
     lab.rack.enter::<Machine>(id(&made), State::Ready { deployed }, Default::default(), Vec::new()).await;
     raised.options.as_mut().unwrap().fingerprint = approved.fingerprint;
     let refused = lab.machines.put(raised.clone()).await.unwrap_err();

@@ -137,7 +137,7 @@ async fn a_host_that_was_not_heard_is_looked_for_on_the_network() {
     let (host, web) = deploying(&rack).await;
     let record = rack.store.get(id(&web)).await.unwrap().unwrap();
     let spec = record.raw.decode::<Machine>().unwrap().spec;
-    let target = Deployed::of(&spec, id(&host), 1);
+    let target = Deployed::of(&spec, id(&host), "r1u7", 1);
     let run = Run { generation: 1, epoch: 1, host: id(&host), target, previous: None, phone_home: None };
     rack.enter::<Machine>(id(&web), State::Booting { run }, Default::default(), Vec::new()).await;
     let told = explain(&rack, "machine", "web").await;

@@ -45,6 +45,7 @@ pub(super) async fn read(what: &str, connection: Connection, target: &Target) ->
         };
     }
     Ok(match named.kind.as_str() {
+        "pool" => read!(pool_service_client::PoolServiceClient),
         "host" => read!(host_service_client::HostServiceClient),
         "network" => read!(network_service_client::NetworkServiceClient),
         "credential" => read!(credential_service_client::CredentialServiceClient),

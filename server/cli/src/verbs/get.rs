@@ -14,7 +14,7 @@ use crate::{
 /// List objects of a kind, or show one
 #[derive(Args, Debug)]
 pub struct Get {
-    /// hosts, networks, credentials, images, machines, discovered, or KIND/NAME
+    /// pools, hosts, networks, credentials, images, machines, discovered, or KIND/NAME
     #[arg(value_name = "KIND[/NAME]")]
     what: String,
     /// Objects of every owner
@@ -41,6 +41,7 @@ pub(super) async fn run(get: Get, shared: Shared) -> Result<(), Error> {
         page_token: String::new(),
     };
     match name::kind(&get.what)? {
+        "pool" => pools(connection, filter, shared.output).await,
         "host" => hosts(connection, filter, shared.output).await,
         "network" => networks(connection, filter, shared.output).await,
         "credential" => credentials(connection, filter, shared.output).await,
@@ -116,6 +117,22 @@ listing!(
 );
 
 listing!(
+    pools,
+    pool_service_client::PoolServiceClient,
+    pools,
+    ["NAME", "HOSTS", "FREE", "CLAIMED", "QUARANTINED", "WAITING", "DISRUPTED", "MAX DISRUPTED"],
+    |pool| {
+        let status = pool.status.unwrap_or_default();
+        let counts =
+            [status.hosts, status.free, status.claimed, status.quarantined, status.waiting, status.disrupted];
+        let mut cells = vec![object_name(pool.meta.as_ref())];
+        cells.extend(counts.map(|count| count.to_string()));
+        cells.push(or_dash(pool.spec.as_ref().map_or("", |spec| spec.max_disrupted.as_str())));
+        cells
+    }
+);
+
+listing!(
     networks,
     network_service_client::NetworkServiceClient,
     networks,
@@ -177,7 +194,8 @@ listing!(
         let image: String =
             spec.image.chars().take(spec.image.find("@sha256:").map_or(40, |at| at + 20)).collect();
         let mut cells = vec![object_name(machine.meta.as_ref()), phase(machine.standing.as_ref())];
-        cells.extend([or_dash(&spec.host), or_dash(&status.address), or_dash(&image)]);
+        let host = if status.host.is_empty() { &spec.host } else { &status.host };
+        cells.extend([or_dash(host), or_dash(&status.address), or_dash(&image)]);
         cells.extend([since(machine.standing.as_ref()), standing(machine.standing.as_ref())]);
         cells
     }

@@ -29,15 +29,15 @@ pub struct Want<'a> {
     pub spread: Option<&'a Spread>,
 }
 
-/// A machine that has a host, where its group stands apart by a label.
+/// A machine that has a host, or is to have it.
 #[derive(Clone, Debug)]
 pub struct Placed<'a> {
     /// Its owner.
     pub owner: &'a Name,
     /// Its name.
     pub name: &'a Name,
-    /// How it stands apart from its group.
-    pub spread: &'a Spread,
+    /// How it stands apart from its group, where it does.
+    pub spread: Option<&'a Spread>,
     /// The host it has.
     pub host: ObjectId,
 }
@@ -67,19 +67,20 @@ pub struct Nothing {
 /// The group a machine belongs to: owner, group, label.
 type Group<'a> = (&'a Name, &'a str, &'a str);
 
-/// Answers every want, in the order given.
+/// Answers every want, in the order given. A host that is given to one is not given to another.
 pub fn choose(wants: &[Want<'_>], candidates: &[Candidate], placed: &[Placed<'_>]) -> Vec<Answer> {
     let labels: BTreeMap<ObjectId, &Candidate> = candidates.iter().map(|host| (host.id, host)).collect();
     let mut stands: BTreeMap<Group<'_>, BTreeMap<&str, usize>> = BTreeMap::new();
+    let mut given: BTreeSet<ObjectId> = placed.iter().map(|machine| machine.host).collect();
     for machine in placed {
-        let label = machine.spread.label.as_str();
+        let Some(spread) = machine.spread else { continue };
+        let label = spread.label.as_str();
         let value = labels.get(&machine.host).and_then(|host| host.labels.get(label));
         if let Some(value) = value {
-            let group = (machine.owner, machine.spread.group(machine.name.as_str()), label);
+            let group = (machine.owner, spread.group(machine.name.as_str()), label);
             *stands.entry(group).or_default().entry(value).or_default() += 1;
         }
     }
-    let mut given = BTreeSet::new();
     let mut answers = Vec::with_capacity(wants.len());
     for want in wants {
         let group =

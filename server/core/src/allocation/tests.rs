@@ -103,9 +103,9 @@ fn machines_that_are_placed_already_count_in_their_group_alone() {
     let (owner, other) = (name("default"), name("other"));
     let (web, db) = (name("web-0"), name("db-0"));
     let placed = [
-        Placed { owner: &owner, name: &web, spread: &spread, host: hosts[0].id },
-        Placed { owner: &other, name: &web, spread: &spread, host: hosts[2].id },
-        Placed { owner: &owner, name: &db, spread: &spread, host: hosts[2].id },
+        Placed { owner: &owner, name: &web, spread: Some(&spread), host: hosts[0].id },
+        Placed { owner: &other, name: &web, spread: Some(&spread), host: hosts[2].id },
+        Placed { owner: &owner, name: &db, spread: Some(&spread), host: hosts[2].id },
     ];
     let (require, next) = (cpus(8), name("web-1"));
     let want = Want {

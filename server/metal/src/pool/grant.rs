@@ -1,9 +1,9 @@
 //! Open: count what is there, and answer everyone who wants a host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use underlay_core::{
-    Effect, Failure, Object, Snapshot, Step, View,
+    Effect, Failure, Object, ObjectId, Snapshot, Step, View,
     allocation::{Answer, Candidate, Placed, Want, choose},
     host::Host,
     machine::Machine,
@@ -64,12 +64,14 @@ fn answer(wants: &[Object<Machine>], candidates: &[Candidate], tenants: &[Object
             Some(Want { machine: machine.meta.id, owner: &key.owner, name: &key.name, require, spread })
         })
         .collect();
+    let held: HashMap<ObjectId, ObjectId> =
+        candidates.iter().filter_map(|host| Some((host.availability.holder()?, host.id))).collect();
     let placed: Vec<Placed<'_>> = tenants
         .iter()
         .filter_map(|machine| {
-            let (key, spread) = (&machine.meta.key, machine.spec.spread.as_ref()?);
-            let held = candidates.iter().find(|host| host.availability.holder() == Some(machine.meta.id))?;
-            Some(Placed { owner: &key.owner, name: &key.name, spread, host: held.id })
+            let (key, spread) = (&machine.meta.key, machine.spec.spread.as_ref());
+            let host = *held.get(&machine.meta.id)?;
+            Some(Placed { owner: &key.owner, name: &key.name, spread, host })
         })
         .collect();
     let mut answers: BTreeMap<_, _> =

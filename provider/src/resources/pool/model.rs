@@ -1,0 +1,51 @@
+//! The schema of `underlay_pool`.
+
+use tfplugin::{Attr, Schema, Timeouts, schema::validate};
+
+use crate::resources::object::valid_name;
+
+/// A pool: where machines come from that say what they need and name no host.
+///
+/// A host belongs to it by its `pool`. How full it is stands in the data source of the same name.
+#[derive(Debug, Clone, Default, Schema)]
+pub struct Model {
+    /// The server's id.
+    #[tf(computed, keep)]
+    pub id: Attr<String>,
+    /// Changes when the pool is created anew under the same name.
+    #[tf(computed, keep)]
+    pub incarnation: Attr<String>,
+    /// Name.
+    #[tf(required, requires_replace, validate = valid_name)]
+    pub name: Attr<String>,
+    /// How many of its machines may be disrupted at once: a number such as `2`, or a share such as `10%`, rounded down but
+    /// never less than one. The server holds to it across every apply of everybody. Left out: as many as are asked for.
+    #[tf(optional, validate = valid_limit)]
+    pub max_disrupted: Attr<String>,
+    /// How many other hosts are tried for a machine that was never ready, when the host is at fault.
+    #[tf(default = 2, validate = validate::between(0..=100))]
+    pub replacements: Attr<i64>,
+    /// Where it stands: `open` once it gives out hosts.
+    #[tf(computed)]
+    pub phase: Attr<String>,
+    /// How long operations may take.
+    #[tf(optional)]
+    pub timeouts: Attr<Timeouts>,
+}
+
+/// For `#[tf(validate = ...)]`: a number of machines or a percentage of them.
+///
+/// # Errors
+/// It is neither, or nothing.
+fn valid_limit(text: &String) -> Result<(), String> {
+    let (number, most) = match text.trim().strip_suffix('%') {
+        Some(percent) => (percent.trim(), 100),
+        None => (text.trim(), u32::MAX),
+    };
+    match number.parse::<u32>() {
+        Ok(number) if (1..=most).contains(&number) => Ok(()),
+        _ => Err(format!(
+            "must be a number from 1, as \"2\", or a share from \"1%\" to \"100%\", not {text:?}"
+        )),
+    }
+}
