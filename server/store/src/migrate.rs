@@ -18,8 +18,11 @@ const MIGRATIONS: [(i64, &str); 4] = [
     (4, include_str!("../migrations/0004_pool.sql")),
 ];
 
-/// Applies what is missing. The caller holds the schema lock.
-pub(crate) async fn run(connection: &mut AnyConnection) -> Result<(), Error> {
+/// The version from which on it is noted what objects belong to.
+pub(crate) const BELONGING: i64 = 4;
+
+/// Applies what is missing, and returns which that was. The caller holds the schema lock.
+pub(crate) async fn run(connection: &mut AnyConnection) -> Result<Vec<i64>, Error> {
     let at = |version| move |source| Error::Migrate { version, source };
     connection
         .execute("CREATE TABLE IF NOT EXISTS migration (version BIGINT NOT NULL PRIMARY KEY, digest TEXT NOT NULL)")
@@ -30,6 +33,7 @@ pub(crate) async fn run(connection: &mut AnyConnection) -> Result<(), Error> {
     for row in rows.map_err(at(0))? {
         applied.insert(row.number("version")?, row.text("digest")?);
     }
+    let mut fresh = Vec::new();
     for (version, text) in MIGRATIONS {
         let digest = fingerprint(text);
         match applied.get(&version) {
@@ -44,8 +48,9 @@ pub(crate) async fn run(connection: &mut AnyConnection) -> Result<(), Error> {
             .execute(&mut *connection)
             .await
             .map_err(at(version))?;
+        fresh.push(version);
     }
-    Ok(())
+    Ok(fresh)
 }
 
 fn fingerprint(text: &str) -> String {

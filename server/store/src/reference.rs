@@ -1,7 +1,7 @@
 //! Which object names which, so that a change of the named one wakes those that name it.
 
 use jiff::Timestamp;
-use underlay_core::{Key, Kind, ObjectId, Reference};
+use underlay_core::{Key, Kind, ObjectId, Reference, Spec, host::Host};
 
 use crate::{
     Error, Record, Store, column::Columns, object::record::select_records, queue, transaction::Write,
@@ -30,6 +30,23 @@ pub(crate) async fn replace(
         .execute(write.connection())
         .await
         .map_err(Error::doing("noting what an object names"))?;
+    }
+    Ok(())
+}
+
+/// Notes anew what every living host mentions: an older server did not note what they belong to.
+pub(crate) async fn note_hosts(write: &mut Write<'_>) -> Result<(), Error> {
+    let rows = sqlx::query(select_records!("WHERE o.kind = 'host' AND o.purged_at IS NULL"))
+        .fetch_all(write.connection())
+        .await
+        .map_err(Error::doing("reading the hosts of an older server"))?;
+    for row in rows {
+        let raw = Record::read(&row)?.raw;
+        let (id, key) = (raw.meta.id, raw.meta.key.clone());
+        let host = raw
+            .decode::<Host>()
+            .map_err(|error| Error::Decode { what: format!("host {key}"), source: Box::new(error) })?;
+        replace(write, id, &key, &host.spec.references()).await?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use sqlx::{
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, SealingKey, column::Columns, dialect, dialect::Dialect, migrate};
+use crate::{Error, SealingKey, column::Columns, dialect, dialect::Dialect, migrate, reference};
 
 /// How often another server's changes are looked for when no hint comes.
 const POLL: Duration = Duration::from_secs(3);
@@ -84,7 +84,9 @@ impl Store {
         let mut write = self.write().await?;
         let failed = |source| Error::Migrate { version: 0, source };
         self.inner.dialect.lock_schema(write.connection()).await.map_err(failed)?;
-        migrate::run(write.connection()).await?;
+        if migrate::run(write.connection()).await?.contains(&migrate::BELONGING) {
+            reference::note_hosts(&mut write).await?;
+        }
         let given = self.key().id().to_owned();
         let row = sqlx::query(
             "INSERT INTO meta (name, value) VALUES ('sealing_key', $1) \

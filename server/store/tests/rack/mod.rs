@@ -8,6 +8,7 @@ use underlay_core::{
     Effect, Incarnation, Key, Kind, ObjectId,
     host::{Boot, Driver, Host, Identity, OnDestroy, Qemu},
     network::{Dhcp, Mode, Network},
+    pool::Pool,
 };
 use underlay_store::{
     Commit, Decision, Entered, Error, Intent, Lease, PutOutcome, PutRequest, Record, Store,
@@ -51,12 +52,17 @@ pub async fn put_network(store: &Store, name: &str) -> Record {
     put.record
 }
 
-/// Makes the host `web/NAME`.
+/// Makes the host `web/NAME`, in pool `lab`.
 pub async fn put_host(store: &Store, name: &str) -> Record {
+    put_host_of(store, "web", name, "lab").await
+}
+
+/// Makes the host `OWNER/NAME`, in that pool.
+pub async fn put_host_of(store: &Store, owner: &str, name: &str, pool: &str) -> Record {
     let qemu =
         Qemu { cpus: 1, memory: "1GiB".parse().expect("a size"), disks: vec![], forward: vec![], tap: None };
     let spec = underlay_core::host::Spec {
-        pool: "lab".into(),
+        pool: pool.into(),
         labels: [("rack".to_owned(), name.to_owned())].into(),
         identity: Identity::default(),
         boot: Boot::default(),
@@ -64,8 +70,15 @@ pub async fn put_host(store: &Store, name: &str) -> Record {
         protected: false,
         on_destroy: OnDestroy::Forget,
     };
-    let request = PutRequest::new::<Host>(key("web", name), &spec, Intent::Create).expect("a request");
+    let request = PutRequest::new::<Host>(key(owner, name), &spec, Intent::Create).expect("a request");
     store.put(request).await.expect("put").record
+}
+
+/// Makes the pool `OWNER/NAME`.
+pub async fn put_pool(store: &Store, owner: &str, name: &str) -> ObjectId {
+    let spec = underlay_core::pool::Spec::default();
+    let request = PutRequest::new::<Pool>(key(owner, name), &spec, Intent::Create).expect("a request");
+    store.put(request).await.expect("put").record.id()
 }
 
 pub fn update(incarnation: Incarnation) -> Intent {
