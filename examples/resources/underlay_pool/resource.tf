@@ -1,0 +1,12 @@
+resource "underlay_pool" "general" {
+  name          = "general"
+  max_disrupted = "10%" # of its machines, across every apply
+}
+
+resource "underlay_machine" "web" {
+  count   = 3
+  name    = "web-${count.index}"
+  image   = underlay_image.debian.id
+  require = { pool = underlay_pool.general.name, cpus = 16, memory = "64GiB", labels = { row = "4" } }
+  spread  = { label = "rack" }
+}
