@@ -6,6 +6,7 @@ mod logging;
 mod metrics;
 mod reseal;
 mod serve;
+mod sim;
 mod wiring;
 
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ struct Arguments {
 enum Verb {
     /// Run the server: API, boot endpoint, DHCP and TFTP, and the engine that does the work
     Serve(Box<config::Settings>),
+    /// Run a simulated rack, or do something to one that runs
+    Sim(Box<sim::Arguments>),
     /// Encrypt all secrets anew under another key, while the server is stopped
     Reseal(reseal::Arguments),
     #[command(flatten)]
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     provider.install_default().expect("nothing else has installed a crypto provider before main began");
     match Arguments::parse().verb {
         Verb::Serve(settings) => serve::main(*settings),
+        Verb::Sim(arguments) => sim::main(*arguments),
         Verb::Reseal(arguments) => reseal::main(arguments),
         Verb::Operate(verb) => underlay_cli::main(verb),
     }

@@ -1,0 +1,162 @@
+//! One request to one BMC: what faults make of it, whether it is authorised, and who answers it.
+
+use std::sync::Arc;
+
+use axum::{body::Body, response::Response};
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{bios, chassis, events, manager, parts, reply::Reply, root, sessions, system, tasks, update};
+use crate::{fault::Misbehaviour, machine::Machine, rack::Rack};
+
+/// The longest request that is read.
+const LONGEST: usize = 64 << 10;
+
+/// A request, as far as resources ask.
+pub(super) struct Request<'a> {
+    pub(super) rack: &'a Arc<Rack>,
+    pub(super) machine: &'a Arc<Machine>,
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) body: Value,
+    pub(super) if_match: Option<String>,
+}
+
+/// Answer a request.
+pub(super) async fn answer(
+    rack: &Arc<Rack>,
+    machine: &Arc<Machine>,
+    request: hyper::Request<Incoming>,
+) -> Response {
+    let number = {
+        let mut state = machine.state();
+        state.bmc.requests += 1;
+        state.bmc.requests
+    };
+    think(rack, machine, number).await;
+    match rack.faults.bmc_misbehaves(machine, number) {
+        None => {}
+        Some(Misbehaviour::Hang) => std::future::pending().await,
+        Some(Misbehaviour::Garbage) => return Response::new(Body::from("\u{0}{\"Members\": [")),
+        Some(Misbehaviour::Error | Misbehaviour::InTurn) => {
+            let text = "The request failed due to an internal service error.";
+            return Reply::refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", text).into_response();
+        }
+    }
+    let (head, body) = request.into_parts();
+    let body = match axum::body::to_bytes(Body::new(body), LONGEST).await {
+        Ok(body) if body.is_empty() => Value::Null,
+        Ok(body) => match serde_json::from_slice(&body) {
+            Ok(body) => body,
+            Err(_) => return malformed().into_response(),
+        },
+        Err(_) => return malformed().into_response(),
+    };
+    let path = head.uri.path().trim_end_matches('/').to_owned();
+    let if_match = head.headers.get(http::header::IF_MATCH).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+    let request = Request { rack, machine, method: head.method, path, body, if_match };
+    let open = matches!(
+        (&request.method, request.path.as_str()),
+        (&Method::GET | &Method::HEAD, "/redfish" | "/redfish/v1" | "/redfish/v1/odata" | "/redfish/v1/$metadata")
+            | (&Method::POST, "/redfish/v1/SessionService/Sessions" | "/redfish/v1/Sessions")
+    );
+    if !open && !sessions::is_authorised(&request, &head.headers) {
+        let text = "There is no valid session established with the implementation.";
+        return Reply::refuse(StatusCode::UNAUTHORIZED, "NoValidSession", text)
+            .with(http::header::WWW_AUTHENTICATE, "Basic realm=\"BMC\"")
+            .into_response();
+    }
+    if request.method == Method::GET && request.path == events::STREAM {
+        return events::stream(&request);
+    }
+    route(&request).into_response()
+}
+
+/// The time a BMC takes for every answer.
+async fn think(rack: &Rack, machine: &Machine, number: u64) {
+    let pace = crate::dice::throw(rack.spec.seed, &[u64::from(machine.index), number, 0x0b3c]);
+    let time = crate::dice::within(&rack.pace().bmc, pace);
+    let time = time + rack.faults.bmc_thinks(machine).unwrap_or_default();
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
+fn malformed() -> Reply {
+    let text = "The request body submitted was malformed JSON and could not be parsed by the receiving service.";
+    Reply::refuse(StatusCode::BAD_REQUEST, "MalformedJSON", text)
+}
+
+/// The resource that a path names answers.
+fn route(request: &Request<'_>) -> Reply {
+    let parts: Vec<&str> = request.path.split('/').skip(1).collect();
+    let model = &request.machine.model.bmc;
+    if request.method != Method::GET && request.method != Method::HEAD && is_busy(request) {
+        let text = "A job is running; the request is to be sent again later.";
+        return Reply::refuse(StatusCode::SERVICE_UNAVAILABLE, "ServiceTemporarilyUnavailable", text)
+            .with(http::header::RETRY_AFTER, "2");
+    }
+    let ["redfish", "v1", rest @ ..] = parts.as_slice() else {
+        return if parts == ["redfish"] { root::versions() } else { Reply::missing(&request.path) };
+    };
+    match rest {
+        [] => root::root(request),
+        ["odata"] => root::odata(),
+        ["SessionService", ..] | ["Sessions"] => root::session_service(request, rest),
+        ["Systems", rest @ ..] if is(rest, model.system) => match rest {
+            [] | [_] | [_, "Actions", ..] | [_, "ResetActionInfo"] => system::answer(request, rest),
+            [_, "Bios", ..] => bios::answer(request, rest),
+            _ => parts::answer(request, rest),
+        },
+        ["Chassis", rest @ ..] if is(rest, model.chassis) => chassis::answer(request, rest),
+        ["Managers", rest @ ..] if is(rest, model.manager) => manager::answer(request, rest),
+        ["UpdateService", rest @ ..] => update::answer(request, rest),
+        ["TaskService", rest @ ..] => tasks::answer(request, rest),
+        ["EventService", rest @ ..] => events::answer(request, rest),
+        _ => Reply::missing(&request.path),
+    }
+}
+
+/// Does a path below a collection name its only member, or none?
+fn is(rest: &[&str], id: &str) -> bool {
+    rest.first().is_none_or(|first| *first == id)
+}
+
+fn is_busy(request: &Request<'_>) -> bool {
+    if request.path.starts_with("/redfish/v1/SessionService") {
+        return false;
+    }
+    let busy = request.rack.pace().settle(request.machine.model.bmc.busy_after_change);
+    let changed = request.machine.state().bmc.changed;
+    changed.is_some_and(|at| Instant::now().duration_since(at) < busy)
+}
+
+impl Request<'_> {
+    /// Its system has changed: another ETag, and a busy job queue.
+    pub(super) fn has_changed(&self) {
+        let mut state = self.machine.state();
+        state.bmc.version = state.bmc.version.wrapping_add(1);
+        state.bmc.changed = Some(Instant::now());
+    }
+
+    /// The path of its system.
+    pub(super) fn system(&self) -> String {
+        format!("/redfish/v1/Systems/{}", self.machine.model.bmc.system)
+    }
+
+    /// The path of its chassis.
+    pub(super) fn chassis(&self) -> String {
+        format!("/redfish/v1/Chassis/{}", self.machine.model.bmc.chassis)
+    }
+
+    /// The path of its manager.
+    pub(super) fn manager(&self) -> String {
+        format!("/redfish/v1/Managers/{}", self.machine.model.bmc.manager)
+    }
+
+    pub(super) fn is_get(&self) -> bool {
+        self.method == Method::GET || self.method == Method::HEAD
+    }
+}

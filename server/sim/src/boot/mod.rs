@@ -1,0 +1,17 @@
+//! Firmware and its network: how a machine that has just been switched on gets something to start.
+//!
+//! - [`firmware`]: from the boot method to what is started; [`script`]: the iPXE script it is given
+//! - [`http`]: its HTTP client, over a link that may be slow or broken
+
+pub mod firmware;
+pub mod http;
+pub mod script;
+
+/// What the firmware was told to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// PXE, which chains to iPXE.
+    Pxe,
+    /// UEFI HTTP boot.
+    Http,
+}

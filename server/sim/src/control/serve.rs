@@ -1,0 +1,126 @@
+//! The rack's side of its socket.
+
+use std::{io, path::Path, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{Path as Segment, Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::net::UnixListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{NewRule, Shown, ShownDisk};
+use crate::{
+    fault::{Fault, rules},
+    machine::{Machine, Reset},
+    rack::Rack,
+};
+
+/// Serve on the socket at `path` until cancelled. A socket that a dead rack left behind is taken over.
+///
+/// # Errors
+/// The socket cannot be had, or another rack has it.
+pub async fn run(rack: Arc<Rack>, path: &Path, cancel: CancellationToken) -> io::Result<()> {
+    let listener = listen(path)?;
+    let routes = Router::new()
+        .route("/machines", get(list))
+        .route("/machines/{name}", get(show))
+        .route("/machines/{name}/button", post(button))
+        .route("/faults", get(faults).post(add).delete(clear))
+        .layer(axum::extract::DefaultBodyLimit::max(16 << 10))
+        .with_state(rack);
+    let served = axum::serve(listener, routes).with_graceful_shutdown(cancel.cancelled_owned()).await;
+    let _ = std::fs::remove_file(path);
+    served
+}
+
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
+    }
+}
+
+/// A machine, as it is shown.
+pub fn shown(machine: &Machine) -> Shown {
+    let state = machine.state();
+    let disk = |disk: &crate::machine::disk::Content| ShownDisk {
+        image: disk.image.as_ref().map(|image| image.digest.to_string()),
+        segments: (disk.segments, disk.image.as_ref().map_or(0, |image| image.segments)),
+        writes: disk.writes,
+        flaw: disk.flaw(),
+    };
+    Shown {
+        name: machine.name(),
+        model: machine.model.name,
+        power: state.power,
+        stage: state.stage,
+        note: state.note.as_ref().map(ToString::to_string),
+        boots: state.boots,
+        disks: state.disks.iter().map(disk).collect(),
+    }
+}
+
+async fn list(State(rack): State<Arc<Rack>>) -> Json<Vec<Shown>> {
+    Json(rack.machines.iter().map(|machine| shown(machine)).collect())
+}
+
+async fn show(State(rack): State<Arc<Rack>>, Segment(name): Segment<String>) -> Response {
+    match rack.named(&name) {
+        Some(machine) => Json(shown(machine)).into_response(),
+        None => refuse(StatusCode::NOT_FOUND, &format!("there is no machine {name}; see underlay sim list")),
+    }
+}
+
+async fn button(State(rack): State<Arc<Rack>>, Segment(name): Segment<String>) -> Response {
+    let Some(machine) = rack.named(&name) else {
+        return refuse(StatusCode::NOT_FOUND, &format!("there is no machine {name}; see underlay sim list"));
+    };
+    // A button does something in either state.
+    let _ = machine.reset(&rack, Reset::PushPowerButton);
+    Json(shown(machine)).into_response()
+}
+
+async fn faults(State(rack): State<Arc<Rack>>) -> Json<Vec<rules::Shown>> {
+    Json(rack.faults.list())
+}
+
+async fn add(State(rack): State<Arc<Rack>>, Json(rule): Json<NewRule>) -> Response {
+    let fault = match rule.fault.parse::<Fault>() {
+        Ok(fault) => fault,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let is_met = |machine: &Arc<Machine>| rules::matches(&rule.machines, &machine.name());
+    if rule.machines.len() > 200 || !rack.machines.iter().any(is_met) {
+        return refuse(StatusCode::NOT_FOUND, "no machine matches; see underlay sim list");
+    }
+    let time = rule.seconds.map(Duration::from_secs);
+    match rack.faults.add(&rule.machines, fault, rule.times, time) {
+        Ok(id) => Json(json!({ "id": id })).into_response(),
+        Err(error) => refuse(StatusCode::INSUFFICIENT_STORAGE, &error.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Which {
+    machines: Option<String>,
+}
+
+async fn clear(State(rack): State<Arc<Rack>>, Query(which): Query<Which>) -> Response {
+    Json(json!({ "cleared": rack.faults.clear(which.machines.as_deref()) })).into_response()
+}
+
+fn refuse(status: StatusCode, why: &str) -> Response {
+    (status, Json(json!({ "error": why }))).into_response()
+}

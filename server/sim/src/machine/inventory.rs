@@ -1,0 +1,59 @@
+//! What an agent finds on a machine, in the wire's words.
+
+use underlay_proto::v1;
+
+use super::{Hardware, Machine};
+use crate::{machine::hardware, rack::Rack};
+
+/// The inventory as an agent would read it from the machine's /sys.
+pub fn inventory(rack: &Rack, machine: &Machine) -> v1::Inventory {
+    let hardware = machine.hardware();
+    let model = hardware.model;
+    v1::Inventory {
+        serial: rack.faults.serial(machine).unwrap_or_else(|| hardware.serial.clone()),
+        uuid: hardware.uuid.to_string(),
+        vendor: model.manufacturer.into(),
+        product: model.product.into(),
+        arch: "x86_64".into(),
+        firmware: if machine.state().boot.mode == "Legacy" { "bios" } else { "uefi" }.into(),
+        firmware_version: model.firmware.into(),
+        cpu_model: model.cpu.into(),
+        cpus: hardware.cpus(),
+        memory_bytes: model.memory_gib << 30,
+        tpm: false,
+        disks: disks(&hardware),
+        nics: nics(machine, &hardware),
+    }
+}
+
+fn disks(hardware: &Hardware) -> Vec<v1::Disk> {
+    let models = hardware.model.disks.iter();
+    let disk = |(disk, identity): (&crate::models::DiskModel, &hardware::DiskIdentity)| v1::Disk {
+        name: identity.name.clone(),
+        by_path: identity.by_path.clone(),
+        serial: identity.serial.clone(),
+        wwn: identity.wwn.clone(),
+        model: disk.model.into(),
+        kind: disk.kind.into(),
+        size_bytes: disk.gib << 30,
+        sector_bytes: 512,
+        excluded: String::new(),
+    };
+    models.zip(&hardware.disks).map(disk).collect()
+}
+
+fn nics(machine: &Machine, hardware: &Hardware) -> Vec<v1::Nic> {
+    let nic = |(position, mac): (usize, &underlay_core::Mac)| {
+        let boots = position == 0;
+        v1::Nic {
+            name: format!("eth{position}"),
+            mac: mac.to_string(),
+            link: boots,
+            speed_mbps: if boots { hardware.model.nic_mbps } else { 0 },
+            addresses: boots.then(|| hardware::nic_address(machine.index).to_string()).into_iter().collect(),
+            driver: hardware.model.nic_driver.into(),
+            boot: boots,
+        }
+    };
+    hardware.macs.iter().enumerate().map(nic).collect()
+}

@@ -1,0 +1,42 @@
+//! A machine with a BMC like AMI's MegaRAC, as whitebox vendors ship it: what was set `Once` stays until something else
+//! is set.
+
+use std::time::Duration;
+
+use super::{BmcModel, DiskModel, Etags, Media, Model, NicsWhileOff, Once, ResetsIn, ShowsMode};
+
+/// Like a whitebox with MegaRAC.
+pub const AMI: Model = Model {
+    name: "ami",
+    manufacturer: "GIGABYTE",
+    product: "R152-Z30 (simulated)",
+    firmware: "R23",
+    serial_prefix: "GB",
+    cpu: "AMD EPYC 7402P 24-Core Processor",
+    sockets: 1,
+    cores: 24,
+    memory_gib: 128,
+    modules: 8,
+    disks: &[DiskModel { model: "KIOXIA KCD61LUL960G", kind: "nvme", gib: 894 }],
+    nics: 2,
+    nic_mbps: 1000,
+    nic_driver: "igb",
+    bmc: BmcModel {
+        product: "MegaRAC (simulated)",
+        firmware: "12.61.21",
+        system: "Self",
+        manager: "Self",
+        chassis: "Self",
+        resets: &["On", "ForceOff", "GracefulShutdown", "ForceRestart"],
+        resets_in: ResetsIn::AllowableValues,
+        targets: &["None", "Pxe", "Hdd", "Cd", "Usb", "BiosSetup", "UefiHttp"],
+        shows_mode: ShowsMode::Yes,
+        etags: Etags::Required,
+        sessions: 8,
+        nics_while_off: NicsWhileOff::Hidden,
+        busy_after_change: Duration::from_secs(1),
+        stale_power: Duration::from_secs(4),
+        once: Once::Continuous,
+        media: Media::Unlicensed,
+    },
+};
