@@ -68,6 +68,9 @@ pub struct Settings {
     /// How often an idle host's BMC is asked whether it still answers, in seconds [default: 900]
     #[arg(long, env = "UNDERLAY_AUDIT_SECONDS", value_name = "SECONDS")]
     pub audit_seconds: Option<u64>,
+    /// How long a BMC may take to do what it accepted, in seconds [default: 300]
+    #[arg(long, env = "UNDERLAY_POWER_PATIENCE", value_name = "SECONDS")]
+    pub power_patience: Option<u64>,
     /// How long the agent may take to call home, in seconds without any sign of it [default: 1200]
     #[arg(long, env = "UNDERLAY_BOOT_PATIENCE", value_name = "SECONDS")]
     pub boot_patience: Option<u64>,
@@ -178,6 +181,7 @@ impl Settings {
             kvm: self.kvm.or(file.kvm),
             qemu_unsafe_cache: self.qemu_unsafe_cache.or(file.qemu_unsafe_cache),
             audit_seconds: self.audit_seconds.or(file.audit_seconds),
+            power_patience: self.power_patience.or(file.power_patience),
             boot_patience: self.boot_patience.or(file.boot_patience),
             imaging_patience: self.imaging_patience.or(file.imaging_patience),
             start_patience: self.start_patience.or(file.start_patience),

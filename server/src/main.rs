@@ -1,6 +1,7 @@
 //! `underlay`: the server (`underlay serve`) and the operator's verbs in one binary. The only crate that knows every other.
 
 mod config;
+mod dev;
 mod lock;
 mod logging;
 mod metrics;
@@ -25,6 +26,8 @@ struct Arguments {
 enum Verb {
     /// Run the server: API, boot endpoint, DHCP and TFTP, and the engine that does the work
     Serve(Box<config::Settings>),
+    /// Run a server and a simulated rack on loopback, in one process with everything in one directory
+    Dev(Box<dev::Arguments>),
     /// Run a simulated rack, or do something to one that runs
     Sim(Box<sim::Arguments>),
     /// Encrypt all secrets anew under another key, while the server is stopped
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     provider.install_default().expect("nothing else has installed a crypto provider before main began");
     match Arguments::parse().verb {
         Verb::Serve(settings) => serve::main(*settings),
+        Verb::Dev(arguments) => dev::main(*arguments),
         Verb::Sim(arguments) => sim::main(*arguments),
         Verb::Reseal(arguments) => reseal::main(arguments),
         Verb::Operate(verb) => underlay_cli::main(verb),

@@ -4,7 +4,7 @@
 use std::{
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,6 +14,7 @@ use anyhow::Context;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::oneshot,
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -67,10 +68,10 @@ pub fn main(settings: Settings) -> ExitCode {
             return ExitCode::from(MISCONFIGURED);
         }
     };
-    logging::start(settings.log_format.unwrap_or_default());
+    logging::start(settings.log_format.unwrap_or_default(), logging::SERVER);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result =
-        runtime.context("starting the runtime").and_then(|runtime| runtime.block_on(serve(settings)));
+        runtime.context("starting the runtime").and_then(|runtime| runtime.block_on(run(settings, None, CancellationToken::new())));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -80,7 +81,21 @@ pub fn main(settings: Settings) -> ExitCode {
     }
 }
 
-async fn serve(settings: Settings) -> anyhow::Result<()> {
+/// Where a server that is up is reached.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// The API on a unix socket.
+    pub socket: PathBuf,
+    /// The boot endpoint.
+    pub boot_port: u16,
+}
+
+/// Serve until a signal comes or `cancel` says so; once all is up, `ready` is told where.
+pub async fn run(
+    settings: Settings,
+    ready: Option<oneshot::Sender<Addresses>>,
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
     // What the server makes is its own, whatever library makes it.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let data = settings.data();
@@ -98,7 +113,6 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         .await
         .map_err(|error| anyhow::anyhow!("the first API token: {error}"))?;
 
-    let cancel = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let boot_listener = listen(settings.boot_listen.unwrap_or(everywhere(7480)), "the boot endpoint").await?;
     let boot_port = boot_listener.local_addr()?.port();
@@ -185,6 +199,11 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         data = %data.display(),
         "underlay serves"
     );
+    if let Some(ready) = ready {
+        let socket = settings.beneath_data(settings.socket.as_deref(), "api.sock");
+        // Whoever asked may have gone away.
+        let _ = ready.send(Addresses { socket, boot_port });
+    }
     let ended = run_to_the_end(tasks, cancel).await;
     store.close().await;
     ended
@@ -201,6 +220,7 @@ async fn run_to_the_end(
     tokio::select! {
         _ = terminate.recv() => tracing::info!("told to stop"),
         _ = interrupt.recv() => tracing::info!("interrupted"),
+        () = cancel.cancelled() => tracing::info!("cancelled"),
         Some(ended) = tasks.join_next() => result = flatten(ended).context("a part of the server ended early"),
     }
     cancel.cancel();
@@ -312,6 +332,9 @@ async fn engine(
     std::fs::create_dir_all(&uploads).context("the directory of uploads")?;
     let uploads = Some(LocalRoot::open(uploads).context("the directory of uploads")?);
     let mut patience = Patience::default();
+    if let Some(seconds) = settings.power_patience {
+        patience.power = Duration::from_secs(seconds);
+    }
     if let Some(seconds) = settings.boot_patience {
         patience.boot = Duration::from_secs(seconds);
     }

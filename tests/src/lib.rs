@@ -5,6 +5,7 @@
 //! | `programs.rs` | the programs under test, built when they are first asked for |
 //! | `rack/` | [`rack`]: a boot segment with real parts, for the tests that boot machines |
 //! | `server.rs` | [`Server`]: an `underlay serve` in a directory of its own |
+//! | `simulated.rs` | [`Simulated`]: a server and a simulated rack, each a process of its own |
 //! | `terraform.rs` | [`Terraform`]: a working directory of the real `terraform` or `tofu` |
 //! | `web.rs` | [`Web`]: files over HTTP on loopback, some of which keep one waiting |
 //!
@@ -16,11 +17,13 @@
 mod programs;
 pub mod rack;
 mod server;
+mod simulated;
 mod terraform;
 mod web;
 
 pub use programs::program;
 pub use server::Server;
+pub use simulated::Simulated;
 pub use terraform::{Run, Terraform};
 pub use web::{Web, sha256};
 

@@ -107,7 +107,7 @@ enum Verb {
 pub fn main(arguments: Arguments) -> ExitCode {
     let runs = arguments.verb.is_none();
     if runs {
-        logging::start(config::LogFormat::Text);
+        logging::start(config::LogFormat::Text, logging::QUIET);
     }
     let runtime = if runs {
         tokio::runtime::Builder::new_multi_thread().enable_all().build()

@@ -48,6 +48,12 @@ pub struct RackSettings {
     /// Fetch only so many bytes of kernel and initramfs, for fleets on one machine [default: all]
     #[arg(long, value_name = "BYTES")]
     ramdisk_bytes: Option<u64>,
+    /// DHCP server that its firmware asks first, as through a relay, instead of going to the boot endpoint directly
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    dhcp: Option<std::net::SocketAddr>,
+    /// The relay's address, which lies in the boot network; the relay listens on its port 67
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    relay: std::net::IpAddr,
     /// Speak to its BMCs over TLS
     #[arg(long)]
     bmc_tls: bool,
@@ -135,6 +141,8 @@ impl RackSettings {
             seed: self.seed,
             pace: self.pace.clone(),
             chaos: self.chaos,
+            dhcp: self.dhcp,
+            relay: self.relay,
             ramdisk: self.ramdisk_bytes.map_or(Fetch::Whole, Fetch::Beginning),
             scheme: if self.bmc_tls { Scheme::Https } else { Scheme::Http },
             ..Spec::new(self.machines, boot_url, login)

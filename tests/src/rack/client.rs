@@ -147,6 +147,17 @@ impl Client {
             .into_inner())
     }
 
+    /// Ask for a machine to be released.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn delete_machine(&self, name: &str) -> Result<()> {
+        let meta = self.machine(name).await?.meta.context("a machine has an identity")?;
+        let mut client = MachineServiceClient::new(self.channel().await?);
+        client.delete(pb::DeleteRequest { selector: selector(name), incarnation: meta.incarnation }).await?;
+        Ok(())
+    }
+
     /// Wait until the machine is as `wanted`.
     ///
     /// # Errors

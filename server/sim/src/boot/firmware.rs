@@ -7,9 +7,10 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
-    Method,
+    Method, dhcp,
     http::{self, Nic},
     script::{self, Command, Ended, LONGEST, Script},
+    tftp,
 };
 use crate::{machine::Life, rack::spec::Fetch};
 
@@ -33,6 +34,12 @@ pub enum Loaded {
 /// The network boot failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// No address, or no boot file.
+    #[error("no address and boot file from DHCP")]
+    Dhcp(#[source] dhcp::Error),
+    /// The loader did not come.
+    #[error("the loader did not come by TFTP")]
+    Loader(#[source] tftp::Error),
     /// The first script did not come.
     #[error("the boot script did not come")]
     Fetch(#[source] http::Error),
@@ -48,8 +55,8 @@ pub enum Error {
 ///
 /// # Errors
 /// It comes to nothing.
-pub async fn boot(life: &Life, _method: Method) -> Result<Loaded, Error> {
-    let mut url = first_script(life);
+pub async fn boot(life: &Life, method: Method) -> Result<Loaded, Error> {
+    let mut url = first_script(life, method).await?;
     let mut in_a_row = 0;
     loop {
         in_a_row += 1;
@@ -66,9 +73,16 @@ pub async fn boot(life: &Life, _method: Method) -> Result<Loaded, Error> {
     }
 }
 
-/// What DHCP option 67 would say.
-fn first_script(life: &Life) -> String {
-    format!("{}/boot.ipxe", life.rack.spec.boot_url.trim_end_matches('/'))
+async fn first_script(life: &Life, method: Method) -> Result<String, Error> {
+    let Some(server) = life.rack.spec.dhcp else {
+        return Ok(format!("{}/boot.ipxe", life.rack.spec.boot_url.trim_end_matches('/')));
+    };
+    let firmware = dhcp::ask(life, server, method, dhcp::Program::Firmware).await.map_err(Error::Dhcp)?;
+    if let Some(loader) = firmware.loader() {
+        tftp::swallow(life, loader.0, &loader.1).await.map_err(Error::Loader)?;
+    }
+    let ipxe = dhcp::ask(life, server, method, dhcp::Program::Ipxe).await.map_err(Error::Dhcp)?;
+    ipxe.script().ok_or(Error::Dhcp(dhcp::Error::NoBootFile))
 }
 
 /// How a script went on.

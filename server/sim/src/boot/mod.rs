@@ -2,10 +2,13 @@
 //!
 //! - [`firmware`]: from the boot method to what is started; [`script`]: the iPXE script it is given
 //! - [`http`]: its HTTP client, over a link that may be slow or broken
+//! - [`dhcp`]: asking for an address and a boot file, as through a relay; [`tftp`]: fetching the loader it names
 
+pub mod dhcp;
 pub mod firmware;
 pub mod http;
 pub mod script;
+pub mod tftp;
 
 /// What the firmware was told to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

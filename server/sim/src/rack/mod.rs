@@ -12,11 +12,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, task::AbortHandle};
+use tokio::{
+    sync::{OnceCell, watch},
+    task::AbortHandle,
+};
 
 pub use spec::Spec;
 
 use crate::{
+    boot::dhcp::{self, Relay},
     dice,
     fault::{chaos::Chaos, rules::Faults},
     machine::{Machine, disk::Written},
@@ -35,6 +39,7 @@ pub struct Rack {
     /// What is on disks, each once.
     images: Mutex<Vec<Arc<Written>>>,
     changes: watch::Sender<u64>,
+    relay: OnceCell<Arc<Relay>>,
 }
 
 impl Rack {
@@ -49,7 +54,7 @@ impl Rack {
         let machines = (0..spec.machines).map(machine).collect();
         let chaos = (spec.chaos > 0.0).then_some(Chaos { probability: spec.chaos, seed: spec.seed });
         let faults = Faults::new(chaos);
-        Arc::new(Self { spec, machines, faults, images: Mutex::default(), changes: watch::Sender::new(0) })
+        Arc::new(Self { spec, machines, faults, images: Mutex::default(), changes: watch::Sender::new(0), relay: OnceCell::new() })
     }
 
     /// The machine in that place.
@@ -100,6 +105,11 @@ impl Rack {
     pub(crate) async fn pauses(&self, time: Duration) {
         let part = if self.spec.pace.settling == Settling::AtOnce { time / 10 } else { time };
         tokio::time::sleep(part).await;
+    }
+
+    /// The relay between its machines and the DHCP server; set up when it is first needed.
+    pub(crate) async fn relay(&self) -> Result<Arc<Relay>, dhcp::Error> {
+        self.relay.get_or_try_init(|| Relay::start(self.spec.relay)).await.cloned()
     }
 
     /// The one description of an image that all disks share.

@@ -1,0 +1,90 @@
+//! Every fault of the rack once: no disk is written where none must be, and the machine ends ready, or in a failure that
+//! names its reason.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures::{StreamExt, TryStreamExt, stream};
+use underlay_proto::v1 as pb;
+
+use crate::rig::{Rig, phase};
+
+/// Deadlines of the server in these tests, in seconds; the sum of them bounds a machine's way into failure.
+const SETTINGS: [&str; 8] =
+    ["--power-patience", "5", "--boot-patience", "10", "--imaging-patience", "8", "--start-patience", "8"];
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// How it must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Ready all the same.
+    Ready,
+    /// In a failure, with this in its reason, before a byte was written.
+    Unwritten(&'static str),
+    /// In a failure, with this in its reason; the disk holds part of an image or all of it.
+    Written(&'static str),
+}
+
+/// The table: fault, and how it ends.
+const TABLE: [(&str, End); 13] = [
+    ("--disk-failure=2MiB", End::Written("Input/output error")),
+    ("--dead-nic", End::Unwritten("nothing seen on the network")),
+    ("--slow-link=2MiB", End::Ready),
+    ("--lost-packets=10", End::Ready),
+    ("--bmc-flaky=4", End::Ready),
+    ("--bmc-slow=1", End::Ready),
+    ("--lost-once", End::Unwritten("nothing seen on the network")),
+    ("--wrong-serial", End::Unwritten("serial")),
+    ("--agent-dies=2MiB", End::Written("nothing new")),
+    ("--double-boot", End::Unwritten("token")),
+    ("--no-phone-home", End::Written("did not call its one-time URL")),
+    ("--power-lies=off", End::Unwritten("")),
+    ("--power-lies=on", End::Unwritten("")),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_ends_ready_or_with_a_reason_and_nothing_is_written_where_it_must_not_be() -> Result<()> {
+    let count = TABLE.len().to_string();
+    let rig = Rig::start(&SETTINGS, &["--machines", &count, "--pace", "instant"]).await?;
+    let rig = &rig;
+    let faults = rig.names().into_iter().zip(TABLE);
+    stream::iter(faults)
+        .map(|(name, (fault, end))| async move {
+            strike(rig, &name, fault, end).await.with_context(|| format!("{fault} on {name}"))
+        })
+        .buffer_unordered(TABLE.len())
+        .try_collect::<()>()
+        .await
+}
+
+async fn strike(rig: &Rig, name: &str, fault: &str, end: End) -> Result<()> {
+    // A stolen token shows at the first boot; a second one would be another theft.
+    let times: &[&str] = if fault == "--double-boot" { &["--times", "1"] } else { &[] };
+    rig.rack.at_the_rack(&[&["fault", name][..], times, &[fault]].concat());
+    rig.client.put_machine(name, rig.spec(name), pb::PutOptions::default()).await?;
+    let ended = |machine: &pb::Machine| {
+        let standing = machine.standing.as_ref();
+        phase(&machine.standing) == "ready" || standing.is_some_and(|standing| standing.failure.is_some())
+    };
+    let machine = rig.client.machine_when(name, PATIENCE, ended).await?;
+    let seen = rig.rack.machine(name);
+    let writes = seen["disks"][0]["writes"].as_u64().unwrap_or(u64::MAX);
+    let failure = machine.standing.clone().and_then(|standing| standing.failure);
+    match (end, &failure) {
+        (End::Ready, None) => ensure!(seen["stage"] == "system", "{seen:#}"),
+        (End::Unwritten(why), Some(failure)) => {
+            ensure!(failure.why.contains(why), "{failure:#?}");
+            ensure!(writes == 0, "{writes} writes; {failure:#?}");
+        }
+        (End::Written(why), Some(failure)) => {
+            ensure!(failure.why.contains(why), "{failure:#?}");
+            ensure!(writes > 0, "no writes; {failure:#?}");
+        }
+        _ => anyhow::bail!("it should end {end:?}; {failure:#?}; {seen:#}"),
+    }
+    if let Some(failure) = failure {
+        let parts = [&failure.what, &failure.why, &failure.done, &failure.next];
+        ensure!(parts.iter().all(|part| !part.is_empty()), "{failure:#?}");
+    }
+    Ok(())
+}

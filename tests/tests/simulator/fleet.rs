@@ -1,0 +1,101 @@
+//! Many machines at once, from enrolled to ready, anew in place, and back to where they came from.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use underlay_proto::v1 as pb;
+use underlay_tests::rack::image::Image;
+
+use crate::rig::{PATIENCE, Rig};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_machines_are_deployed_at_once_then_anew_in_place_and_released() -> Result<()> {
+    let rig = Rig::start(&[], &["--machines", "8", "--pace", "instant"]).await?;
+    let rig = &rig;
+    rig.each(|name| async move {
+        let machine = rig.deploy(&name).await?;
+        let status = machine.status.context("a machine has a status")?;
+        ensure!(status.deployments == 1, "imaged {} times", status.deployments);
+        ensure!(status.ssh_host_keys.len() == 1 && status.address.starts_with("127.96."), "{status:#?}");
+        let seen = rig.rack.machine(&name);
+        ensure!(seen["stage"] == "system" && seen["power"] == "on", "{seen:#}");
+        ensure!(seen["disks"][0].get("flaw").is_none() && seen["boots"] == 2, "{seen:#}");
+        Ok(())
+    })
+    .await?;
+
+    // Another image, in place.
+    let second = Image::make(&rig.rack.images(), "second", 4)?;
+    let second = rig.client.import("second", second.spec(), PATIENCE).await?;
+    let (before, image) = (rig.rack.machine("r1u1"), &second);
+    rig.each(|name| async move {
+        let machine = rig.client.machine(&name).await?;
+        let options = pb::PutOptions {
+            incarnation: machine.meta.context("a machine has an identity")?.incarnation,
+            ..Default::default()
+        };
+        let spec = pb::MachineSpec {
+            image: image.clone(),
+            allow_disruption: "erase_root".into(),
+            redeploy: Some(pb::Redeploy { on: vec!["image".into()], generation: 1 }),
+            ..rig.spec(&name)
+        };
+        rig.client.put_machine(&name, spec, options).await?;
+        let machine = rig.client.machine_ready(&name, PATIENCE).await?;
+        let status = machine.status.context("a machine has a status")?;
+        ensure!(status.deployments == 2, "imaged {} times", status.deployments);
+        Ok(())
+    })
+    .await?;
+    let after = rig.rack.machine("r1u1");
+    ensure!(before["disks"][0]["image"] != after["disks"][0]["image"], "{after:#}");
+
+    rig.each(|name| async move {
+        rig.client.delete_machine(&name).await?;
+        let free = |host: &pb::Host| host.status.as_ref().is_some_and(|status| status.machine.is_empty());
+        rig.client.host_when(&name, PATIENCE, free).await?;
+        let seen = rig.rack.machine(&name);
+        ensure!(seen["power"] == "off", "{seen:#}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_vendors_machine_is_deployed() -> Result<()> {
+    let models = "generic,idrac,ilo,supermicro,openbmc,ami";
+    let arguments = ["--machines", "6", "--model", models, "--pace", "instant", "--bmc-tls"];
+    let rig = Rig::start(&[], &arguments).await?;
+    let rig = &rig;
+    rig.each(|name| async move {
+        let kinds = ["generic", "idrac", "ilo", "supermicro", "openbmc", "ami"];
+        let model = rig.rack.machine(&name)["model"].as_str().unwrap_or_default().to_owned();
+        ensure!(kinds.contains(&model.as_str()), "{model}");
+        // Those with disks for data too need to be told which one is the root.
+        let kind = match model.as_str() {
+            "idrac" => "ssd",
+            "ilo" => "nvme",
+            _ => "",
+        };
+        let mut spec = rig.spec(&name);
+        spec.root = Some(pb::RootHint { kind: kind.into(), ..Default::default() });
+        rig.client.put_machine(&name, spec, pb::PutOptions::default()).await?;
+        rig.client.machine_ready(&name, PATIENCE).await.with_context(|| format!("a machine like {model}"))?;
+        let seen = rig.rack.machine(&name);
+        ensure!(seen["stage"] == "system", "{model}: {seen:#}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_machines_get_ready() -> Result<()> {
+    let arguments = ["--machines", "500", "--pace", "instant", "--ramdisk-bytes", "1024"];
+    let rig = Rig::start(&[], &arguments).await?;
+    let (rig, began) = (&rig, Instant::now());
+    rig.each(|name| async move { rig.deploy(&name).await.map(drop) }).await?;
+    eprintln!("500 machines ready in {:.1} s", began.elapsed().as_secs_f32());
+    let list: Vec<serde_json::Value> = serde_json::from_str(&rig.rack.at_the_rack(&["list", "--json"]))?;
+    ensure!(list.len() == 500 && list.iter().all(|machine| machine["stage"] == "system"), "not all run");
+    Ok(())
+}

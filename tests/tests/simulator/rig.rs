@@ -1,0 +1,76 @@
+//! What these tests share: a rack whose machines are enrolled, and an image for them.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use futures::{StreamExt, TryStreamExt, stream};
+use underlay_proto::v1 as pb;
+use underlay_tests::{
+    Simulated,
+    rack::{
+        client::Client,
+        image::Image,
+        specs::{self, Ready},
+    },
+};
+
+/// How long anything of a rack where nothing takes time may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+/// Calls under way at a time.
+pub const AT_ONCE: usize = 50;
+
+/// A rack, its server, and an image.
+pub struct Rig {
+    pub rack: Simulated,
+    pub client: Client,
+    pub image: String,
+}
+
+impl Rig {
+    /// Starts both, imports an image, enrols every machine and waits until each was asked.
+    pub async fn start(settings: &[&str], arguments: &[&str]) -> Result<Self> {
+        let rack = Simulated::with_settings(settings, arguments);
+        let client = rack.client();
+        let small = Image::make(&rack.images(), "small", 4)?;
+        let image = client.import("small", small.spec(), PATIENCE).await?;
+        client.put_credential("bmc", "root", rack.password()).await?;
+        let rig = Self { rack, client, image };
+        let this = &rig;
+        this.each(|name| async move {
+            let machine = this.rack.machines().iter().find(|machine| machine["name"] == *name).unwrap();
+            this.client.put_host(&name, this.rack.host(machine)).await?;
+            this.client.host_when(&name, PATIENCE, |host| phase(&host.standing) == "available").await.map(drop)
+        })
+        .await?;
+        Ok(rig)
+    }
+
+    /// Does something about every machine, many at a time.
+    pub async fn each<F: Future<Output = Result<()>>>(&self, act: impl Fn(String) -> F) -> Result<()> {
+        stream::iter(self.names()).map(|name| act(name)).buffer_unordered(AT_ONCE).try_collect::<()>().await
+    }
+
+    /// The names of all machines.
+    pub fn names(&self) -> Vec<String> {
+        self.rack.machines().iter().map(|machine| machine["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// A machine's spec, with the image on the host of that name.
+    pub fn spec(&self, host: &str) -> pb::MachineSpec {
+        pb::MachineSpec {
+            root: Some(pb::RootHint { min_size_bytes: 1 << 30, ..Default::default() }),
+            ..specs::machine(&self.image, host, Ready::Booted)
+        }
+    }
+
+    /// Deploys the machine of that name on the host of that name.
+    pub async fn deploy(&self, name: &str) -> Result<pb::Machine> {
+        self.client.put_machine(name, self.spec(name), pb::PutOptions::default()).await?;
+        self.client.machine_ready(name, PATIENCE).await
+    }
+}
+
+/// The word for how something stands.
+pub fn phase(standing: &Option<pb::Standing>) -> &str {
+    standing.as_ref().map_or("", |standing| &standing.phase)
+}
