@@ -23,6 +23,7 @@ pub fn inventory(rack: &Rack, machine: &Machine) -> v1::Inventory {
         tpm: false,
         disks: disks(&hardware),
         nics: nics(machine, &hardware),
+        gpus: Vec::new(),
     }
 }
 
