@@ -2,6 +2,7 @@
 # Tells the main story: one `terraform apply` turns a powered-off machine into a Debian that answers over the network,
 # another image is laid on it in place, and all of it is destroyed again. Run it with `make demo`, which sets the
 # environment (scripts/demo.sh lists it). Every number it prints was just measured. Needs no root.
+# Needs: terraform debian
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

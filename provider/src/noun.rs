@@ -30,6 +30,8 @@ pub(crate) trait Noun: Clone + std::fmt::Debug + Send + Sync + 'static {
     const KIND: &'static str;
     /// The phase in which nothing is left to be wished for.
     const GOOD: &'static str;
+    /// Another phase in which a plan leaves it alone: somebody has to see to it, and no apply does.
+    const ASIDE: Option<&'static str>;
     /// The message that creates or changes it.
     type Put: Clone + Send + Sync + 'static;
 
@@ -68,11 +70,12 @@ static NO_META: std::sync::LazyLock<pb::Meta> = std::sync::LazyLock::new(pb::Met
 static NO_STANDING: std::sync::LazyLock<pb::Standing> = std::sync::LazyLock::new(pb::Standing::default);
 
 macro_rules! noun {
-    ($noun:ident, $kind:literal, $good:literal, $field:ident, $module:ident::$client:ident, $put:ident, $event:ident, $events:ident, $list:ident) => {
+    ($noun:ident, $kind:literal, $good:literal, $aside:expr, $field:ident, $module:ident::$client:ident, $put:ident, $event:ident, $events:ident, $list:ident) => {
         #[async_trait]
         impl Noun for pb::$noun {
             const KIND: &'static str = $kind;
             const GOOD: &'static str = $good;
+            const ASIDE: Option<&'static str> = $aside;
             type Put = pb::$put;
 
             fn meta(&self) -> &pb::Meta {
@@ -169,6 +172,7 @@ noun!(
     Host,
     "host",
     "available",
+    Some("quarantined"),
     host,
     host_service_client::HostServiceClient,
     PutHostRequest,
@@ -180,6 +184,7 @@ noun!(
     Pool,
     "pool",
     "open",
+    None,
     pool,
     pool_service_client::PoolServiceClient,
     PutPoolRequest,
@@ -191,6 +196,7 @@ noun!(
     Network,
     "network",
     "serving",
+    None,
     network,
     network_service_client::NetworkServiceClient,
     PutNetworkRequest,
@@ -202,6 +208,7 @@ noun!(
     Credential,
     "credential",
     "stored",
+    None,
     credential,
     credential_service_client::CredentialServiceClient,
     PutCredentialRequest,
@@ -213,6 +220,7 @@ noun!(
     Image,
     "image",
     "ready",
+    None,
     image,
     image_service_client::ImageServiceClient,
     PutImageRequest,
@@ -224,6 +232,7 @@ noun!(
     Machine,
     "machine",
     "ready",
+    None,
     machine,
     machine_service_client::MachineServiceClient,
     PutMachineRequest,

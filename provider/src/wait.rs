@@ -59,9 +59,11 @@ pub(crate) fn is_at_rest<N: Noun>(object: &N, generation: i64) -> bool {
     object.standing().settled && object.meta().observed_generation >= generation
 }
 
-/// Whether it stands as it should.
+/// Whether it stands as it should, or no apply can help it.
 pub(crate) fn is_good<N: Noun>(object: &N) -> bool {
-    object.standing().phase == N::GOOD && object.standing().failure.is_none()
+    let standing = object.standing();
+    let aside = N::ASIDE == Some(standing.phase.as_str());
+    aside || (standing.phase == N::GOOD && standing.failure.is_none())
 }
 
 /// Waits until the object is as wished.

@@ -47,8 +47,9 @@ pub struct Arguments {
 pub fn main(arguments: Arguments) -> ExitCode {
     logging::start(LogFormat::Text, logging::QUIET);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let result =
-        runtime.context("starting the runtime").and_then(|runtime| runtime.block_on(in_a_directory(arguments)));
+    let result = runtime
+        .context("starting the runtime")
+        .and_then(|runtime| runtime.block_on(in_a_directory(arguments)));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -62,7 +63,8 @@ async fn in_a_directory(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.data.clone() {
         Some(directory) => dev(arguments, &directory).await,
         None => {
-            let directory = tempfile::Builder::new().prefix("underlay-dev-").tempdir().context("a directory")?;
+            let directory =
+                tempfile::Builder::new().prefix("underlay-dev-").tempdir().context("a directory")?;
             dev(arguments, directory.path()).await
         }
     }
@@ -104,7 +106,9 @@ async fn dev(arguments: Arguments, directory: &Path) -> anyhow::Result<()> {
     fs::write(&file, &environment).context("writing the environment")?;
     rack.tell();
     println!("\n{environment}\nFor another terminal: . {}", file.display());
-    println!("Then: underlay get hosts; or terraform apply in a directory that reads TF_VAR_rack. Ctrl-C ends all.");
+    println!(
+        "Then: underlay get hosts; or terraform apply in a directory that reads TF_VAR_rack. Ctrl-C ends all."
+    );
 
     let mut server = server;
     let ended = tokio::select! {
@@ -142,7 +146,11 @@ fn environment(
 
 fn make(directory: &Path) -> anyhow::Result<()> {
     let mut builder = fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(directory).with_context(|| format!("making {}", directory.display()))
+    builder
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .with_context(|| format!("making {}", directory.display()))
 }
 
 /// The ramdisk that is named, or placeholders.

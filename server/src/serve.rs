@@ -70,8 +70,9 @@ pub fn main(settings: Settings) -> ExitCode {
     };
     logging::start(settings.log_format.unwrap_or_default(), logging::SERVER);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let result =
-        runtime.context("starting the runtime").and_then(|runtime| runtime.block_on(run(settings, None, CancellationToken::new())));
+    let result = runtime
+        .context("starting the runtime")
+        .and_then(|runtime| runtime.block_on(run(settings, None, CancellationToken::new())));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

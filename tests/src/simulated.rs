@@ -46,7 +46,9 @@ impl Simulated {
         this.serve(settings);
         let url = format!("http://127.0.0.1:{}", this.address("UNDERLAY_BOOT_PORT"));
         let mut rack = Command::new(program("underlay"));
-        rack.args(["sim", "--bmc-port", "0", "--server", &url, "--dir"]).arg(this.path("rack")).args(arguments);
+        rack.args(["sim", "--bmc-port", "0", "--server", &url, "--dir"])
+            .arg(this.path("rack"))
+            .args(arguments);
         this.rack = Some(this.spawn(rack, "rack.log"));
         until("the rack is up", || this.path("rack").join("rack.sock").exists());
         let list = std::fs::read(this.path("rack").join("inventory.json")).unwrap();

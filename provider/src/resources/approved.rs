@@ -45,7 +45,7 @@ impl Approved {
             incarnation: incarnation.as_str().to_owned(),
             expected_generation: self.generation,
             fingerprint: self.fingerprint,
-            retry: matches!(phase.as_str(), "failed" | "quarantined"),
+            retry: phase.as_str() == "failed",
             ..Default::default()
         }
     }

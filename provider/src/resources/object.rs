@@ -100,7 +100,8 @@ pub(super) async fn plan<M: Mirror>(
     is_settled_later: impl Fn(&Client, &pb::FieldError) -> bool,
 ) -> Result<Option<pb::Preview>, Diagnostics> {
     let session = cx.data()?;
-    if plan.prior.as_ref().is_some_and(|prior| prior.phase().as_str() != M::Noun::GOOD) {
+    let rests = |phase: &str| phase == M::Noun::GOOD || M::Noun::ASIDE == Some(phase);
+    if plan.prior.as_ref().is_some_and(|prior| !rests(prior.phase().as_str())) {
         plan.planned.reopen();
     }
     let prior = plan.prior.as_ref();

@@ -131,8 +131,7 @@ async fn foreground(run: Run) -> anyhow::Result<()> {
     let dir = run.place.path();
     let mut running = Running::start(&run.rack, run.server, &dir, run.bmc_port).await?;
     running.tell();
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let ended = tokio::select! {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
@@ -153,4 +152,3 @@ impl Place {
         self.path().join(control::SOCKET)
     }
 }
-

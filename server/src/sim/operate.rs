@@ -31,11 +31,17 @@ pub(super) async fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Faults { place } => {
             let rules = ask(&place, Method::GET, "/faults", None).await?;
             for rule in rules.as_array().into_iter().flatten() {
-                println!("{:<12} {:<24} struck {} times", text(rule, "machines"), text(rule, "fault"), rule["hits"]);
+                println!(
+                    "{:<12} {:<24} struck {} times",
+                    text(rule, "machines"),
+                    text(rule, "fault"),
+                    rule["hits"]
+                );
             }
         }
         Verb::Clear { machines, place } => {
-            let path = machines.map_or("/faults".into(), |machines| format!("/faults?machines={}", plain(&machines)));
+            let path = machines
+                .map_or("/faults".into(), |machines| format!("/faults?machines={}", plain(&machines)));
             let cleared = ask(&place, Method::DELETE, &path, None).await?;
             println!("{} rules cleared", cleared["cleared"]);
         }

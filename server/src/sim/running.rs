@@ -70,9 +70,18 @@ pub struct Running {
 
 impl Running {
     /// Set one up in `dir`, with its BMCs on `port`.
-    pub async fn start(settings: &RackSettings, boot_url: String, dir: &Path, port: u16) -> anyhow::Result<Self> {
+    pub async fn start(
+        settings: &RackSettings,
+        boot_url: String,
+        dir: &Path,
+        port: u16,
+    ) -> anyhow::Result<Self> {
         let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(dir).with_context(|| format!("making {}", dir.display()))?;
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .with_context(|| format!("making {}", dir.display()))?;
         let of = std::fs::metadata(dir)?;
         let own = of.uid() == rustix::process::geteuid().as_raw() && of.mode() & 0o077 == 0;
         ensure!(own, "{} is not this user's alone; chmod 700 it, or name another with --dir", dir.display());
@@ -80,7 +89,9 @@ impl Running {
         let bmcs = Bmcs::bind(port).await?;
         let list = serde_json::to_vec_pretty(&inventory::inventory(&rack, bmcs.port))?;
         let (path, part) = (dir.join("inventory.json"), dir.join("inventory.json.part"));
-        std::fs::write(&part, list).and_then(|()| std::fs::rename(&part, &path)).context("writing the inventory")?;
+        std::fs::write(&part, list)
+            .and_then(|()| std::fs::rename(&part, &path))
+            .context("writing the inventory")?;
         let (mut tasks, cancel) = (JoinSet::new(), CancellationToken::new());
         let (of_bmcs, stop) = (rack.clone(), cancel.clone());
         tasks.spawn(async move {
@@ -109,17 +120,25 @@ impl Running {
     /// Say what there is and where.
     pub fn tell(&self) {
         let settings = &self.settings;
-        println!("{} machines, all off, their disks blank. Nothing of them is kept when this ends.", settings.machines);
+        println!(
+            "{} machines, all off, their disks blank. Nothing of them is kept when this ends.",
+            settings.machines
+        );
         println!("inventory:       {}", self.inventory().display());
         println!("BMC password of {USER}: {}", self.password_file().display());
-        println!("look and break:  UNDERLAY_SIM_DIR={} underlay sim list | fault | button", self.dir.display());
+        println!(
+            "look and break:  UNDERLAY_SIM_DIR={} underlay sim list | fault | button",
+            self.dir.display()
+        );
         println!("the same again:  {}", settings.command());
     }
 
     /// Wait until a part of it fails.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
         match self.tasks.join_next().await {
-            Some(ended) => ended.context("a task of the rack broke")?.context("a part of the rack ended early"),
+            Some(ended) => {
+                ended.context("a task of the rack broke")?.context("a part of the rack ended early")
+            }
             None => Ok(()),
         }
     }
@@ -174,7 +193,8 @@ fn password(dir: &Path) -> anyhow::Result<SecretString> {
         .mode(0o600)
         .open(&path)
         .with_context(|| format!("making {}", path.display()))?;
-    std::io::Write::write_all(&mut file, password.expose_secret().as_bytes()).context("writing the password")?;
+    std::io::Write::write_all(&mut file, password.expose_secret().as_bytes())
+        .context("writing the password")?;
     Ok(password)
 }
 
@@ -184,4 +204,3 @@ fn chance(text: &str) -> Result<f64, String> {
         _ => Err("a number from 0 to 1 is wanted".into()),
     }
 }
-

@@ -39,7 +39,10 @@ impl Rig {
         this.each(|name| async move {
             let machine = this.rack.machines().iter().find(|machine| machine["name"] == *name).unwrap();
             this.client.put_host(&name, this.rack.host(machine)).await?;
-            this.client.host_when(&name, PATIENCE, |host| phase(&host.standing) == "available").await.map(drop)
+            this.client
+                .host_when(&name, PATIENCE, |host| phase(&host.standing) == "available")
+                .await
+                .map(drop)
         })
         .await?;
         Ok(rig)

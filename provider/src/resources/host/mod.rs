@@ -42,6 +42,16 @@ impl Resource for Host {
         cx: &mut Context<Session>,
         plan: &mut Plan<Model>,
     ) -> Result<(), Diagnostics> {
+        if plan.prior.as_ref().is_some_and(|prior| prior.phase.as_str() == "quarantined") {
+            let name = plan.planned.name.as_str();
+            let text = paragraphs(&[
+                "No machine may have it until it is cleared, and no apply clears it",
+                &format!(
+                    "To see why: underlay explain host/{name}\nOnce it is mended: underlay host clear {name}"
+                ),
+            ]);
+            cx.warn(format!("host {name} is quarantined"), text);
+        }
         let login = plan.planned.redfish.get().map_or("", |redfish| redfish.credential.as_str()).to_owned();
         object::plan(cx, plan, |client, objection| {
             objection.attribute == "redfish.credential" && client.planned.has("credential", &login)

@@ -235,9 +235,9 @@ fn closed(host: &Object<Host>) -> Option<FieldError> {
         return Some(FieldError::new("host", message));
     }
     match &host.state {
-        host::State::Quarantined { failure } => {
+        host::State::Quarantined { failure, .. } => {
             let message = format!(
-                "host {name} is quarantined: {}; repair it, then clear it: underlay explain host/{name}",
+                "host {name} is quarantined: {}; repair it, then clear it: underlay host clear {name}",
                 failure.why
             );
             Some(FieldError::new("host", message))

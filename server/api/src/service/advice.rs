@@ -111,9 +111,9 @@ fn machine(machine: &Object<Machine>, related: &[&Record], seen: &[Observation],
 
 fn host(host: &Object<Host>, advice: &mut Vec<String>) {
     let name = &host.meta.key.name;
-    if let host::State::Quarantined { failure } = &host.state {
+    if let host::State::Quarantined { failure, .. } = &host.state {
         advice.push(format!("It was set aside because {}; repair that", failure.why));
-        advice.push(format!("Then clear it: terraform apply (underlay_host.{name} asks for another try)"));
+        advice.push(format!("Then clear it: underlay host clear {name}"));
     }
     for condition in host.status.conditions.iter().filter(|it| it.health == host::Health::Bad) {
         match condition.name.as_str() {

@@ -214,7 +214,7 @@ async fn protected_and_quarantined_hosts_are_not_written_to() {
     let mut lab = Lab::new().await;
     let failure =
         Failure::new(ErrorKind::Permanent, "host lab-1", "its disk is dying", "it was set aside", "");
-    lab.host_is(host::State::Quarantined { failure }, None).await;
+    lab.host_is(host::State::Quarantined { failure, spec: String::new() }, None).await;
     let errors = lab.errors(machine("web", "lab-1", 'a')).await;
     assert!(errors[0].1.contains("quarantined: its disk is dying"), "{errors:?}");
 

@@ -3,6 +3,7 @@
 mod describe;
 mod explain;
 mod get;
+mod host;
 mod image;
 mod power;
 mod ramdisk;
@@ -28,6 +29,8 @@ pub enum Verb {
     Explain(With<explain::Explain>),
     /// Switch a host on or off, restart it, or ask its driver
     Power(With<power::Power>),
+    /// Say that a quarantined host is mended
+    Host(With<host::Host>),
     /// Make the agent's kernel and initramfs
     Ramdisk(ramdisk::Ramdisk),
     /// Bring images in
@@ -71,6 +74,7 @@ pub fn main(verb: Verb) -> ExitCode {
             Verb::Watch(With { verb, shared }) => watch::run(verb, shared).await,
             Verb::Explain(With { verb, shared }) => explain::run(verb, shared).await,
             Verb::Power(With { verb, shared }) => power::run(verb, shared).await,
+            Verb::Host(With { verb, shared }) => host::run(verb, shared).await,
             Verb::Ramdisk(ramdisk) => ramdisk::run(ramdisk),
             Verb::Image(With { verb, shared }) => image::run(verb, shared).await,
             Verb::Token(With { verb, shared }) => token::run(verb, shared).await,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Spec;
 use crate::Failure;
 
 /// The lifecycle of a host. Whether it is claimed is not a state: the claim stands in a table of its own.
@@ -17,9 +18,21 @@ pub enum State {
     Quarantined {
         /// Why.
         failure: Failure,
+        /// Digest of the spec it was set aside with. Another try of that spec is somebody's word that the host is
+        /// mended; a change of its labels is not.
+        #[serde(default)]
+        spec: String,
     },
     /// Being destroyed: waiting for its machine to let go, then for the driver to forget it.
     Leaving,
+}
+
+impl State {
+    /// Set aside because of `failure`, with this spec.
+    pub fn quarantined(failure: Failure, spec: &Spec) -> Self {
+        let text = serde_json::to_string(spec).unwrap_or_default();
+        State::Quarantined { failure, spec: blake3::hash(text.as_bytes()).to_hex().to_string() }
+    }
 }
 
 impl crate::State for State {

@@ -39,6 +39,6 @@ async fn quarantine(
 ) -> Result<Step<Host>, Failure> {
     let mut status = facts::known(snapshot, view).await?;
     status.set_condition("Quarantined", Health::Bad, &failure.why, snapshot.now);
-    let next = State::Quarantined { failure: failure.clone() };
+    let next = State::quarantined(failure.clone(), &snapshot.object.spec);
     Ok(Step::failed(status, next, failure).with(Effect::RevokeTokens { host: snapshot.object.meta.id }))
 }

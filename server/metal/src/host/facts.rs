@@ -132,7 +132,7 @@ pub(super) fn intruder(snapshot: &Snapshot<Host>, since: Timestamp) -> Option<Fa
             format!("host {name}: its one-time token was used twice"),
             format!("a second agent, key {key}, presented the token from {address}"),
             "the second agent was refused and the host set aside",
-            format!("find out what sits on that segment; then clear it: underlay apply again, or destroy host {name}"),
+            format!("find out what sits on that segment; then clear it: underlay host clear {name}"),
         )
         .blaming_host(),
     )
@@ -149,7 +149,7 @@ pub(super) fn accusation(snapshot: &Snapshot<Host>, since: Timestamp) -> Option<
             format!("host {name}: carrying machine {machine}"),
             failure.why.clone(),
             "the host was set aside",
-            format!("repair it, then clear it, as underlay explain host/{name} says"),
+            format!("repair it, then clear it: underlay host clear {name}"),
         )
         .blaming_host(),
     )

@@ -39,7 +39,7 @@ impl Controller for Hosts {
         match &snapshot.object.state {
             State::Enrolling => enrolling::step(self, snapshot, view).await,
             State::Available => available::step(self, snapshot, view).await,
-            State::Quarantined { failure } => quarantined::step(snapshot, view, failure).await,
+            State::Quarantined { failure, .. } => quarantined::step(snapshot, view, failure).await,
             State::Leaving => leaving::step(self, snapshot, view).await,
         }
     }

@@ -1,4 +1,5 @@
-//! Quarantined: no machine may have the host until somebody asks for another try (a new generation).
+//! Quarantined: no machine may have the host until somebody says that it is mended: asks for another try of the spec it
+//! was set aside with. A changed spec alone says nothing of the kind.
 
 use underlay_core::{
     Failure, Snapshot, Step, View,
@@ -14,10 +15,15 @@ pub(super) async fn step(
 ) -> Result<Step<Host>, Failure> {
     let mut status = facts::known(snapshot, view).await?;
     let meta = &snapshot.object.meta;
-    if meta.generation > meta.observed_generation {
-        status.set_condition("Quarantined", Health::Good, "cleared by a new generation", snapshot.now);
+    let next = State::quarantined(failure.clone(), &snapshot.object.spec);
+    let same_spec = match &snapshot.object.state {
+        // An older server did not note the spec.
+        State::Quarantined { spec, .. } if spec.is_empty() => true,
+        state => *state == next,
+    };
+    if meta.generation > meta.observed_generation && same_spec {
+        status.set_condition("Quarantined", Health::Good, "cleared by somebody", snapshot.now);
         return Ok(Step::advance(status, State::Enrolling));
     }
-    let next = State::Quarantined { failure: failure.clone() };
     Ok(Step::failed(status, next, failure.clone()))
 }

@@ -114,6 +114,9 @@ async fn an_intruder_sets_the_host_aside_until_a_new_generation_clears_it() {
     }
     rack.go_on(Duration::from_secs(7 * 24 * 3600)).await;
     assert_eq!(rack.get::<Host>(id), host, "it stands");
+    rack.put::<Host>("lab-1", Spec { labels: [("row".into(), "4".into())].into(), ..testing::host(1) });
+    rack.run_due().await;
+    assert_eq!(rack.phase::<Host>(id), "quarantined", "a new label mends nothing");
     rack.apply_again(id);
     rack.run_due().await;
     assert_eq!(rack.phase::<Host>(id), "available");

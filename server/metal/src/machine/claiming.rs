@@ -70,9 +70,11 @@ fn usable(world: &World<'_>, name: &str, host: &Object<Host>) -> Need<()> {
             let why = why.unwrap_or("its driver has not answered yet");
             Need::NotYet(format!("host {name} to be enrolled: {why}"), None)
         }
-        host::State::Quarantined { failure } => {
+        host::State::Quarantined { failure, .. } => {
             let why = format!("the host is quarantined: {}: {}", failure.what, failure.why);
-            let next = format!("see underlay explain host/{name}, then apply again, or name another host");
+            let next = format!(
+                "repair it and clear it (underlay host clear {name}), then apply again; or name another host"
+            );
             Need::Unmet(unmet(world, name, ErrorKind::Permanent, why, next))
         }
     }

@@ -116,7 +116,7 @@ async fn enough(
                 accused.len()
             );
             let next =
-                format!("check {what} {which}, clear the hosts (underlay get hosts), then apply again");
+                format!("check {what} {which}, clear the hosts (underlay host clear NAME), then apply again");
             return Ok(refuse(why, next));
         }
     }
@@ -127,7 +127,10 @@ async fn enough(
             if tried.is_empty() { String::new() } else { format!("; before it {}", tried.join(", ")) };
         let why =
             format!("{}{before}; pool {} allows {allowed} replacements", failure.why, pool.meta.key.name);
-        return Ok(refuse(why, "repair or clear the hosts (underlay get hosts), then apply again".into()));
+        return Ok(refuse(
+            why,
+            "repair the hosts and clear them (underlay host clear NAME), then apply again".into(),
+        ));
     }
     Ok(None)
 }

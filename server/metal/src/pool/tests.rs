@@ -262,7 +262,7 @@ async fn a_host_that_is_set_aside_between_grant_and_deployment_is_let_go_again()
     let held = rack.find(underlay_core::Kind::Host, "lab-1").expect("a host");
     assert_eq!(rack.store().claims.get(&held), Some(&machine));
     let failure = Failure::new(ErrorKind::Permanent, "host lab-1", "broken", "set aside", "repair it");
-    rack.change::<Host>(held, |host| host.state = host::State::Quarantined { failure });
+    rack.change::<Host>(held, |host| host.state = host::State::quarantined(failure, &host.spec));
     assert_eq!(rack.settle(machine).await, "ready");
     assert_eq!(host_of(&rack, machine), "lab-2");
 }

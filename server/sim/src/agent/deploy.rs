@@ -111,7 +111,8 @@ impl Work {
     async fn deploy(&self, touched: &mut Touched) -> Result<Stage, Error> {
         let (position, disk) = self.find_disk()?;
         let manifest = self.fetch_manifest().await?;
-        let mut reader = Reader { work: self, body: None, at: 0, end: manifest.stored_size(), rest: BytesMut::new() };
+        let mut reader =
+            Reader { work: self, body: None, at: 0, end: manifest.stored_size(), rest: BytesMut::new() };
         let table = reader.table(&manifest).await?;
         if !self.order.seed.is_empty() && table == Table::Absent {
             return Err(Error::NoTable);
@@ -120,8 +121,7 @@ impl Work {
         let total = manifest.virtual_size();
         self.says(Stage::Writing(pb::report::Writing { disk: disk.clone(), done: 0, total }));
         *touched = Touched::Yes;
-        let description =
-            Written { digest: manifest.digest(), segments: manifest.segments().len(), table };
+        let description = Written { digest: manifest.digest(), segments: manifest.segments().len(), table };
         let description = self.rack.image(description);
         self.write(position, |content| content.begin(description));
         let mut written = 0;
@@ -324,9 +324,11 @@ fn failed(error: &Error, touched: Touched) -> Stage {
             (pb::failure::Kind::Transient, "", "Check that the host reaches the server's boot endpoint")
         }
         Error::Corrupt(_) => (pb::failure::Kind::Transient, "", "Check the network path to the server"),
-        Error::Choose(_) => {
-            (pb::failure::Kind::Invalid, "root", "Name the disk: root = { serial = \"...\" }, or by_path, wwn, kind")
-        }
+        Error::Choose(_) => (
+            pb::failure::Kind::Invalid,
+            "root",
+            "Name the disk: root = { serial = \"...\" }, or by_path, wwn, kind",
+        ),
         Error::NoTable => (pb::failure::Kind::Invalid, "image", "Use an image with a partition table"),
         Error::Identity(_) => (
             pb::failure::Kind::Permanent,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use underlay_proto::v1::{DiscoverRequest, agent_service_client::AgentServiceClient};
 
 use super::{Error, Left, Pace, command_line::Settings, trust::Trust};
-use crate::{boot::http::Nic, machine::{self, Life}};
+use crate::{
+    boot::http::Nic,
+    machine::{self, Life},
+};
 
 /// Whatever the server says, not more often and not more rarely.
 const AGAIN: std::ops::RangeInclusive<u32> = 5..=3600;

@@ -22,7 +22,10 @@ use underlay_proto::v1::{
 };
 
 use super::{Error, Left, Pace, command_line::Settings, deploy, trust::Trust};
-use crate::{boot::http::Nic, machine::{self, Life}};
+use crate::{
+    boot::http::Nic,
+    machine::{self, Life},
+};
 
 /// Between two reports: what happens faster is told by its latest state.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -61,10 +61,12 @@ fn attributes(request: &Request<'_>, pending: Pending) -> Value {
     let state = request.machine.state();
     let extra = state.bmc.extra.as_ref();
     let value = |name: &str, default: &'static str| {
-        let waiting = extra.filter(|_| pending == Pending::Yes).and_then(|extra| extra.bios_pending.get(name));
+        let waiting =
+            extra.filter(|_| pending == Pending::Yes).and_then(|extra| extra.bios_pending.get(name));
         waiting.or_else(|| extra?.bios.get(name)).cloned().unwrap_or_else(|| default.into())
     };
-    let attribute = |(name, default, _): (&str, &'static str, &[&str])| (name.to_owned(), value(name, default));
+    let attribute =
+        |(name, default, _): (&str, &'static str, &[&str])| (name.to_owned(), value(name, default));
     Value::Object(ATTRIBUTES.into_iter().map(attribute).collect::<Map<_, _>>())
 }
 

@@ -34,8 +34,12 @@ pub(super) fn answer(request: &Request<'_>, rest: &[&str]) -> Reply {
         (method, [_, "VirtualMedia", drive, rest @ ..]) => {
             match (DRIVES.into_iter().find(|(name, _)| name == drive), method, rest) {
                 (Some(drive), &Method::GET, []) => show_drive(request, drive),
-                (Some(drive), &Method::POST, ["Actions", "VirtualMedia.InsertMedia"]) => insert(request, drive.0),
-                (Some(drive), &Method::POST, ["Actions", "VirtualMedia.EjectMedia"]) => eject(request, drive.0),
+                (Some(drive), &Method::POST, ["Actions", "VirtualMedia.InsertMedia"]) => {
+                    insert(request, drive.0)
+                }
+                (Some(drive), &Method::POST, ["Actions", "VirtualMedia.EjectMedia"]) => {
+                    eject(request, drive.0)
+                }
                 (Some(_), &Method::GET, _) | (None, ..) => Reply::missing(&request.path),
                 _ => Reply::not_allowed(),
             }
@@ -101,7 +105,8 @@ fn insert(request: &Request<'_>, drive: &'static str) -> Reply {
         return Reply::refuse(StatusCode::FORBIDDEN, "InsufficientPrivilege", text);
     }
     let image = request.body.get("Image");
-    let Some(url) = image.and_then(Value::as_str).filter(|url| url.len() <= LONGEST && url.contains("://")) else {
+    let Some(url) = image.and_then(Value::as_str).filter(|url| url.len() <= LONGEST && url.contains("://"))
+    else {
         return Reply::bad_value("Image", image.unwrap_or(&Value::Null));
     };
     let mut state = request.machine.state();

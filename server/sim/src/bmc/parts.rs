@@ -112,9 +112,8 @@ fn nic(request: &Request<'_>, hardware: &Hardware, path: &str, id: &str) -> Opti
 }
 
 fn storage(hardware: &Hardware, path: &str) -> Value {
-    let drives: Vec<Value> = (1..=hardware.disks.len())
-        .map(|id| json!({ "@odata.id": format!("{path}/Drives/{id}") }))
-        .collect();
+    let drives: Vec<Value> =
+        (1..=hardware.disks.len()).map(|id| json!({ "@odata.id": format!("{path}/Drives/{id}") })).collect();
     json!({
         "@odata.id": path,
         "@odata.type": "#Storage.v1_15_0.Storage",

@@ -62,7 +62,8 @@ impl Reply {
 
     pub(super) fn bad_value(name: &str, value: &Value) -> Self {
         let value: String = value.to_string().chars().take(100).collect();
-        let text = format!("The value {value} for the property {name} is not in the list of acceptable values.");
+        let text =
+            format!("The value {value} for the property {name} is not in the list of acceptable values.");
         Self::refuse(StatusCode::BAD_REQUEST, "PropertyValueNotInList", text)
     }
 

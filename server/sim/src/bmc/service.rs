@@ -55,12 +55,15 @@ pub(super) async fn answer(
         Err(_) => return malformed().into_response(),
     };
     let path = head.uri.path().trim_end_matches('/').to_owned();
-    let if_match = head.headers.get(http::header::IF_MATCH).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+    let if_match =
+        head.headers.get(http::header::IF_MATCH).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
     let request = Request { rack, machine, method: head.method, path, body, if_match };
     let open = matches!(
         (&request.method, request.path.as_str()),
-        (&Method::GET | &Method::HEAD, "/redfish" | "/redfish/v1" | "/redfish/v1/odata" | "/redfish/v1/$metadata")
-            | (&Method::POST, "/redfish/v1/SessionService/Sessions" | "/redfish/v1/Sessions")
+        (
+            &Method::GET | &Method::HEAD,
+            "/redfish" | "/redfish/v1" | "/redfish/v1/odata" | "/redfish/v1/$metadata"
+        ) | (&Method::POST, "/redfish/v1/SessionService/Sessions" | "/redfish/v1/Sessions")
     );
     if !open && !sessions::is_authorised(&request, &head.headers) {
         let text = "There is no valid session established with the implementation.";
@@ -85,7 +88,8 @@ async fn think(rack: &Rack, machine: &Machine, number: u64) {
 }
 
 fn malformed() -> Reply {
-    let text = "The request body submitted was malformed JSON and could not be parsed by the receiving service.";
+    let text =
+        "The request body submitted was malformed JSON and could not be parsed by the receiving service.";
     Reply::refuse(StatusCode::BAD_REQUEST, "MalformedJSON", text)
 }
 

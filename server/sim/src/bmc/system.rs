@@ -209,11 +209,14 @@ fn precondition(request: &Request<'_>) -> Option<Reply> {
     let failed = |status, text: &str| Some(Reply::refuse(status, "PreconditionFailed", text));
     let text = "The ETag supplied did not match the ETag required to change this resource.";
     match (request.machine.model.bmc.etags, &request.if_match) {
-        (Etags::Required, None) => {
-            failed(StatusCode::PRECONDITION_REQUIRED, "An If-Match header is required to change this resource.")
-        }
+        (Etags::Required, None) => failed(
+            StatusCode::PRECONDITION_REQUIRED,
+            "An If-Match header is required to change this resource.",
+        ),
         (Etags::Fickle, Some(tag)) if tag != "*" => failed(StatusCode::PRECONDITION_FAILED, text),
-        (Etags::Checked | Etags::Required, Some(tag)) if tag != "*" && Some(tag) != etag(request).as_ref() => {
+        (Etags::Checked | Etags::Required, Some(tag))
+            if tag != "*" && Some(tag) != etag(request).as_ref() =>
+        {
             failed(StatusCode::PRECONDITION_FAILED, text)
         }
         _ => None,

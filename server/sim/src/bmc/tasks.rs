@@ -68,7 +68,9 @@ pub(super) fn answer(request: &Request<'_>, rest: &[&str]) -> Reply {
             let members: Vec<String> = tasks.iter().map(|task| format!("{PATH}/Tasks/{}", task.id)).collect();
             Reply::ok(collection(&format!("{PATH}/Tasks"), "TaskCollection", "Tasks", &members))
         }
-        ["Tasks", id] => found(id).map_or_else(|| Reply::missing(&request.path), |task| Reply::ok(task.show())),
+        ["Tasks", id] => {
+            found(id).map_or_else(|| Reply::missing(&request.path), |task| Reply::ok(task.show()))
+        }
         // DSP0266, 12.2: 202 for as long as it runs, then the operation's own answer.
         ["TaskMonitors", id] => match found(id) {
             Some(task) if task.done() < 100 => Reply {

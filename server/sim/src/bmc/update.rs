@@ -37,18 +37,20 @@ pub(super) fn answer(request: &Request<'_>, rest: &[&str]) -> Reply {
             let path = format!("{PATH}/FirmwareInventory");
             Reply::ok(collection(&path, "SoftwareInventoryCollection", "Firmware", &members))
         }
-        (&Method::GET, ["FirmwareInventory", id]) => match firmware.into_iter().find(|(known, _)| known == id) {
-            Some((id, version)) => Reply::ok(json!({
-                "@odata.id": request.path,
-                "@odata.type": "#SoftwareInventory.v1_10_2.SoftwareInventory",
-                "Id": id,
-                "Name": format!("{id} firmware"),
-                "Version": version,
-                "Updateable": true,
-                "Status": healthy(),
-            })),
-            None => Reply::missing(&request.path),
-        },
+        (&Method::GET, ["FirmwareInventory", id]) => {
+            match firmware.into_iter().find(|(known, _)| known == id) {
+                Some((id, version)) => Reply::ok(json!({
+                    "@odata.id": request.path,
+                    "@odata.type": "#SoftwareInventory.v1_10_2.SoftwareInventory",
+                    "Id": id,
+                    "Name": format!("{id} firmware"),
+                    "Version": version,
+                    "Updateable": true,
+                    "Status": healthy(),
+                })),
+                None => Reply::missing(&request.path),
+            }
+        }
         (&Method::POST, ["Actions", "UpdateService.SimpleUpdate"]) => {
             let uri = request.body.get("ImageURI");
             if uri.and_then(Value::as_str).is_none_or(str::is_empty) {

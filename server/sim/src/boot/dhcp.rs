@@ -114,7 +114,9 @@ impl Relay {
             let mut buffer = vec![0; LONGEST];
             while let Some(relay) = weak.upgrade() {
                 // Woken now and then, so that a rack that is gone takes its relay with it.
-                let Ok(received) = timeout(FIRST, relay.socket.recv_from(&mut buffer)).await else { continue };
+                let Ok(received) = timeout(FIRST, relay.socket.recv_from(&mut buffer)).await else {
+                    continue;
+                };
                 if let Ok((length, _)) = received {
                     relay.hand_back(buffer.get(..length).unwrap_or_default());
                 }
@@ -245,7 +247,8 @@ impl Asking<'_> {
         options.insert(DhcpOption::MessageType(kind));
         options.insert(DhcpOption::MaxMessageSize(1472));
         options.insert(DhcpOption::ParameterRequestList(wishes.to_vec()));
-        options.insert(DhcpOption::ClassIdentifier(format!("{class}:Arch:{arch:05}:UNDI:003016").into_bytes()));
+        options
+            .insert(DhcpOption::ClassIdentifier(format!("{class}:Arch:{arch:05}:UNDI:003016").into_bytes()));
         options.insert(DhcpOption::ClientSystemArchitecture(Architecture::from(arch)));
         options.insert(DhcpOption::ClientMachineIdentifier(machine_id));
         if self.program == Program::Ipxe {

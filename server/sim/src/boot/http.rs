@@ -116,7 +116,8 @@ impl Nic {
             return Err(Error::NoLink);
         }
         let lost = |source: std::io::Error| Error::Lost { address, source: source.into() };
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(lost)?;
+        let socket =
+            if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(lost)?;
         if address.ip().is_loopback() && address.is_ipv4() {
             socket.bind(SocketAddr::new(self.source, 0)).map_err(lost)?;
         }
@@ -270,7 +271,14 @@ mod tests {
         let (address, path) = locate("http://127.0.0.1:7480/boot.ipxe").unwrap();
         assert_eq!((address.to_string().as_str(), path.as_str()), ("127.0.0.1:7480", "/boot.ipxe"));
         assert_eq!(locate("http://[::1]/a?b").unwrap().0.to_string(), "[::1]:80");
-        for url in ["https://127.0.0.1/", "http://boot.example/", "ftp://127.0.0.1/", "", "/x", "http://127.0.0.1:99999/"] {
+        for url in [
+            "https://127.0.0.1/",
+            "http://boot.example/",
+            "ftp://127.0.0.1/",
+            "",
+            "/x",
+            "http://127.0.0.1:99999/",
+        ] {
             assert!(locate(url).is_none(), "{url}");
         }
     }

@@ -94,7 +94,16 @@ impl<'a> Script<'a> {
         let lines: Vec<&str> = lines.map(str::trim).collect();
         let label = |(at, line): (usize, &&'a str)| line.strip_prefix(':').map(|name| (name.trim(), at));
         let labels = lines.iter().enumerate().filter_map(label).collect();
-        Ok(Self { lines, labels, settings, line: 0, rest: Vec::new(), last: Ended::Well, asked: None, steps: 0 })
+        Ok(Self {
+            lines,
+            labels,
+            settings,
+            line: 0,
+            rest: Vec::new(),
+            last: Ended::Well,
+            asked: None,
+            steps: 0,
+        })
     }
 
     /// How the command that [`Script::next`] gave ended.

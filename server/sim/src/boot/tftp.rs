@@ -187,8 +187,14 @@ mod tests {
     #[test]
     fn packets_are_read_and_nonsense_is_not() {
         assert_eq!(Packet::parse(&[0, 3, 0, 7, 1, 2]), Some(Packet::Data(7, &[1, 2])));
-        assert_eq!(Packet::parse(b"\0\x06blksize\x001468\0"), Some(Packet::Options(vec![("blksize", "1468")])));
-        assert_eq!(Packet::parse(b"\0\x05\0\x01no such file\0"), Some(Packet::Refusal("no such file".into())));
+        assert_eq!(
+            Packet::parse(b"\0\x06blksize\x001468\0"),
+            Some(Packet::Options(vec![("blksize", "1468")]))
+        );
+        assert_eq!(
+            Packet::parse(b"\0\x05\0\x01no such file\0"),
+            Some(Packet::Refusal("no such file".into()))
+        );
         for bytes in [&b""[..], b"\0", b"\0\x03", b"\0\x03\0", b"\0\x06blksize\0", b"\0\x09xx", b"\xff\xff"] {
             assert_eq!(Packet::parse(bytes), None, "{bytes:?}");
         }

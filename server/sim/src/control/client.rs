@@ -16,7 +16,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no rack.
-    #[error("no rack runs at {socket}; start one with underlay sim or underlay dev, or name its directory with --dir")]
+    #[error(
+        "no rack runs at {socket}; start one with underlay sim or underlay dev, or name its directory with --dir"
+    )]
     Connect {
         /// Where it was looked for.
         socket: String,

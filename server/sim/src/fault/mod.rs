@@ -137,7 +137,9 @@ impl FromStr for Fault {
             "bmc-flaky" => Self::BmcFlaky(value.count(3)?, Misbehaviour::InTurn),
             "bmc-garbage" => Self::BmcFlaky(value.count(1)?, Misbehaviour::Garbage),
             "bmc-hangs" => Self::BmcFlaky(value.count(1)?, Misbehaviour::Hang),
-            "bmc-slow" => Self::BmcSlow(Duration::from_secs(u64::from(value.or(5_u16, "a number of seconds")?))),
+            "bmc-slow" => {
+                Self::BmcSlow(Duration::from_secs(u64::from(value.or(5_u16, "a number of seconds")?)))
+            }
             "power-lies" => match value.value {
                 None | Some("on") => Self::PowerLies(Power::On),
                 Some("off") => Self::PowerLies(Power::Off),
@@ -222,7 +224,9 @@ mod tests {
 
     #[test]
     fn other_words_and_values_are_refused_by_name() {
-        for text in ["", "fire", "bmc-flaky=0", "lost-packets=101", "dead-nic=1", "disk-failure=x", "slow-link=0"] {
+        for text in
+            ["", "fire", "bmc-flaky=0", "lost-packets=101", "dead-nic=1", "disk-failure=x", "slow-link=0"]
+        {
             let error = text.parse::<Fault>().unwrap_err();
             assert!(error.to_string().contains(text.split('=').next().unwrap()), "{error}");
         }

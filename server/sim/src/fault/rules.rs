@@ -182,7 +182,9 @@ impl Faults {
 
     /// The serial number it has in place of its own.
     pub fn serial(&self, machine: &Machine) -> Option<String> {
-        self.find(machine, |fault| matches!(fault, Fault::WrongSerial).then(|| format!("WRONG{:05X}", machine.index)))
+        self.find(machine, |fault| {
+            matches!(fault, Fault::WrongSerial).then(|| format!("WRONG{:05X}", machine.index))
+        })
     }
 
     /// Does its switch do nothing?
@@ -209,9 +211,11 @@ impl Faults {
         let turns = [Misbehaviour::Error, Misbehaviour::Garbage, Misbehaviour::Hang];
         let turn = request / u64::from(every.max(1)) % 3;
         Some(match how {
-            Misbehaviour::InTurn => {
-                usize::try_from(turn).ok().and_then(|turn| turns.get(turn)).copied().unwrap_or(Misbehaviour::Error)
-            }
+            Misbehaviour::InTurn => usize::try_from(turn)
+                .ok()
+                .and_then(|turn| turns.get(turn))
+                .copied()
+                .unwrap_or(Misbehaviour::Error),
             how => how,
         })
     }

@@ -150,7 +150,11 @@ impl Life {
             Ok(agent::Left::PowerOff) => Next::Off,
             Ok(agent::Left::Died(why)) => Next::Rest(Stage::Halted, Some(why)),
             Err(error) => {
-                tracing::debug!(machine = self.machine.name(), error = underlay_core::because(&error), "agent");
+                tracing::debug!(
+                    machine = self.machine.name(),
+                    error = underlay_core::because(&error),
+                    "agent"
+                );
                 self.rack.pauses(agent::READING_TIME).await;
                 Next::Again
             }

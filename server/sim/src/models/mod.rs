@@ -179,7 +179,11 @@ mod tests {
             assert_eq!(named(model.name).map(|found| found.product), Some(model.product));
             assert!(model.bmc.resets.contains(&"ForceOff"), "{}", model.name);
             assert!(model.bmc.resets.iter().any(|reset| ["On", "ForceOn"].contains(reset)), "{}", model.name);
-            assert!(model.bmc.targets.contains(&"Pxe") && model.bmc.targets.contains(&"Hdd"), "{}", model.name);
+            assert!(
+                model.bmc.targets.contains(&"Pxe") && model.bmc.targets.contains(&"Hdd"),
+                "{}",
+                model.name
+            );
             assert!(!model.disks.is_empty() && model.nics > 0, "{}", model.name);
         }
     }

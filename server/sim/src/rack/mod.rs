@@ -54,7 +54,14 @@ impl Rack {
         let machines = (0..spec.machines).map(machine).collect();
         let chaos = (spec.chaos > 0.0).then_some(Chaos { probability: spec.chaos, seed: spec.seed });
         let faults = Faults::new(chaos);
-        Arc::new(Self { spec, machines, faults, images: Mutex::default(), changes: watch::Sender::new(0), relay: OnceCell::new() })
+        Arc::new(Self {
+            spec,
+            machines,
+            faults,
+            images: Mutex::default(),
+            changes: watch::Sender::new(0),
+            relay: OnceCell::new(),
+        })
     }
 
     /// The machine in that place.

@@ -101,7 +101,11 @@ impl Spec {
     /// # Errors
     /// It is not.
     pub fn check(&self) -> Result<(), Error> {
-        if (1..=hardware::MOST).contains(&self.machines) { Ok(()) } else { Err(Error::Machines(self.machines)) }
+        if (1..=hardware::MOST).contains(&self.machines) {
+            Ok(())
+        } else {
+            Err(Error::Machines(self.machines))
+        }
     }
 }
 
@@ -110,7 +114,8 @@ impl Spec {
 /// # Errors
 /// One is not known.
 pub fn models(text: &str) -> Result<Vec<&'static Model>, Error> {
-    let model = |name: &str| models::named(name.trim()).ok_or_else(|| Error::Model(name.chars().take(40).collect()));
+    let model =
+        |name: &str| models::named(name.trim()).ok_or_else(|| Error::Model(name.chars().take(40).collect()));
     text.split(',').map(model).collect()
 }
 

@@ -76,7 +76,8 @@ impl Volume {
     pub fn read(&self) -> Result<Seed, Error> {
         let meta: Meta = document(&self.file("meta-data")?, "meta-data")?;
         let vendor = self.file("vendor-data")?;
-        let vendor: Vendor = document(vendor.trim_start_matches("#cloud-config").trim_start(), "vendor-data")?;
+        let vendor: Vendor =
+            document(vendor.trim_start_matches("#cloud-config").trim_start(), "vendor-data")?;
         Ok(Seed {
             instance: meta.instance,
             hostname: meta.hostname,

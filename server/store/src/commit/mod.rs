@@ -16,7 +16,7 @@ use underlay_core::{Amount, Effect, Failure, Kind, ObjectId, observation::Observ
 
 use self::after::After;
 use crate::{
-    Error, Record, Store,
+    Error, Record, Store, claim,
     column::{self, micros},
     event, observation, operation,
     operation::Ending,
@@ -223,6 +223,10 @@ async fn wake_dependents(write: &mut Write<'_>, commit: &Commit<'_>, after: &Aft
         reference::wake_dependents(write, meta.kind, &meta.key, commit.now).await?;
         if meta.kind == Kind::Host {
             member::wake_pool(write, meta.id, commit.now).await?;
+            // A machine that a pool gave the host does not name it.
+            if let Some(machine) = claim::holder(write.connection(), meta.id).await? {
+                queue::kick(write, machine, commit.now).await?;
+            }
         }
     }
     Ok(())

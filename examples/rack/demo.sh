@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Tells the story of a rack: a server and ten simulated machines on loopback; one `terraform apply` enrols them and puts
+# eight machines on hosts that two pools choose; a disk fails, its host is set aside and another one taken; all is
+# destroyed. Run it with `make demo-rack`. Every number it prints was just measured. Needs no root, no QEMU and no image:
+# the machines are simulated, what talks to them is not.
+# Needs: terraform
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+work=$DEMO_DIR
+began=$(date +%s)
+
+chapter() { printf '\n[%3d s] %s\n' $(($(date +%s) - began)) "$*"; }
+tell() { printf '        %s\n' "$*"; }
+fail() {
+    printf '\ndemo failed: %s\n' "$*" >&2
+    tail -n 20 "$work/dev.log" >&2 || true
+    exit 1
+}
+underlay() { "$UNDERLAY" "$@"; }
+
+dev=
+finish() {
+    status=$?
+    [ -z "$dev" ] || { kill -TERM "$dev" 2>/dev/null && wait "$dev" 2>/dev/null; } || true
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+chapter "underlay dev: a server, and ten machines in two racks, all off"
+"$UNDERLAY" dev --machines 10 --per-rack 5 --data "$work/dev" >"$work/dev.log" 2>&1 &
+dev=$!
+for _ in {1..150}; do
+    [ -f "$work/dev/env" ] && break
+    kill -0 "$dev" 2>/dev/null || fail "underlay dev ended"
+    sleep 0.2
+done
+. "$work/dev/env"
+tell "$(underlay sim list | grep -c ' off ') machines are off; their BMCs speak Redfish on 127.16.0.0/16"
+
+cat >"$work/cli.tfrc" <<RC
+provider_installation {
+  dev_overrides {
+    "registry.terraform.io/underlay/underlay" = "$UNDERLAY_PROVIDER_DIR"
+    "registry.opentofu.org/underlay/underlay" = "$UNDERLAY_PROVIDER_DIR"
+  }
+  direct {}
+}
+RC
+cp "$here/main.tf" "$work/main.tf"
+cd "$work"
+export TF_CLI_CONFIG_FILE=$work/cli.tfrc CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1 TF_INPUT=0
+
+applied() {
+    "$TF_BIN" apply -auto-approve -no-color "$@" >"$work/apply.log" 2>&1 || { cat "$work/apply.log" >&2; fail "terraform apply"; }
+    grep -E 'Apply complete' "$work/apply.log" | sed 's/^/        | /'
+}
+
+empty_plan() {
+    local status=0
+    "$TF_BIN" plan -detailed-exitcode -no-color "$@" >"$work/plan.log" 2>&1 || status=$?
+    [ "$status" = 0 ] || { cat "$work/plan.log" >&2; fail "the plan after an apply is not empty ($status)"; }
+    tell "plan again: no changes"
+}
+
+# shown KIND COLUMNS: a table of these columns, indented.
+shown() { underlay get "$1" | awk -v columns="$2" '{ n = split(columns, c, ","); line = ""; for (i = 1; i <= n; i++) line = line sprintf("%-14s", $c[i]); print "        | " line }'; }
+
+chapter "terraform apply: hosts enrolled, eight machines on hosts that the pools choose"
+applied
+shown machines 1,2,3
+tell "web over the racks: $("$TF_BIN" output -json placed | jq -r '[to_entries[] | select(.key | startswith("web")) | .value[0:2]] | group_by(.) | map("\(.[0]) \(length)") | join(", ")')"
+empty_plan
+
+chapter "A disk dies: the host is set aside, another one taken"
+spare=$(underlay get hosts -o json | jq -r '[.[] | select(.spec.pool == "general" and (.status.machine // "") == "") | .meta.key.name] | sort | first')
+underlay sim fault "$spare" --disk-failure >/dev/null
+tell "the disk of $spare fails from now on, and nobody knows it yet"
+applied -var web=6
+underlay get hosts | grep quarantined | sed 's/^/        | /' || fail "no host is quarantined"
+given_up=$(underlay describe machine/web-5 -o json | jq -r '.status.given_up | join(" ")')
+[ "$given_up" = "$spare" ] || fail "web-5 gave up \"$given_up\" instead of $spare"
+tell "web-5 gave up $spare and is ready on $(underlay describe machine/web-5 -o json | jq -r .status.host)"
+empty_plan -var web=6
+
+chapter "terraform destroy"
+"$TF_BIN" destroy -auto-approve -no-color -var web=6 >"$work/destroy.log" 2>&1 || { cat "$work/destroy.log" >&2; fail "destroy"; }
+grep -E 'Destroy complete' "$work/destroy.log" | tail -n 1 | sed 's/^/        | /'
+[ "$(underlay sim list | grep -c ' off ')" = 10 ] || fail "a machine is still on"
+kill -TERM "$dev" && wait "$dev" || fail "underlay dev did not stop cleanly"
+dev=
+chapter "Done: enrolled, chosen, broken, replaced, gone"

@@ -1,0 +1,54 @@
+//! `underlay host clear HOST`: a host that was set aside is mended, and machines may have it again.
+
+use clap::{Args, Subcommand};
+use underlay_proto::v1::{GetRequest, PutHostRequest, PutOptions, host_service_client::HostServiceClient};
+
+use super::Shared;
+use crate::{
+    exit::Error,
+    name,
+    output::{self, Format},
+};
+
+/// What operators do to a host
+#[derive(Args, Debug)]
+pub struct Host {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Say that a quarantined host is mended: machines may have it again
+    Clear {
+        /// NAME, host/NAME, host/mac/MAC, host/serial/SERIAL or host/uuid/UUID
+        host: String,
+    },
+}
+
+pub(super) async fn run(host: Host, shared: Shared) -> Result<(), Error> {
+    let Act::Clear { host } = host.act;
+    let named = if host.starts_with("host/") { host } else { format!("host/{host}") };
+    let object = name::object(&named, &shared.target.site, &shared.target.owner)?;
+    let mut client = HostServiceClient::new(shared.target.connect().await?);
+    let request = GetRequest { selector: object.selector, incarnation: String::new() };
+    let host = client.get(request).await?.into_inner();
+    let phase = host.standing.as_ref().map(|standing| standing.phase.clone()).unwrap_or_default();
+    if phase != "quarantined" {
+        return Err(Error::Usage(format!("{named} is {phase}, not quarantined; there is nothing to clear")));
+    }
+    let meta = host.meta.unwrap_or_default();
+    let options = PutOptions {
+        incarnation: meta.incarnation,
+        expected_generation: meta.generation,
+        retry: true,
+        ..PutOptions::default()
+    };
+    let put = PutHostRequest { key: meta.key, spec: host.spec, options: Some(options) };
+    let answer = client.put(put).await?.into_inner();
+    match shared.output {
+        Format::Json => println!("{:#}", output::json(&answer.host.unwrap_or_default())?),
+        Format::Table => println!("{named} is cleared; its driver is asked, then machines may have it"),
+    }
+    Ok(())
+}
