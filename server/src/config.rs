@@ -80,6 +80,9 @@ pub struct Settings {
     /// How long an installed system may take to call home, in seconds [default: 1800]
     #[arg(long, env = "UNDERLAY_START_PATIENCE", value_name = "SECONDS")]
     pub start_patience: Option<u64>,
+    /// Only observe: switch nothing, image nothing, and have every machine boot its own disk
+    #[arg(long, env = "UNDERLAY_OBSERVE_ONLY", num_args = 0..=1, default_missing_value = "true")]
+    pub observe_only: Option<bool>,
     /// text or json [default: text]
     #[arg(long, env = "UNDERLAY_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -185,6 +188,7 @@ impl Settings {
             boot_patience: self.boot_patience.or(file.boot_patience),
             imaging_patience: self.imaging_patience.or(file.imaging_patience),
             start_patience: self.start_patience.or(file.start_patience),
+            observe_only: self.observe_only.or(file.observe_only),
             log_format: self.log_format.or(file.log_format),
         }
     }

@@ -6,6 +6,7 @@ mod lock;
 mod logging;
 mod metrics;
 mod reseal;
+mod restore;
 mod serve;
 mod sim;
 mod wiring;
@@ -32,6 +33,8 @@ enum Verb {
     Sim(Box<sim::Arguments>),
     /// Encrypt all secrets anew under another key, while the server is stopped
     Reseal(reseal::Arguments),
+    /// Put a backup of the database back, while the server is stopped; it is on hold then until `underlay resume`
+    Restore(restore::Arguments),
     #[command(flatten)]
     Operate(underlay_cli::Verb),
 }
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Verb::Dev(arguments) => dev::main(*arguments),
         Verb::Sim(arguments) => sim::main(*arguments),
         Verb::Reseal(arguments) => reseal::main(arguments),
+        Verb::Restore(arguments) => restore::main(arguments),
         Verb::Operate(verb) => underlay_cli::main(verb),
     }
 }

@@ -29,9 +29,15 @@ pub fn router(exported: Arc<Exported>) -> Router {
 
 async fn health(State(exported): State<Arc<Exported>>) -> impl IntoResponse {
     match exported.store.head().await {
-        Ok(_) => (StatusCode::OK, "ok\n".to_owned()),
+        Ok(_) => (StatusCode::OK, format!("ok\n{}", held_back(&exported.store).await)),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", underlay_core::because(&error))),
     }
+}
+
+/// A line for each brake that stands: the server is well, and yet does not do what it is for.
+async fn held_back(store: &Store) -> String {
+    let standing = store.standing_brakes().await.unwrap_or_default();
+    standing.iter().map(|brake| format!("{brake}\n")).collect()
 }
 
 async fn metrics(State(exported): State<Arc<Exported>>) -> impl IntoResponse {

@@ -25,11 +25,15 @@ use underlay_api::{
     ports::{Ports, RecentDiscoveries, UploadDirectory},
     tls::{Authority, server_config},
 };
-use underlay_core::bmc::Bmcs;
+use underlay_core::{
+    Brake,
+    bmc::Bmcs,
+    brake::{self, Reach},
+};
 use underlay_engine::Engine;
 use underlay_image::{Fetcher, Images, Importer, Limits, local::LocalRoot};
 use underlay_metal::{
-    bmc::{Drivers, qemu},
+    bmc::{Drivers, Gate, qemu},
     config::{Credentials, Networks},
     dhcp,
     host::Hosts,
@@ -44,6 +48,7 @@ use crate::{
     config::{Settings, everywhere, loopback},
     lock, logging,
     metrics::{Exported, Plain},
+    restore,
     wiring::{
         boot_url::{USER_NETWORKING, Ways},
         dhcp::{Directory as DhcpDirectory, Durable},
@@ -103,12 +108,14 @@ pub async fn run(
     make_data(&data)?;
     let key = SealingKey::load_or_create(&settings.sealing_key()).context("the sealing key")?;
     let _alone = lock::take(&data)?;
+    restore::refuse_half_done(&data)?;
     let store = Store::open(&settings.database(), key).await.context("opening the database")?;
     if settings.database.is_none() {
         // The database lies in the directory that we hold alone: whoever left leases there is dead.
         let ended = store.end_leases().await.context("taking over from a server that died")?;
         tracing::debug!(ended, "leases of a dead server ended");
     }
+    observing(&store, settings.observe_only == Some(true)).await?;
     let authority = Arc::new(Authority::open(&data).context("the certificate authority")?);
     write_first_token(&store, &data.join("admin.token"))
         .await
@@ -118,7 +125,8 @@ pub async fn run(
     let boot_listener = listen(settings.boot_listen.unwrap_or(everywhere(7480)), "the boot endpoint").await?;
     let boot_port = boot_listener.local_addr()?.port();
     let projection = Projection::new(boot_port);
-    let bmcs: Arc<dyn Bmcs> = Arc::new(Drivers::new(drivers(&settings, &data, boot_port)));
+    let drivers = Drivers::new(drivers(&settings, &data, boot_port));
+    let bmcs: Arc<dyn Bmcs> = Arc::new(Gate::new(Arc::new(drivers), Arc::new(store.clone())));
 
     let api = api(&settings, &store, &authority, &bmcs, boot_port);
     let (doors, api_address) = doors(&settings, &data, &authority).await?;
@@ -236,6 +244,26 @@ fn flatten(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow:
     ended.context("a task of the server broke")?
 }
 
+/// Has all controllers and drivers, of every server on this database, only observe; or lets them go on.
+async fn observing(store: &Store, only: bool) -> anyhow::Result<()> {
+    const BY: &str = "the server's settings";
+    let now = jiff::Timestamp::now();
+    if !only {
+        let lifted = store.lift_brake(brake::Kind::ObserveOnly, &Reach::default(), BY, now).await;
+        let lifted = lifted.context("leaving observe-only mode")?;
+        if lifted.is_some() {
+            tracing::info!("no longer observing only: work goes on");
+        }
+        return Ok(());
+    }
+    let reason = "it was started with --observe-only".into();
+    let (kind, reach) = (brake::Kind::ObserveOnly, Reach::default());
+    let wanted = Brake { kind, reach, by: BY.into(), since: now, reason };
+    store.put_brake(&wanted).await.context("entering observe-only mode")?;
+    tracing::warn!("observing only: nothing is switched or imaged, and every machine boots its own disk");
+    Ok(())
+}
+
 fn make_data(data: &Path) -> anyhow::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700).create(data).with_context(|| format!("making {}", data.display()))?;
@@ -293,6 +321,7 @@ fn api(
     let config = underlay_api::Config {
         boot_url,
         ramdisk: settings.beneath_data(settings.ramdisk.as_deref(), "ramdisk"),
+        scratch: settings.data().join("copies"),
         ..underlay_api::Config::default()
     };
     Api::new(store.clone(), authority.clone(), ports, config)

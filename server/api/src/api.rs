@@ -9,7 +9,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{service::Routes, transport::Server};
 use underlay_proto::v1::{
-    agent_service_server::AgentServiceServer, credential_service_server::CredentialServiceServer,
+    agent_service_server::AgentServiceServer, audit_service_server::AuditServiceServer,
+    brake_service_server::BrakeServiceServer, credential_service_server::CredentialServiceServer,
     host_service_server::HostServiceServer, image_service_server::ImageServiceServer,
     machine_service_server::MachineServiceServer, network_service_server::NetworkServiceServer,
     operation_service_server::OperationServiceServer, pool_service_server::PoolServiceServer,
@@ -23,7 +24,7 @@ use crate::{
     listen::Listener,
     metrics::Metrics,
     ports::Ports,
-    service::{AgentDoor, Agents, Objects, Operations, Server as ServerInfo},
+    service::{AgentDoor, Agents, Audit, Brakes, Objects, Operations, Server as ServerInfo},
     tls::Authority,
 };
 
@@ -61,6 +62,7 @@ impl Api {
             config: Arc::new(config),
             metrics: Arc::new(Metrics::default()),
             prospects: Arc::default(),
+            refusals: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
@@ -92,6 +94,8 @@ impl Api {
             ImageServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             MachineServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             OperationServiceServer(Operations::new(context.clone())) <= USER_MESSAGE;
+            BrakeServiceServer(Brakes::new(context.clone())) <= USER_MESSAGE;
+            AuditServiceServer(Audit::new(context.clone())) <= USER_MESSAGE;
             ServerServiceServer(ServerInfo::new(context.clone())) <= USER_MESSAGE;
             AgentServiceServer(Agents::new(context.clone(), self.door.clone())) <= AGENT_MESSAGE;
         };

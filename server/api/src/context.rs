@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use underlay_store::Store;
 
-use crate::{metrics::Metrics, ports::Ports, rules::Prospects, tls::Authority};
+use crate::{auth::record::Refusals, metrics::Metrics, ports::Ports, rules::Prospects, tls::Authority};
 
 /// Settings of the API.
 #[derive(Clone, Debug)]
@@ -14,13 +14,20 @@ pub struct Config {
     pub boot_url: String,
     /// The agent's ramdisk; callers are told whether it is in place.
     pub ramdisk: PathBuf,
+    /// Where copies of the database are made before they are sent; as private as the database.
+    pub scratch: PathBuf,
     /// The most connections of one listener.
     pub max_connections: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { boot_url: String::new(), ramdisk: PathBuf::new(), max_connections: 4096 }
+        Self {
+            boot_url: String::new(),
+            ramdisk: PathBuf::new(),
+            scratch: std::env::temp_dir(),
+            max_connections: 4096,
+        }
     }
 }
 
@@ -34,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
     /// What was found for machines that are planned.
     pub(crate) prospects: Arc<Prospects>,
+    /// Bounds what refusals leave in the audit.
+    pub(crate) refusals: Arc<Refusals>,
     /// Ends every stream.
     pub(crate) stop: CancellationToken,
     /// The tasks behind streams.

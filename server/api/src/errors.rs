@@ -30,6 +30,12 @@ pub(crate) enum Error {
     /// The caller may not do that.
     #[error("{0}")]
     Denied(String),
+    /// The same, in four parts.
+    #[error("{0}")]
+    Forbidden(Box<Failure>),
+    /// There is no such brake.
+    #[error("{0}")]
+    NoBrake(Box<Failure>),
     /// There is no such object; once there was, if a tombstone is left.
     #[error("there is no {kind} {name}")]
     Missing {
@@ -105,6 +111,8 @@ impl From<Error> for Status {
             }
             Error::Unauthenticated(why) => Status::unauthenticated(why),
             Error::Denied(why) => Status::permission_denied(why),
+            Error::Forbidden(failure) => told(Code::PermissionDenied, *failure),
+            Error::NoBrake(failure) => told(Code::NotFound, *failure),
             Error::Missing { ref tombstone, .. } => {
                 let existing = tombstone.as_deref().cloned();
                 status(Code::NotFound, &error.to_string(), Detail { existing, ..Detail::default() })
@@ -135,6 +143,11 @@ struct Detail {
     existing: Option<Meta>,
 }
 
+fn told(code: Code, failure: Failure) -> Status {
+    let message = failure.to_string();
+    status(code, &message, Detail { failure: Some(failure), ..Detail::default() })
+}
+
 fn precondition(failure: Failure, fields: Vec<FieldError>) -> Status {
     let message = failure.to_string();
     status(Code::FailedPrecondition, &message, Detail { failure: Some(failure), fields, existing: None })
@@ -162,7 +175,7 @@ fn of_store(error: store::Error) -> Status {
     let code = match &error {
         E::AlreadyExists { .. } | E::TokenExists { .. } => Code::AlreadyExists,
         E::NotFound { .. } | E::Stale { .. } => Code::NotFound,
-        E::Deleting { .. } => Code::FailedPrecondition,
+        E::Deleting { .. } | E::NoBackup => Code::FailedPrecondition,
         E::Moved { .. } | E::Conflict { .. } | E::Fenced { .. } | E::Claimed { .. } | E::Crowded { .. } => {
             Code::Aborted
         }

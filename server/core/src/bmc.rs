@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ErrorKind, Object, View,
+    Brake, ErrorKind, Object, View,
     host::{Facts, Host},
 };
 
@@ -110,6 +110,9 @@ pub enum Error {
         /// What it said or lacks.
         why: String,
     },
+    /// A brake stands over the host: nothing was asked of it.
+    #[error("{0}")]
+    Held(Box<Brake>),
     /// Something on the server itself stands in the way (QEMU missing, disk full).
     #[error("cannot {wish} on this server")]
     Local {
@@ -128,9 +131,11 @@ impl Error {
     /// May the call be tried again?
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::Unreachable { .. } | Error::Busy { .. } | Error::Nonsense { .. } | Error::Local { .. } => {
-                ErrorKind::Transient
-            }
+            Error::Unreachable { .. }
+            | Error::Busy { .. }
+            | Error::Nonsense { .. }
+            | Error::Held(_)
+            | Error::Local { .. } => ErrorKind::Transient,
             Error::Refused { .. } | Error::Unsupported { .. } => ErrorKind::Permanent,
             Error::Invalid(_) => ErrorKind::Invalid,
         }

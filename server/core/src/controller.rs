@@ -47,6 +47,14 @@ pub struct Snapshot<N: Noun> {
 }
 
 impl<N: Noun> Snapshot<N> {
+    /// The same, with no deadline counted from before `moment`: work was held back until then.
+    #[must_use]
+    pub fn counting_from(mut self, moment: Timestamp) -> Self {
+        self.awake_since = self.awake_since.max(moment);
+        self.object.progress.evidence_at = self.object.progress.evidence_at.max(moment);
+        self
+    }
+
     /// Is deletion wanted?
     pub fn is_deleting(&self) -> bool {
         self.object.meta.deleted_at.is_some()

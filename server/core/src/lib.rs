@@ -5,6 +5,7 @@
 //!   [`pool`]: each kind
 //! - [`allocation`]: which host a machine gets
 //! - [`controller`], [`outcome`], [`view`], [`observation`]: the contract with the engine
+//! - [`brake`], [`cancellation`]: what holds work back, and what stops it
 //! - [`bmc`], [`agent`], [`boot`]: the contracts with hardware, the agent and the boot servers
 //! - [`disks`], [`identity`]: which disk, which box: the same answer on the server and in the agent
 //! - [`failure`]: the one classification of errors
@@ -17,7 +18,9 @@ pub mod agent;
 pub mod allocation;
 pub mod bmc;
 pub mod boot;
+pub mod brake;
 pub mod bytes;
+pub mod cancellation;
 pub mod controller;
 pub mod credential;
 pub mod disks;
@@ -36,7 +39,9 @@ pub mod outcome;
 pub mod pool;
 pub mod view;
 
+pub use brake::{Brake, Brakes};
 pub use bytes::Bytes;
+pub use cancellation::Cancellation;
 pub use controller::{Controller, Snapshot};
 pub use failure::{Cause, ErrorKind, Failure, FieldError, because};
 pub use id::{Incarnation, Key, Kind, Name, ObjectId, OperationId};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, Incarnation, Key, Kind, Noun, ObjectId};
+use crate::{Brake, Failure, Incarnation, Key, Kind, Noun, ObjectId};
 
 /// Identity and bookkeeping of an object, the same for all kinds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +64,9 @@ pub struct Standing {
     pub failure: Option<Failure>,
     /// Where in the source the last decision was made (`file:line`).
     pub decided_at: String,
+    /// The brake that holds it back, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Brake>,
     /// How often in a row the controller failed to come to a decision.
     pub attempts: i64,
 }

@@ -6,10 +6,13 @@
 use std::{panic::Location, time::Duration};
 
 use crate::{
-    Amount, Failure, Mac, Noun, ObjectId,
+    Amount, Brake, Failure, Mac, Noun, ObjectId,
     agent::{Assignment, TokenGrant},
     boot,
 };
+
+/// How often an object that is held back is looked at when nothing wakes it.
+const HELD: Duration = Duration::from_secs(3600);
 
 /// One decision of a controller.
 #[derive(Clone, Debug)]
@@ -35,6 +38,13 @@ pub enum Outcome<S> {
         again: Duration,
         /// How much is done.
         amount: Option<Amount>,
+    },
+    /// Stay, because a brake stands; look again when it is lifted, or after `again`.
+    Held {
+        /// What holds work back.
+        brake: Brake,
+        /// When to look again if nothing wakes us.
+        again: Duration,
     },
     /// Go on to the next state at once.
     Advance {
@@ -78,6 +88,8 @@ pub enum Effect {
         /// The pool.
         pool: ObjectId,
     },
+    /// Want a host of a pool no more.
+    Unwant,
     /// Claim `host` for `machine`, which wants one of the pool that is stepped. Where the machine wants none any more, or
     /// the host is taken, nothing happens and the pool is looked at again.
     Grant {
@@ -170,6 +182,12 @@ impl<N: Noun> Step<N> {
     pub fn wait(status: N::Status, reason: impl Into<String>, again: Duration) -> Self {
         let outcome = Outcome::Wait { reason: reason.into(), again, amount: None };
         Self::new(outcome, status, Location::caller())
+    }
+
+    /// Stay until `brake` is lifted, which wakes the object.
+    #[track_caller]
+    pub fn held(status: N::Status, brake: Brake) -> Self {
+        Self::new(Outcome::Held { brake, again: HELD }, status, Location::caller())
     }
 
     /// Go on to `next` at once.

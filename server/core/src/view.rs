@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::{
-    ErrorKind, Kind, Noun, Object, ObjectId, SecretString,
+    Brakes, Cancellation, ErrorKind, Kind, Noun, Object, ObjectId, SecretString,
     id::Key,
     object::Meta,
     observation::{Observation, Source},
@@ -102,7 +102,7 @@ pub struct Census {
 
 /// Reads other objects. Everything read is at least as new as the snapshot.
 #[async_trait]
-pub trait View: Send + Sync {
+pub trait View: Brakes {
     /// A living or deleting object by kind and id; `None` when gone.
     async fn by_id(&self, id: ObjectId) -> Result<Option<RawObject>, Error>;
 
@@ -137,6 +137,9 @@ pub trait View: Send + Sync {
 
     /// The user name and secret of a credential object.
     async fn credential(&self, from: &Key, name: &str) -> Result<Option<(String, SecretString)>, Error>;
+
+    /// The wish to stop the operation of an object, where one was uttered; it may mean an earlier generation.
+    async fn cancellation(&self, id: ObjectId) -> Result<Option<Cancellation>, Error>;
 
     /// A named secret that belongs to an object itself, such as a machine's `user_data`.
     async fn secret(&self, id: ObjectId, name: &str) -> Result<Option<SecretString>, Error>;

@@ -60,6 +60,7 @@ impl<C: Controller> Erased for Typed<C> {
 fn encode<N: Noun>(step: Step<N>) -> Result<Decided, serde_json::Error> {
     let decision = match step.outcome {
         Outcome::Wait { reason, again, amount } => Decision::Wait { reason, again, amount },
+        Outcome::Held { brake, again } => Decision::Held { brake, again },
         Outcome::Advance { next } => Decision::Advance(entered(&next)?),
         Outcome::Done { audit } => Decision::Done { audit },
         Outcome::Failed { next, failure, again } => {

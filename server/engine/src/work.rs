@@ -114,6 +114,7 @@ impl Worker {
 fn word(decision: &Decision) -> &'static str {
     match decision {
         Decision::Wait { .. } => "wait",
+        Decision::Held { .. } => "held",
         Decision::Advance(_) => "advance",
         Decision::Done { .. } => "done",
         Decision::Failed { .. } => "failed",

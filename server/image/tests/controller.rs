@@ -43,6 +43,13 @@ impl Keepers for Needs {
 struct Nothing;
 
 #[async_trait]
+impl underlay_core::Brakes for Nothing {
+    async fn hold(&self, _: &underlay_core::brake::Scope) -> Result<underlay_core::brake::Hold, Error> {
+        Ok(Default::default())
+    }
+}
+
+#[async_trait]
 impl View for Nothing {
     async fn by_id(&self, _: ObjectId) -> Result<Option<RawObject>, Error> {
         panic!("it reads no other object")
@@ -83,6 +90,10 @@ impl View for Nothing {
     async fn credential(&self, _: &Key, _: &str) -> Result<Option<(String, SecretString)>, Error> {
         panic!("it reads no credential")
     }
+    async fn cancellation(&self, _: ObjectId) -> Result<Option<underlay_core::Cancellation>, Error> {
+        panic!("it reads no cancellation")
+    }
+
     async fn secret(&self, _: ObjectId, _: &str) -> Result<Option<SecretString>, Error> {
         panic!("it reads no secret")
     }
@@ -130,6 +141,7 @@ impl World {
             amount: None,
             next_run_at: None,
             failure: None,
+            held: None,
             decided_at: String::new(),
             attempts: 0,
         };
@@ -154,7 +166,7 @@ impl World {
                 object.state = next.clone();
                 object.progress.failure = Some(failure.clone());
             }
-            Outcome::Wait { .. } | Outcome::Done { .. } | Outcome::Gone => {}
+            Outcome::Wait { .. } | Outcome::Held { .. } | Outcome::Done { .. } | Outcome::Gone => {}
         }
         if !matches!(step.outcome, Outcome::Wait { .. } | Outcome::Advance { .. }) {
             object.meta.observed_generation = object.meta.generation;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use underlay_core::{
     Kind, Mac, Noun, ObjectId, because,
     boot::Plan,
+    brake,
     host::Host,
     network::{self, Network},
 };
@@ -39,6 +40,18 @@ struct Known {
     hosts: HashMap<ObjectId, (String, Vec<Mac>)>,
     plans: HashMap<Mac, (ObjectId, Plan)>,
     networks: HashMap<ObjectId, (String, network::Spec)>,
+    /// Does everything boot its own disk, because the server only observes or is on hold?
+    own_disks: bool,
+}
+
+impl Known {
+    /// What an unknown machine of a network gets: never the agent where everything boots its own disk.
+    fn unknown(&self, spec: &network::Spec) -> network::Unknown {
+        match spec.unknown() {
+            network::Unknown::Discover if self.own_disks => network::Unknown::LocalDisk,
+            unknown => unknown,
+        }
+    }
 }
 
 impl Projection {
@@ -56,7 +69,7 @@ impl Projection {
     pub fn host_of(&self, mac: Mac) -> Option<(ObjectId, Plan)> {
         let known = self.read();
         if let Some((host, plan)) = known.plans.get(&mac) {
-            return Some((*host, plan.clone()));
+            return Some((*host, if known.own_disks { Plan::LocalDisk } else { plan.clone() }));
         }
         known.macs.get(&mac).map(|host| (*host, Plan::LocalDisk))
     }
@@ -73,7 +86,7 @@ impl Projection {
         let IpAddr::V4(address) = address.to_canonical() else { return network::Unknown::LocalDisk };
         let known = self.read();
         let network = known.networks.values().find(|(_, spec)| spec.cidr.contains(&address));
-        network.map_or(network::Unknown::LocalDisk, |(_, spec)| spec.unknown())
+        network.map_or(network::Unknown::LocalDisk, |(_, spec)| known.unknown(spec))
     }
 
     /// The address reserved for a NIC on a network of that name.
@@ -156,6 +169,9 @@ impl Projection {
         plans_at: &mut i64,
     ) -> Result<(), underlay_store::Error> {
         loop {
+            if self.follow_brakes(store).await? {
+                self.announce();
+            }
             let changes = store.changes(*cursor, Follow::default(), BATCH).await?;
             let full = changes.records.len() >= BATCH;
             let networks = changes.records.iter().any(|record| record.raw.meta.kind == Kind::Network);
@@ -175,6 +191,14 @@ impl Projection {
             self.known.write().unwrap_or_else(PoisonError::into_inner).plans = by_mac;
         }
         Ok(())
+    }
+
+    /// Looks whether everything has to boot its own disk now. Is that news?
+    async fn follow_brakes(&self, store: &Store) -> Result<bool, underlay_store::Error> {
+        let standing = store.standing_brakes().await?;
+        let own_disks = standing.iter().any(|brake| brake.kind != brake::Kind::Freeze);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::replace(&mut known.own_disks, own_disks) != own_disks)
     }
 
     fn take(&self, record: Record) {
@@ -214,18 +238,19 @@ impl Projection {
     }
 
     fn announce(&self) {
-        let mut networks: Vec<dhcp::Network> = self
-            .read()
+        let known = self.read();
+        let mut networks: Vec<dhcp::Network> = known
             .networks
             .values()
             .filter_map(|(name, spec)| match served(name, spec, self.boot_port) {
-                Ok(network) => Some(network),
+                Ok(network) => Some(dhcp::Network { unknown: known.unknown(spec), ..network }),
                 Err(error) => {
                     tracing::warn!(network = name, error, "this network cannot be served");
                     None
                 }
             })
             .collect();
+        drop(known);
         networks.sort_by(|a, b| a.name.cmp(&b.name));
         self.networks.send_replace(networks.into());
     }

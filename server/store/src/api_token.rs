@@ -44,6 +44,12 @@ pub struct ApiToken {
     pub role: Role,
     /// The only owner whose objects it reaches; `None`: all.
     pub owner: Option<Name>,
+    /// The only site whose objects it writes; `None`: all.
+    pub site: Option<Name>,
+    /// The only pool whose hosts, and machines on them, it writes; `None`: all.
+    pub pool: Option<Name>,
+    /// May it take the protection from what is protected?
+    pub may_unprotect: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// Void from then on.
@@ -53,12 +59,18 @@ pub struct ApiToken {
 }
 
 fn read(row: &AnyRow) -> Result<ApiToken, Error> {
-    let owner = row.maybe_text("owner")?.map(|owner| owner.parse().map_err(Error::decode("owner")));
+    let name = |column: &str| {
+        let text = row.maybe_text(column)?;
+        text.map(|text| text.parse::<Name>().map_err(Error::decode(column))).transpose()
+    };
     Ok(ApiToken {
         digest: row.text("digest")?,
         name: row.text("name")?,
         role: row.parsed("role")?,
-        owner: owner.transpose()?,
+        owner: name("owner")?,
+        site: name("site")?,
+        pool: name("pool")?,
+        may_unprotect: row.number("may_unprotect")? != 0,
         created_at: row.time("created_at")?,
         expires_at: row.maybe_time("expires_at")?,
         revoked_at: row.maybe_time("revoked_at")?,
@@ -73,8 +85,8 @@ impl Store {
     pub async fn add_api_token(&self, token: &ApiToken) -> Result<(), Error> {
         let mut write = self.write().await?;
         let done = sqlx::query(
-            "INSERT INTO api_token (digest, name, role, owner, created_at, expires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+            "INSERT INTO api_token (digest, name, role, owner, created_at, expires_at, site, pool, may_unprotect) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
         )
         .bind(&token.digest)
         .bind(&token.name)
@@ -82,6 +94,9 @@ impl Store {
         .bind(token.owner.as_ref().map(|owner| owner.as_str().to_owned()))
         .bind(micros(token.created_at))
         .bind(token.expires_at.map(micros))
+        .bind(token.site.as_ref().map(|site| site.as_str().to_owned()))
+        .bind(token.pool.as_ref().map(|pool| pool.as_str().to_owned()))
+        .bind(i64::from(token.may_unprotect))
         .execute(write.connection())
         .await
         .map_err(Error::doing("adding an API token"))?;
@@ -97,7 +112,8 @@ impl Store {
     /// Where the database fails.
     pub async fn api_tokens(&self) -> Result<Vec<ApiToken>, Error> {
         let rows = sqlx::query(
-            "SELECT digest, name, role, owner, created_at, expires_at, revoked_at FROM api_token \
+            "SELECT digest, name, role, owner, site, pool, may_unprotect, created_at, expires_at, revoked_at \
+             FROM api_token \
              ORDER BY created_at, digest",
         )
         .fetch_all(self.pool())
@@ -128,7 +144,8 @@ impl Store {
     /// Where the database fails.
     pub async fn authenticate(&self, digest: &str, now: Timestamp) -> Result<Option<ApiToken>, Error> {
         let row = sqlx::query(
-            "SELECT digest, name, role, owner, created_at, expires_at, revoked_at FROM api_token \
+            "SELECT digest, name, role, owner, site, pool, may_unprotect, created_at, expires_at, revoked_at \
+             FROM api_token \
              WHERE digest = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
         )
         .bind(digest)

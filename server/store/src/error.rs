@@ -139,6 +139,9 @@ pub enum Error {
         /// What was sealed.
         what: String,
     },
+    /// This database is copied with its own tools.
+    #[error("a Postgres database is copied with its own tools")]
+    NoBackup,
     /// The sealing key is not the one the database was sealed under.
     #[error("the database is sealed under key {expected}, the key given is {given}")]
     WrongKey {
@@ -179,6 +182,7 @@ impl Error {
             | Error::NotFound { .. }
             | Error::Stale { .. }
             | Error::Moved { .. }
+            | Error::NoBackup
             | Error::TokenExists { .. } => ErrorKind::Invalid,
         }
     }

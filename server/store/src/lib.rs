@@ -6,7 +6,8 @@
 //! - [`queue`], [`commit`], [`claim`], [`observation`], [`operation`], [`event`], [`memo`]: the engine's side
 //! - [`pool`]: who belongs to a pool, who wants a host of it, who is disturbed
 //! - [`boot_plan`], [`token`], [`assignment`], [`dhcp_lease`]: the boot servers' and the agent's side
-//! - [`api_token`]: who may call the API; [`retention`]: what is thrown away, and when
+//! - [`brake`], [`cancellation`]: what holds work back, and what stops it; [`backup`]: copies, and what a restore voids
+//! - [`api_token`]: who may call the API; [`audit`]: who asked for what; [`retention`]: what is thrown away, and when
 //! - `testing` (a feature): a database of a test's own
 //!
 //! Times are kept as microseconds since 1970 and ids as text, so one SQL text serves both databases.
@@ -15,7 +16,11 @@
 
 pub mod api_token;
 pub mod assignment;
+pub mod audit;
+mod backup;
 pub mod boot_plan;
+mod brake;
+mod cancellation;
 mod claim;
 mod column;
 pub mod commit;
@@ -42,6 +47,7 @@ pub mod token;
 mod transaction;
 mod view;
 
+pub use backup::{Kept, Voided};
 pub use commit::{Commit, Decision, Entered};
 pub use error::Error;
 pub use object::{Deletion, Filter, Intent, Page, Put, PutOutcome, PutRequest, Record, Retry};

@@ -11,11 +11,12 @@ use sqlx::{AnyConnection, Executor};
 use crate::{Error, column::Columns};
 
 /// Version and text, in order.
-const MIGRATIONS: [(i64, &str); 4] = [
+const MIGRATIONS: [(i64, &str); 5] = [
     (1, include_str!("../migrations/0001_object.sql")),
     (2, include_str!("../migrations/0002_work.sql")),
     (3, include_str!("../migrations/0003_boot.sql")),
     (4, include_str!("../migrations/0004_pool.sql")),
+    (5, include_str!("../migrations/0005_brake.sql")),
 ];
 
 /// The version from which on it is noted what objects belong to.

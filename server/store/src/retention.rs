@@ -1,11 +1,13 @@
-//! What is thrown away: old events, closed operations, tombstones; and sealing everything anew under another key.
+//! What is thrown away: old events, closed operations, tombstones, old rows of the audit; and sealing everything anew under another key.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::{
-    Error, SealingKey, Store, assignment, boot_plan,
+    Error, SealingKey, Store, assignment,
+    audit::chain,
+    boot_plan,
     column::{Columns, micros},
     secret,
 };
@@ -17,12 +19,14 @@ pub struct Retention {
     pub history: Duration,
     /// Tombstones; a feed cursor older than the newest one thrown away is expired.
     pub tombstones: Duration,
+    /// The audit.
+    pub audit: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 3600);
-        Self { history: 90 * day, tombstones: 30 * day }
+        Self { history: 90 * day, tombstones: 30 * day, audit: 400 * day }
     }
 }
 
@@ -44,10 +48,12 @@ impl Store {
              ORDER BY id LIMIT $2)",
             "DELETE FROM operation WHERE id IN (SELECT id FROM operation WHERE finished_at < $1 ORDER BY id LIMIT $2)",
             "DELETE FROM token WHERE digest IN (SELECT digest FROM token WHERE expires_at < $1 LIMIT $2)",
+            "DELETE FROM brake WHERE id IN (SELECT id FROM brake WHERE lifted_at < $1 LIMIT $2)",
             "DELETE FROM api_token WHERE digest IN (SELECT digest FROM api_token WHERE revoked_at < $1 LIMIT $2)",
         ] {
             rows += self.sweep_rows(text, history).await?;
         }
+        rows += self.sweep_audit(before(retention.audit)).await?;
         Ok(rows + self.sweep_tombstones(before(retention.tombstones)).await?)
     }
 
@@ -144,6 +150,16 @@ impl Store {
                     .map_err(failed())?;
             }
         }
+        let row = sqlx::query("SELECT value FROM meta WHERE name = 'audit_key'")
+            .fetch_one(write.connection())
+            .await
+            .map_err(failed())?;
+        let plain = old.open(chain::PLACE, &row.text("value")?)?;
+        sqlx::query("UPDATE meta SET value = $1 WHERE name = 'audit_key'")
+            .bind(key.seal(chain::PLACE, &plain))
+            .execute(write.connection())
+            .await
+            .map_err(failed())?;
         sqlx::query("UPDATE meta SET value = $1 WHERE name = 'sealing_key'")
             .bind(key.id())
             .execute(write.connection())

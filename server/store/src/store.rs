@@ -5,7 +5,7 @@
 use std::{
     fmt,
     path::Path,
-    sync::{Arc, RwLock},
+    sync::{Arc, OnceLock, RwLock},
     time::Duration,
 };
 
@@ -18,7 +18,14 @@ use sqlx::{
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, SealingKey, column::Columns, dialect, dialect::Dialect, migrate, reference};
+use crate::{
+    Error, SealingKey,
+    audit::{self, Trail, chain::ChainKey},
+    column::Columns,
+    dialect,
+    dialect::Dialect,
+    migrate, reference,
+};
 
 /// How often another server's changes are looked for when no hint comes.
 const POLL: Duration = Duration::from_secs(3);
@@ -27,6 +34,8 @@ const POLL: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
+    /// What the next write leaves in the audit.
+    pub(crate) trail: Option<Trail>,
 }
 
 pub(crate) struct Inner {
@@ -36,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) turn: Mutex<()>,
     pub(crate) hint: watch::Sender<u64>,
     key: RwLock<SealingKey>,
+    chain: OnceLock<ChainKey>,
     url: String,
 }
 
@@ -73,9 +83,10 @@ impl Store {
             turn: Mutex::new(()),
             hint: watch::Sender::new(0),
             key: RwLock::new(key),
+            chain: OnceLock::new(),
             url,
         };
-        let store = Self { inner: Arc::new(inner) };
+        let store = Self { inner: Arc::new(inner), trail: None };
         store.migrate().await?;
         Ok(store)
     }
@@ -100,7 +111,10 @@ impl Store {
         if expected != given {
             return Err(Error::WrongKey { expected, given });
         }
-        write.commit().await
+        let chain = audit::chain::open(&mut write, &self.key()).await?;
+        write.commit().await?;
+        self.inner.chain.set(chain).ok();
+        Ok(())
     }
 
     /// Wakes whenever something may have changed: an object, the queue, a boot plan, an assignment.
@@ -163,6 +177,11 @@ impl Store {
 
     pub(crate) fn key(&self) -> SealingKey {
         self.inner.key.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// The key of the audit.
+    pub(crate) fn chain(&self) -> Result<&ChainKey, Error> {
+        self.inner.chain.get().ok_or_else(|| Error::Unseal { what: audit::chain::PLACE.into() })
     }
 
     pub(crate) fn set_key(&self, key: SealingKey) {

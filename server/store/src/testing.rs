@@ -47,6 +47,15 @@ impl Database {
         Store::open(&self.url, SealingKey::new(&[7; 32])).await.expect("the store opens")
     }
 
+    /// Does to it what somebody does who has access to the database, past every store.
+    pub async fn meddle(&self, text: &str) {
+        let url = match &self.schema {
+            Some(_) => self.url.clone(),
+            None => format!("sqlite://{}?mode=rwc", self.url),
+        };
+        run(&url, text).await;
+    }
+
     /// Its URL or path.
     pub fn url(&self) -> &str {
         &self.url

@@ -8,7 +8,12 @@
 use sqlx::{Any, AnyConnection, Transaction};
 use tokio::sync::MutexGuard;
 
-use crate::{Error, Store, column::Columns, dialect::Dialect};
+use crate::{
+    Error, Store,
+    audit::{self, Trail},
+    column::Columns,
+    dialect::Dialect,
+};
 
 /// A write in progress; dropped without [`Write::commit`] it leaves nothing.
 pub(crate) struct Write<'a> {
@@ -71,15 +76,29 @@ impl Write<'_> {
 
     /// Makes the write durable and gives the hint.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        let trail = self.leave_trail().await?;
         let dialect = self.store.inner.dialect;
         dialect.notify(&mut self.transaction).await.map_err(Error::doing("notifying other servers"))?;
         self.transaction.commit().await.map_err(Error::doing("committing a write"))?;
+        trail.iter().for_each(Trail::mark_written);
         self.store.inner.hint.send_modify(|count| *count += 1);
         Ok(())
     }
 
     /// Makes the write durable without waking anybody: nothing they wait for has changed.
-    pub(crate) async fn commit_quietly(self) -> Result<(), Error> {
-        self.transaction.commit().await.map_err(Error::doing("committing a write"))
+    pub(crate) async fn commit_quietly(mut self) -> Result<(), Error> {
+        let trail = self.leave_trail().await?;
+        self.transaction.commit().await.map_err(Error::doing("committing a write"))?;
+        trail.iter().for_each(Trail::mark_written);
+        Ok(())
+    }
+
+    /// Adds the row of the call this write is made for to the audit, if there is one and it is not there yet.
+    async fn leave_trail(&mut self) -> Result<Option<Trail>, Error> {
+        let Some(trail) = self.store.trail.as_ref().filter(|trail| !trail.is_written()).cloned() else {
+            return Ok(None);
+        };
+        audit::rows::append(self, trail.entry("Ok")).await?;
+        Ok(Some(trail))
     }
 }

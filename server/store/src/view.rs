@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use underlay_core::{
-    Key, Kind, ObjectId, SecretString, View, credential,
+    Cancellation, Key, Kind, ObjectId, SecretString, View, credential,
     observation::{Observation, Source},
     view::{self, Census, RawObject},
 };
@@ -104,6 +104,10 @@ impl View for Store {
         let object = raw.decode::<credential::Credential>()?;
         let secret = View::secret(self, object.meta.id, credential::SECRET).await?;
         Ok(secret.map(|secret| (object.spec.username, secret)))
+    }
+
+    async fn cancellation(&self, id: ObjectId) -> Result<Option<Cancellation>, view::Error> {
+        self.cancellation_of(id).await.map_err(failed(format!("the cancellation of {id}")))
     }
 
     async fn secret(&self, id: ObjectId, name: &str) -> Result<Option<SecretString>, view::Error> {

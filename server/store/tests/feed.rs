@@ -79,7 +79,7 @@ async fn a_cursor_behind_a_swept_tombstone_is_expired(database: &Database) {
     step(&store, made.id(), Decision::Gone, vec![]).await;
     put_network(&store, "other").await;
     let young = store.head().await.expect("head");
-    let none = Retention { history: Duration::ZERO, tombstones: Duration::ZERO };
+    let none = Retention { history: Duration::ZERO, tombstones: Duration::ZERO, audit: Duration::ZERO };
     let later = Timestamp::now() + Duration::from_secs(1);
     assert!(store.sweep(none, later).await.expect("sweep") > 0);
     assert!(store.get(made.id()).await.expect("get").is_none(), "the tombstone is gone");

@@ -1,4 +1,4 @@
-//! The check in front of every call: who calls, may they, and a line for logs and counters. Handlers find the
+//! The check in front of every call: who calls, may they, a line for logs and counters, and one for the audit. Handlers find the
 //! [`Caller`] in the request's extensions, and check the owner themselves, since only they know it.
 
 use axum::{
@@ -9,9 +9,10 @@ use axum::{
 };
 use tonic::{Code, Status};
 use tracing::{Instrument, field};
+use underlay_store::audit::{Entry, Trail};
 use uuid::Uuid;
 
-use super::{Access, Caller, access, authenticate};
+use super::{Access, Caller, access, authenticate, is_mutating, record};
 use crate::{
     context::Context,
     errors::Error,
@@ -26,18 +27,24 @@ pub(crate) async fn gate(State(context): State<Context>, mut request: Request, n
         Some(_) => path.trim_start_matches('/').split_once('/').unwrap_or_default(),
         None => ("unknown", "unknown"),
     };
+    let request_id = Uuid::new_v4().to_string();
+    let trail = Trail::new(Entry {
+        method: format!("{}/{method}", service.trim_start_matches("underlay.v1.")),
+        request_id: request_id.clone(),
+        ..Entry::default()
+    });
     let span = tracing::info_span!(
         "rpc",
         service,
         method,
-        request_id = %Uuid::new_v4(),
+        request_id = %request_id,
         peer = field::Empty,
         caller = field::Empty,
     );
-    let response = async {
+    let mut response = async {
         let peer = request.extensions().get::<Peer>().copied();
         let header = request.headers().get(AUTHORIZATION).cloned();
-        match admit(&context, needed, peer, header).await {
+        match admit(&context, needed, peer, header, &trail).await {
             Ok(caller) => {
                 if let Some(caller) = caller {
                     tracing::Span::current().record("caller", &caller.name);
@@ -54,6 +61,12 @@ pub(crate) async fn gate(State(context): State<Context>, mut request: Request, n
     .instrument(span)
     .await;
     context.metrics.count(service, method, code(&response));
+    if is_mutating(&path) {
+        record::record(&context, &trail, response.headers()).await;
+    }
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert("underlay-request-id", id);
+    }
     response
 }
 
@@ -62,8 +75,10 @@ async fn admit(
     needed: Option<Access>,
     peer: Option<Peer>,
     header: Option<HeaderValue>,
+    trail: &Trail,
 ) -> Result<Option<Caller>, Error> {
     if let Some(peer) = peer {
+        trail.note_who("nobody", &peer.to_string());
         tracing::Span::current().record("peer", field::display(peer));
     }
     match needed {
@@ -74,7 +89,9 @@ async fn admit(
             None => Err(Error::Unauthenticated("this call needs the certificate that Redeem issues")),
         },
         Some(Access::Role(role)) => {
-            let caller = caller(context, peer, header).await?;
+            let mut caller = caller(context, peer, header).await?;
+            trail.note_who(&caller.who(), &peer.map(|peer| peer.to_string()).unwrap_or_default());
+            caller.trail = trail.clone();
             if caller.role > role {
                 let (name, has) = (&caller.name, caller.role);
                 return Err(Error::Denied(format!(
@@ -89,7 +106,9 @@ async fn admit(
 async fn caller(context: &Context, peer: Option<Peer>, header: Option<HeaderValue>) -> Result<Caller, Error> {
     match header {
         Some(header) => authenticate(&context.store, header.to_str().unwrap_or_default()).await,
-        None if peer.is_some_and(|peer| peer.transport == Transport::Unix) => Ok(Caller::local()),
+        None if peer.is_some_and(|peer| peer.transport == Transport::Unix) => {
+            Ok(Caller::local(peer.and_then(|peer| peer.uid)))
+        }
         None => Err(Error::Unauthenticated(
             "an API token is needed: set UNDERLAY_TOKEN; the first one is in the file admin.token in the server's \
              data directory",

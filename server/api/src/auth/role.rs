@@ -1,10 +1,10 @@
-//! The roles, and the caller: a name for the logs, a role, and the one owner it may write as.
+//! The roles, and the caller: a name for the logs, a role, and how far it may write.
 
 use std::{fmt, str::FromStr};
 
-use underlay_core::{Key, Name};
+use underlay_store::audit::Trail;
 
-use crate::errors::Error;
+use super::Reach;
 
 /// What a token is good for; each role may do what the ones after it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,37 +52,37 @@ impl FromStr for Role {
 }
 
 /// Who calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Caller {
     /// Name of the token, or how else the caller is known.
     pub name: String,
+    /// Id of the token, or of the user.
+    pub id: String,
     /// What it may do.
     pub role: Role,
-    /// The only owner it may write as; `None` allows every owner.
-    pub owner: Option<Name>,
+    /// How far.
+    pub reach: Reach,
+    /// May it take the protection from what is protected?
+    pub may_unprotect: bool,
+    /// What the call leaves in the audit.
+    pub(crate) trail: Trail,
 }
 
 impl Caller {
     /// Who comes in by the unix socket.
-    pub(crate) fn local() -> Self {
-        Self { name: "unix socket".into(), role: Role::Admin, owner: None }
-    }
-
-    /// May it write objects of that owner?
-    pub(crate) fn may_write(&self, key: &Key) -> bool {
-        self.owner.as_ref().is_none_or(|owner| *owner == key.owner)
-    }
-
-    /// The same, as a check that a handler begins with.
-    pub(crate) fn must_write(&self, key: &Key) -> Result<(), Error> {
-        if self.may_write(key) {
-            return Ok(());
+    pub(crate) fn local(uid: Option<u32>) -> Self {
+        Self {
+            name: "unix socket".into(),
+            id: uid.map_or_else(|| "unknown user".into(), |uid| format!("uid {uid}")),
+            role: Role::Admin,
+            reach: Reach::default(),
+            may_unprotect: true,
+            trail: Trail::default(),
         }
-        let owner = self.owner.as_ref().map(Name::as_str).unwrap_or_default();
-        Err(Error::Denied(format!(
-            "token \"{}\" may write as owner {owner} only, not as {}; set owner = \"{owner}\" in the provider block, \
-             or ask an admin for a token of owner {}",
-            self.name, key.owner, key.owner
-        )))
+    }
+
+    /// Name and id, as the audit and those who are held back by the caller's wish are told.
+    pub(crate) fn who(&self) -> String {
+        format!("{} ({})", self.name, self.id)
     }
 }

@@ -28,7 +28,11 @@ fn ours(service: &str, method: &str) -> Option<Access> {
         ("AgentService", "Work") => return Some(Access::Agent),
 
         ("ServerService", "Info") => Role::Viewer,
-        ("ServerService", "CreateToken" | "ListTokens" | "RevokeToken") => Role::Admin,
+        ("ServerService", "CreateToken" | "ListTokens" | "RevokeToken" | "Backup") => Role::Admin,
+        ("BrakeService", "Freeze" | "Unfreeze") => Role::Operator,
+        ("BrakeService", "List") => Role::Viewer,
+        ("BrakeService", "Resume") => Role::Admin,
+        ("AuditService", "List" | "Verify") => Role::Admin,
 
         ("HostService", "Power" | "ListDiscovered") => Role::Operator,
         (
@@ -43,10 +47,33 @@ fn ours(service: &str, method: &str) -> Option<Access> {
             "Get" | "BatchGet" | "List" | "Watch",
         ) => Role::Viewer,
 
+        ("OperationService", "Cancel") => Role::Tenant,
         ("OperationService", "Get" | "List" | "Watch" | "Explain") => Role::Viewer,
         _ => return None,
     };
     Some(Access::Role(role))
+}
+
+/// Does a call of users change anything, so that it belongs into the audit? What is not known to only read does.
+pub fn is_mutating(path: &str) -> bool {
+    let Some((service, method)) = path.strip_prefix('/').and_then(|path| path.split_once('/')) else {
+        return false;
+    };
+    let Some(service) = service.strip_prefix("underlay.v1.") else { return false };
+    let reads = matches!(
+        method,
+        "Get"
+            | "BatchGet"
+            | "List"
+            | "Watch"
+            | "Preview"
+            | "Explain"
+            | "Info"
+            | "Verify"
+            | "ListTokens"
+            | "ListDiscovered"
+    );
+    service != "AgentService" && !reads && access(path).is_some()
 }
 
 #[cfg(test)]
@@ -101,5 +128,31 @@ mod tests {
             })
             .collect();
         assert_eq!(open, [("AgentService", "Redeem"), ("AgentService", "Discover")]);
+    }
+
+    #[test]
+    fn just_these_calls_are_audited() {
+        let files = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
+        let services = files.file.iter().flat_map(|file| &file.service);
+        let mut audited: Vec<_> = services
+            .flat_map(|service| {
+                service.method.iter().map(move |method| format!("{}/{}", service.name(), method.name()))
+            })
+            .filter(|path| is_mutating(&format!("/underlay.v1.{path}")))
+            .filter(|path| !path.ends_with("/Put") && !path.ends_with("/Delete"))
+            .collect();
+        audited.sort();
+        let expected = [
+            "BrakeService/Freeze",
+            "BrakeService/Resume",
+            "BrakeService/Unfreeze",
+            "HostService/Power",
+            "ImageService/Upload",
+            "OperationService/Cancel",
+            "ServerService/Backup",
+            "ServerService/CreateToken",
+            "ServerService/RevokeToken",
+        ];
+        assert_eq!(audited, expected);
     }
 }

@@ -10,10 +10,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
-use underlay_core::{Name, boot};
-use underlay_store::{Store, api_token};
+use underlay_core::boot;
+use underlay_store::{Store, api_token, audit::Trail};
 
-use super::{Caller, Role};
+use super::{Caller, Reach, Role};
 use crate::{errors::Error, tls};
 
 const PREFIX: &str = "ult_";
@@ -35,7 +35,23 @@ pub(crate) async fn authenticate(store: &Store, header: &str) -> Result<Caller, 
         return Err(refused());
     }
     let found = store.authenticate(&boot::digest(token), Timestamp::now()).await?.ok_or_else(refused)?;
-    Ok(Caller { name: found.name, role: found.role.into(), owner: found.owner })
+    let role = Role::from(found.role);
+    Ok(Caller {
+        id: id(&found.digest).to_owned(),
+        name: found.name,
+        role,
+        reach: Reach { owner: found.owner, site: found.site, pool: found.pool },
+        may_unprotect: found.may_unprotect || role == Role::Admin,
+        trail: Trail::default(),
+    })
+}
+
+/// How much of a token's digest is its id.
+const ID: usize = 16;
+
+/// The id of the token of that digest: says nothing about the token.
+pub(crate) fn id(digest: &str) -> &str {
+    digest.get(..ID).unwrap_or(digest)
 }
 
 /// Why there is no first token.
@@ -67,7 +83,7 @@ pub async fn write_first_token(store: &Store, path: &Path) -> Result<(), FirstTo
     // File first: a crash in between leaves a file that the next start overwrites, not a token that nobody has.
     tls::write_private(path, &format!("{}\n", token.expose_secret()))
         .map_err(|source| FirstTokenError::Write { path: path.to_owned(), source })?;
-    let record = new_token(&token, "first-admin", Role::Admin, None, None);
+    let record = new_token(&token, "first-admin", Role::Admin, Reach::default(), None);
     store.add_api_token(&record).await.map_err(FirstTokenError::Keep)?;
     tracing::info!(path = %path.display(), "wrote the first admin token");
     Ok(())
@@ -78,14 +94,17 @@ pub(crate) fn new_token(
     token: &SecretString,
     name: &str,
     role: Role,
-    owner: Option<Name>,
+    reach: Reach,
     expires_at: Option<Timestamp>,
 ) -> api_token::ApiToken {
     api_token::ApiToken {
         digest: boot::digest(token.expose_secret()),
         name: name.to_owned(),
         role: role.into(),
-        owner,
+        owner: reach.owner,
+        site: reach.site,
+        pool: reach.pool,
+        may_unprotect: role == Role::Admin,
         // As fine as the store keeps it, so that what is shown first is what is listed later.
         created_at: Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or_default(),
         expires_at,

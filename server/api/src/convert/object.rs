@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use underlay_core::{
-    Amount, ErrorKind, Failure, FieldError, Key, Meta, Name, Noun, Object, Standing, State, Unit,
+    Amount, Brake, ErrorKind, Failure, FieldError, Key, Meta, Name, Noun, Object, Standing, State, Unit,
+    brake,
 };
 use underlay_proto::v1 as pb;
 
@@ -67,6 +68,26 @@ pub(crate) fn standing_of(progress: &Standing, phase: &str, settled: bool) -> pb
         failure: progress.failure.as_ref().map(failure),
         decided_at: progress.decided_at.clone(),
         attempts: progress.attempts,
+        held: progress.held.as_ref().map(brake),
+    }
+}
+
+/// Spells a brake.
+pub(crate) fn brake(brake: &Brake) -> pb::Brake {
+    let kind = match brake.kind {
+        brake::Kind::Restored => pb::brake::Kind::Restored,
+        brake::Kind::ObserveOnly => pb::brake::Kind::ObserveOnly,
+        brake::Kind::Freeze => pb::brake::Kind::Freeze,
+    };
+    let or_all = |name: &Option<Name>| name.as_ref().map(ToString::to_string).unwrap_or_default();
+    pb::Brake {
+        kind: kind.into(),
+        site: or_all(&brake.reach.site),
+        pool: or_all(&brake.reach.pool),
+        by: brake.by.clone(),
+        since: Some(timestamp(brake.since)),
+        reason: brake.reason.clone(),
+        release: brake.release(),
     }
 }
 

@@ -158,7 +158,7 @@ impl Listener {
     async fn accept(&self) -> io::Result<(Raw, Peer)> {
         let tcp = |stream: TcpStream, address, transport| {
             let _ = stream.set_nodelay(true);
-            (Raw::Tcp(stream), Peer { transport, address: Some(address), agent: None })
+            (Raw::Tcp(stream), Peer { transport, address: Some(address), uid: None, agent: None })
         };
         match &self.0 {
             Door::Tls(listener, _) => {
@@ -171,7 +171,8 @@ impl Listener {
             }
             Door::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Raw::Unix(stream), Peer { transport: Transport::Unix, address: None, agent: None }))
+                let uid = stream.peer_cred().ok().map(|user| user.uid());
+                Ok((Raw::Unix(stream), Peer { transport: Transport::Unix, address: None, uid, agent: None }))
             }
         }
     }

@@ -11,6 +11,8 @@ pub struct Peer {
     pub transport: Transport,
     /// Its address; a unix socket has none.
     pub address: Option<SocketAddr>,
+    /// The user on the other end of a unix socket, as the kernel knows it.
+    pub uid: Option<u32>,
     /// The agent its verified certificate names, if it showed one.
     pub agent: Option<AgentIdentity>,
 }

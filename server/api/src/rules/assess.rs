@@ -9,7 +9,7 @@ use underlay_core::{
 };
 
 use super::references;
-use crate::{context::Context, convert::Wire, errors::Error};
+use crate::{auth::Pools, context::Context, convert::Wire, errors::Error};
 
 /// What a Put would do, and what speaks against it.
 #[derive(Debug, Default)]
@@ -46,6 +46,21 @@ pub(crate) trait Rules: Wire {
 
     /// Writes into the spec what may be known of the secret.
     fn note_secret(_: &mut Self::Spec, _: SecretDigest, _: Option<&Self::Spec>) {}
+
+    /// Which pools a Put of `spec` over `existing`, or a deletion of it, is about.
+    async fn pools(
+        _: &Context,
+        _: &Key,
+        _: Option<&Self::Spec>,
+        _: Option<&Object<Self>>,
+    ) -> Result<Pools, Error> {
+        Ok(Pools::Shared)
+    }
+
+    /// Does a Put of `spec` take the protection from what is protected?
+    fn unprotects(_: &Self::Spec, _: Option<&Object<Self>>) -> bool {
+        false
+    }
 
     /// The epoch of what is deployed, and digests of it, where anything is.
     fn deployed(_: &Object<Self>) -> (i64, String) {

@@ -12,7 +12,7 @@ use underlay_core::{
 };
 
 use super::{Assessment, Rules, SecretDigest, fit, prospect, references};
-use crate::{context::Context, errors::Error};
+use crate::{auth::Pools, context::Context, errors::Error};
 
 #[async_trait]
 impl Rules for Machine {
@@ -26,6 +26,31 @@ impl Rules for Machine {
             SecretDigest::New(digest) => Some(digest),
             SecretDigest::None => None,
         };
+    }
+
+    /// Those of the host it wants and of the host it has.
+    async fn pools(
+        context: &Context,
+        key: &Key,
+        spec: Option<&Spec>,
+        existing: Option<&Object<Machine>>,
+    ) -> Result<Pools, Error> {
+        let mut pools = Vec::new();
+        if let Some(spec) = spec {
+            pools.extend(wanted(context, key, spec).await?);
+        }
+        let present = existing.and_then(|machine| machine.status.host);
+        if let Some(id) = present
+            && let Some(record) = context.store.get(id).await?
+        {
+            pools.push(record.raw.decode::<Host>()?.spec.pool);
+        }
+        if pools.is_empty()
+            && let Some(machine) = existing
+        {
+            pools.extend(wanted(context, key, &machine.spec).await?);
+        }
+        Ok(Pools::named(pools.iter().map(String::as_str)))
     }
 
     fn deployed(machine: &Object<Machine>) -> (i64, String) {
@@ -93,6 +118,12 @@ impl Rules for Machine {
         );
         Ok(Some(failure))
     }
+}
+
+/// The pool of the host it names, or the pool it asks for one.
+async fn wanted(context: &Context, key: &Key, spec: &Spec) -> Result<Option<String>, Error> {
+    let Some(name) = &spec.host else { return Ok(spec.require.as_ref().map(|require| require.pool.clone())) };
+    Ok(read::<Host>(context, key, Kind::Host, name).await?.map(|host| host.spec.pool))
 }
 
 /// The host that is named, or that the machine has.

@@ -2,19 +2,33 @@
 
 use async_trait::async_trait;
 use underlay_core::{
-    ErrorKind, Failure, Object,
+    ErrorKind, Failure, Key, Object,
     credential::{self, Credential},
-    host::Host,
-    image::Image,
+    host::{self, Host},
+    image::{self, Image},
     network::Network,
     pool::Pool,
 };
 
 use super::{Rules, references};
-use crate::{context::Context, errors::Error};
+use crate::{auth::Pools, context::Context, errors::Error};
 
 #[async_trait]
 impl Rules for Host {
+    async fn pools(
+        _: &Context,
+        _: &Key,
+        spec: Option<&host::Spec>,
+        existing: Option<&Object<Host>>,
+    ) -> Result<Pools, Error> {
+        let present = existing.map(|host| host.spec.pool.as_str());
+        Ok(Pools::named(spec.map(|spec| spec.pool.as_str()).into_iter().chain(present)))
+    }
+
+    fn unprotects(spec: &host::Spec, existing: Option<&Object<Host>>) -> bool {
+        !spec.protected && existing.is_some_and(|host| host.spec.protected)
+    }
+
     async fn keeps(context: &Context, host: &Object<Host>) -> Result<Option<Failure>, Error> {
         let name = &host.meta.key.name;
         if host.spec.protected {
@@ -56,4 +70,14 @@ impl Rules for Credential {
 }
 
 #[async_trait]
-impl Rules for Image {}
+impl Rules for Image {
+    /// An image is of no pool, and touches no host until a machine names it.
+    async fn pools(
+        _: &Context,
+        _: &Key,
+        _: Option<&image::Spec>,
+        _: Option<&Object<Image>>,
+    ) -> Result<Pools, Error> {
+        Ok(Pools::Untouched)
+    }
+}

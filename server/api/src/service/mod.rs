@@ -3,11 +3,16 @@
 //! - [`objects`]: the seven calls that all nouns share, written once; [`put`], [`find`], [`watch`] are their parts
 //! - [`nouns`]: ties them to the five generated services, with the calls that one noun alone has
 //! - [`operations`], [`explain`]: what was done, is done, and what to do
+//! - [`cancel`], [`brakes`]: stopping an operation, holding work back; [`audit`]: who asked for what; [`backup`]: a copy of all
 //! - [`agents`], [`work`]: agents calling home; [`stream`]: what all streams have in common; [`server`]: the server itself and its tokens
 
 mod advice;
 mod agents;
+mod audit;
+mod backup;
+mod brakes;
 mod caller;
+mod cancel;
 mod explain;
 mod find;
 mod limiter;
@@ -23,6 +28,9 @@ mod watch;
 mod work;
 
 pub(crate) use agents::{AgentDoor, Agents};
+pub(crate) use audit::Audit;
+pub(crate) use brakes::Brakes;
+pub(crate) use limiter::Bucket;
 pub(crate) use objects::Objects;
 pub(crate) use operations::Operations;
 pub(crate) use server::Server;

@@ -9,7 +9,7 @@ use underlay_store::{Deletion, Filter, Record};
 
 use super::find::{Sought, find};
 use crate::{
-    auth::Caller,
+    auth::{Caller, Pools},
     context::Context,
     convert::{Faults, object},
     errors::Error,
@@ -59,7 +59,8 @@ impl<N: Rules> Objects<N> {
         if meta.purged_at.is_some() || held.is_some_and(|held| held != meta.incarnation) {
             return Err(missing(Some(Box::new(meta.clone()))));
         }
-        if let Some(held) = held.filter(|_| !meta.confirmed && caller.may_write(&meta.key)) {
+        if let Some(held) = held.filter(|_| !meta.confirmed && caller.may_write(&meta.key, &Pools::Untouched))
+        {
             self.context.store.confirm(meta.id, held).await?;
         }
         spell::<N>(record)
@@ -129,7 +130,10 @@ impl<N: Rules> Objects<N> {
             return Ok(answer(Outcome::Gone, None));
         };
         let meta = &record.raw.meta;
-        caller.must_write(&meta.key)?;
+        caller.trail.note_object(format_args!("{} {}", N::KIND, meta.key));
+        caller.must_write(&meta.key, &Pools::Untouched)?;
+        let object = record.raw.clone().decode::<N>()?;
+        caller.must_write(&meta.key, &N::pools(&self.context, &meta.key, None, Some(&object)).await?)?;
         let told = Some(object::meta(meta));
         if meta.purged_at.is_some() {
             return Ok(answer(Outcome::Gone, told));
@@ -137,14 +141,13 @@ impl<N: Rules> Objects<N> {
         if meta.incarnation != held {
             return Ok(answer(Outcome::Stale, told));
         }
-        if meta.deleted_at.is_none() {
-            let object = record.raw.clone().decode::<N>()?;
-            if let Some(failure) = N::keeps(&self.context, &object).await? {
-                return Err(Error::Precondition(Box::new(failure)));
-            }
+        if meta.deleted_at.is_none()
+            && let Some(failure) = N::keeps(&self.context, &object).await?
+        {
+            return Err(Error::Precondition(Box::new(failure)));
         }
         tracing::info!(kind = %N::KIND, key = %meta.key, id = %meta.id, caller = caller.name, "deleting an object");
-        Ok(match self.context.store.delete(meta.id, held).await? {
+        Ok(match self.context.store.on_record(&caller.trail).delete(meta.id, held).await? {
             Deletion::Wanted(record) => answer(Outcome::Deleting, Some(object::meta(&record.raw.meta))),
             Deletion::Stale => answer(Outcome::Stale, told),
             Deletion::Gone => answer(Outcome::Gone, told),

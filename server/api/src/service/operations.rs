@@ -8,7 +8,8 @@ use underlay_proto::v1::{self as pb, operation_service_server::OperationService}
 use underlay_store::Record;
 
 use super::{
-    explain,
+    caller::caller,
+    cancel, explain,
     find::{Sought, find, find_living},
     stream::{self, Events},
 };
@@ -159,6 +160,14 @@ impl OperationService for Operations {
         request: Request<pb::WatchOperationsRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         Ok(Response::new(self.follow(request.into_inner()).await?))
+    }
+
+    async fn cancel(
+        &self,
+        request: Request<pb::CancelOperationRequest>,
+    ) -> Result<Response<pb::Operation>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(cancel::cancel(&self.context, &caller, request.into_inner()).await?))
     }
 
     async fn explain(

@@ -17,6 +17,7 @@ use crate::{
     convert::{host, inventory, object},
     errors::Error,
     ports::PowerAction,
+    rules::Rules,
 };
 
 /// The longest a request may take: off, on and a look, each a driver call.
@@ -38,10 +39,15 @@ pub(super) async fn power(
         }
     };
     let record = find_living(context, Kind::Host, &Sought::read(request.selector)?).await?;
-    caller.must_write(&record.raw.meta.key)?;
+    let key = record.raw.meta.key.clone();
+    caller.trail.note_object(format_args!("host {key}"));
     let host = record.raw.decode::<Host>()?;
+    caller.must_write(&key, &Host::pools(context, &key, None, Some(&host)).await?)?;
+    caller.trail.note_detail(&format!("{action:?}").to_lowercase());
     if action != PowerAction::Observe {
         refuse_while_deploying(context, &host).await?;
+        // Whatever becomes of us then: that it was asked for is known.
+        context.store.add_to_audit(caller.trail.entry("Begun")).await?;
     }
     tracing::info!(host = %host.meta.key, ?action, caller = caller.name, "switching a host by hand");
     let switched = tokio::time::timeout(LIMIT, context.ports.power.power(host.meta.id, action)).await;

@@ -9,7 +9,7 @@ use underlay_store::{Intent, PutOutcome, PutRequest, Retry, operation::Verb};
 
 use super::objects::{Objects, incarnation, spell};
 use crate::{
-    auth::Caller,
+    auth::{Caller, Pools},
     convert::object,
     errors::Error,
     rules::{Assessment, Fingerprint, Rules, SecretDigest},
@@ -84,7 +84,8 @@ impl<N: Rules> Objects<N> {
             (Secret::Clear, Some(name)) => vec![(name.to_owned(), String::new().into())],
             _ => Vec::new(),
         };
-        let put = self.context.store.put(request).await;
+        caller.trail.note_detail(&changed(&judged, &request));
+        let put = self.context.store.on_record(&caller.trail).put(request).await;
         let put = match put {
             Err(underlay_store::Error::AlreadyExists { id, .. }) => {
                 return Err(match self.context.store.get(id).await? {
@@ -140,7 +141,8 @@ impl<N: Rules> Objects<N> {
         mode: Mode,
     ) -> Result<Judged<N>, Error> {
         let key = object::key(key)?;
-        caller.must_write(&key)?;
+        caller.trail.note_object(format_args!("{} {key}", N::KIND));
+        caller.must_write(&key, &Pools::Untouched)?;
         let existing = match self.context.store.get_by_key(N::KIND, &key).await? {
             Some(record) => Some(record.raw.decode::<N>()?),
             None => None,
@@ -149,6 +151,10 @@ impl<N: Rules> Objects<N> {
             check_held(held, existing.as_ref(), &key)?;
         }
         let mut spec = N::spec(spec.unwrap_or_default(), &key)?;
+        caller.must_write(&key, &N::pools(&self.context, &key, Some(&spec), existing.as_ref()).await?)?;
+        if N::unprotects(&spec, existing.as_ref()) && !caller.may_unprotect {
+            return Err(protected::<N>(caller, &key));
+        }
         N::note_secret(&mut spec, secret_digest(secret, mode), existing.as_ref().map(|it| &it.spec));
         spec.validate()?;
         let assessment = N::assess(&self.context, &key, &spec, existing.as_ref()).await?;
@@ -182,6 +188,37 @@ fn check_held<N: Rules>(
             tombstone: existing.map(|existing| Box::new(existing.meta.clone())),
         }),
     }
+}
+
+/// The names of what a Put changes, and never a value.
+fn changed<N: Rules>(judged: &Judged<N>, request: &PutRequest) -> String {
+    let before = judged.existing.as_ref().and_then(|existing| serde_json::to_value(&existing.spec).ok());
+    let mut names: Vec<&str> = match request.spec.as_object() {
+        Some(spec) => spec
+            .iter()
+            .filter(|(name, value)| before.as_ref().and_then(|before| before.get(name)) != Some(value))
+            .map(|(name, _)| name.as_str())
+            .collect(),
+        None => Vec::new(),
+    };
+    names.extend(request.secrets.iter().map(|(name, _)| name.as_str()));
+    let retries = if request.retry == Retry::Always { "tries again; " } else { "" };
+    match (names.is_empty(), judged.existing.is_some()) {
+        (true, _) => format!("{retries}nothing changes"),
+        (false, true) => format!("{retries}changes {}", names.join(", ")),
+        (false, false) => format!("creates it with {}", names.join(", ")),
+    }
+}
+
+fn protected<N: Rules>(caller: &Caller, key: &Key) -> Error {
+    let failure = Failure::new(
+        ErrorKind::Invalid,
+        format!("{} {}: taking its protection away", N::KIND, key.name),
+        format!("token \"{}\" may not do that", caller.name),
+        "nothing was changed",
+        "ask an admin to do it, or for a token that may: underlay token create NAME --role operator --may-unprotect",
+    );
+    Error::Forbidden(Box::new(failure.at("protected")))
 }
 
 /// Refuses where a person approved less than what would happen now.

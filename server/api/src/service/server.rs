@@ -7,9 +7,9 @@ use underlay_core::Name;
 use underlay_proto::v1::{self as pb, server_service_server::ServerService};
 use underlay_store::api_token::ApiToken;
 
-use super::caller::caller;
+use super::{backup, caller::caller, stream::Events};
 use crate::{
-    auth::{Role, mint, new_token},
+    auth::{self, Caller, Reach, Role, mint, new_token},
     context::Context,
     convert::{Faults, object},
     errors::Error,
@@ -17,8 +17,6 @@ use crate::{
 
 /// The longest life of a token that expires, in seconds: ten years.
 const LIFE: u64 = 10 * 365 * 86_400;
-/// How much of a token's digest is its id.
-const ID: usize = 16;
 
 /// The service of the server itself.
 pub(crate) struct Server {
@@ -31,11 +29,19 @@ impl Server {
         Self { context }
     }
 
-    async fn create(&self, request: pb::CreateTokenRequest) -> Result<pb::CreateTokenResponse, Error> {
+    async fn create(
+        &self,
+        caller: &Caller,
+        request: pb::CreateTokenRequest,
+    ) -> Result<pb::CreateTokenResponse, Error> {
         let mut faults = Faults::default();
         let name = faults.parse::<Name>("name", &request.name);
         let role = faults.parse::<RoleWord>("role", &request.role);
-        let owner = faults.parse_optional::<Name>("owner", &request.owner);
+        let reach = Reach {
+            owner: faults.parse_optional("owner", &request.owner),
+            site: faults.parse_optional("site", &request.site),
+            pool: faults.parse_optional("pool", &request.pool),
+        };
         if request.ttl_seconds > LIFE {
             faults.add("ttl_seconds", format!("use at most {LIFE}, or 0 for a token that does not expire"));
         }
@@ -44,21 +50,25 @@ impl Server {
         let expires_at =
             ttl.and_then(|ttl| Timestamp::now().checked_add(SignedDuration::from_secs(ttl)).ok());
         let token = mint();
-        let record = new_token(&token, name.as_str(), role, owner, expires_at);
-        self.context.store.add_api_token(&record).await?;
+        let mut record = new_token(&token, name.as_str(), role, reach, expires_at);
+        record.may_unprotect |= request.may_unprotect;
+        caller.trail.note_object(format_args!("token {name}"));
+        caller.trail.note_detail(&format!("role {role}"));
+        self.context.store.on_record(&caller.trail).add_api_token(&record).await?;
         let token = token.expose_secret().to_owned();
         Ok(pb::CreateTokenResponse { token, info: Some(message(&record)) })
     }
 
-    async fn revoke(&self, id: &str) -> Result<(), Error> {
+    async fn revoke(&self, caller: &Caller, id: &str) -> Result<(), Error> {
         let tokens = self.context.store.api_tokens().await?;
         let token = tokens
             .iter()
-            .find(|token| token.revoked_at.is_none() && (token_id(token) == id || token.name == id));
+            .find(|token| token.revoked_at.is_none() && (auth::id(&token.digest) == id || token.name == id));
         let Some(token) = token else {
             return Err(Error::field("id", "there is no living token of that id or name"));
         };
-        self.context.store.revoke_api_token(&token.name, Timestamp::now()).await?;
+        caller.trail.note_object(format_args!("token {}", token.name));
+        self.context.store.on_record(&caller.trail).revoke_api_token(&token.name, Timestamp::now()).await?;
         Ok(())
     }
 }
@@ -74,16 +84,16 @@ impl std::str::FromStr for RoleWord {
     }
 }
 
-fn token_id(token: &ApiToken) -> &str {
-    token.digest.get(..ID).unwrap_or(&token.digest)
-}
-
 fn message(token: &ApiToken) -> pb::ApiToken {
+    let or_all = |name: &Option<Name>| name.as_ref().map(ToString::to_string).unwrap_or_default();
     pb::ApiToken {
-        id: token_id(token).to_owned(),
+        id: auth::id(&token.digest).to_owned(),
         name: token.name.clone(),
         role: Role::from(token.role).to_string(),
-        owner: token.owner.as_ref().map(ToString::to_string).unwrap_or_default(),
+        owner: or_all(&token.owner),
+        site: or_all(&token.site),
+        pool: or_all(&token.pool),
+        may_unprotect: token.may_unprotect,
         created_at: Some(object::timestamp(token.created_at)),
         expires_at: token.expires_at.map(object::timestamp),
     }
@@ -91,6 +101,17 @@ fn message(token: &ApiToken) -> pb::ApiToken {
 
 #[tonic::async_trait]
 impl ServerService for Server {
+    type BackupStream = Events<pb::BackupPart>;
+
+    async fn backup(
+        &self,
+        request: Request<pb::BackupRequest>,
+    ) -> Result<Response<Self::BackupStream>, Status> {
+        let caller = caller(&request)?;
+        tracing::info!(caller = caller.name, "copying the database for a caller");
+        Ok(Response::new(backup::backup(&self.context).await?))
+    }
+
     async fn info(&self, request: Request<pb::InfoRequest>) -> Result<Response<pb::InfoResponse>, Status> {
         let caller = caller(&request)?;
         let config = &self.context.config;
@@ -108,7 +129,7 @@ impl ServerService for Server {
         request: Request<pb::CreateTokenRequest>,
     ) -> Result<Response<pb::CreateTokenResponse>, Status> {
         let caller = caller(&request)?;
-        let made = self.create(request.into_inner()).await?;
+        let made = self.create(&caller, request.into_inner()).await?;
         let name = made.info.as_ref().map(|info| info.name.as_str());
         tracing::info!(name, caller = caller.name, "made an api token");
         Ok(Response::new(made))
@@ -129,7 +150,7 @@ impl ServerService for Server {
     ) -> Result<Response<pb::RevokeTokenResponse>, Status> {
         let caller = caller(&request)?;
         let id = request.into_inner().id;
-        self.revoke(&id).await?;
+        self.revoke(&caller, &id).await?;
         tracing::info!(id, caller = caller.name, "revoked an api token");
         Ok(Response::new(pb::RevokeTokenResponse {}))
     }

@@ -130,6 +130,7 @@ impl Rack {
             role: role.into(),
             owner: owner.into(),
             ttl_seconds: 3600,
+            ..Default::default()
         };
         let mut server = pb::server_service_client::ServerServiceClient::new(self.local().await);
         server.create_token(request).await.unwrap().into_inner().token

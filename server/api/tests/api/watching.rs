@@ -95,7 +95,7 @@ async fn a_cursor_that_is_too_old_or_from_elsewhere_is_told_to_start_again() {
     hosts.delete(delete).await.unwrap();
     rack.commit(id(&a), Decision::Gone, None, Vec::new()).await;
     put(&mut hosts, "b").await;
-    let none = Retention { history: Duration::ZERO, tombstones: Duration::ZERO };
+    let none = Retention { history: Duration::ZERO, tombstones: Duration::ZERO, audit: Duration::ZERO };
     let later = Timestamp::now() + Duration::from_secs(60);
     rack.store.sweep(none, later).await.unwrap();
     for after_revision in [a.revision, 1_000_000] {

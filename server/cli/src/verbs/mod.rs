@@ -1,10 +1,14 @@
 //! The verbs, one file each, and what they share: where the server is and how results are written.
 
+mod audit;
+mod backup;
+mod brakes;
 mod describe;
 mod explain;
 mod get;
 mod host;
 mod image;
+mod operation;
 mod power;
 mod ramdisk;
 mod token;
@@ -37,6 +41,20 @@ pub enum Verb {
     Image(With<image::Image>),
     /// Make, list and void API tokens
     Token(With<token::Token>),
+    /// Stop an operation
+    Operation(With<operation::Operation>),
+    /// Hold back all work in a site, a pool, or everywhere
+    Freeze(With<brakes::Freeze>),
+    /// Let work go on that was frozen
+    Unfreeze(With<brakes::Unfreeze>),
+    /// List what holds work back
+    Brakes(With<brakes::List>),
+    /// Confirm that a server that was restored from a backup may act again
+    Resume(With<brakes::Resume>),
+    /// Show who asked for what, or check that no row of it was changed or taken away
+    Audit(With<audit::Audit>),
+    /// Copy the database into a file while the server works
+    Backup(With<backup::Backup>),
 }
 
 /// A verb that talks to the server.
@@ -78,6 +96,13 @@ pub fn main(verb: Verb) -> ExitCode {
             Verb::Ramdisk(ramdisk) => ramdisk::run(ramdisk),
             Verb::Image(With { verb, shared }) => image::run(verb, shared).await,
             Verb::Token(With { verb, shared }) => token::run(verb, shared).await,
+            Verb::Operation(With { verb, shared }) => operation::run(verb, shared).await,
+            Verb::Freeze(With { verb, shared }) => brakes::freeze(verb, shared).await,
+            Verb::Unfreeze(With { verb, shared }) => brakes::unfreeze(verb, shared).await,
+            Verb::Brakes(With { verb: _, shared }) => brakes::list(shared).await,
+            Verb::Resume(With { verb: _, shared }) => brakes::resume(shared).await,
+            Verb::Audit(With { verb, shared }) => audit::run(verb, shared).await,
+            Verb::Backup(With { verb, shared }) => backup::run(verb, shared).await,
         }
     });
     match result {

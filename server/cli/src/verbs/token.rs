@@ -30,6 +30,15 @@ enum Act {
         /// The only owner whose objects it may write; every owner when left out
         #[arg(long = "only-owner", value_name = "OWNER", default_value = "")]
         only_owner: String,
+        /// The only site in which it may write; every site when left out
+        #[arg(long = "only-site", value_name = "SITE", default_value = "")]
+        only_site: String,
+        /// The only pool whose hosts, and machines on them, it may write; every pool when left out
+        #[arg(long = "only-pool", value_name = "POOL", default_value = "")]
+        only_pool: String,
+        /// It may take the protection from what is protected; an admin's may in any case
+        #[arg(long)]
+        may_unprotect: bool,
         /// Void after this many seconds; never when left out
         #[arg(long, default_value_t = 0)]
         ttl: u64,
@@ -59,9 +68,17 @@ enum Role {
 pub(super) async fn run(token: Token, shared: Shared) -> Result<(), Error> {
     let mut client = ServerServiceClient::new(shared.target.connect().await?);
     match token.act {
-        Act::Create { name, role, only_owner, ttl } => {
+        Act::Create { name, role, only_owner, only_site, only_pool, may_unprotect, ttl } => {
             let role = role.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-            let request = CreateTokenRequest { name, role, owner: only_owner, ttl_seconds: ttl };
+            let request = CreateTokenRequest {
+                name,
+                role,
+                owner: only_owner,
+                ttl_seconds: ttl,
+                site: only_site,
+                pool: only_pool,
+                may_unprotect,
+            };
             let made = client.create_token(request).await?.into_inner();
             match shared.output {
                 Format::Json => println!("{:#}", output::json(&made)?),
@@ -77,11 +94,19 @@ pub(super) async fn run(token: Token, shared: Shared) -> Result<(), Error> {
             let row = |token: &underlay_proto::v1::ApiToken| {
                 let expires = token.expires_at.map_or("never".into(), |at| time(Some(at)));
                 let mut cells = vec![token.id.clone(), token.name.clone(), token.role.clone()];
-                cells.extend([or_dash(&token.owner), time(token.created_at), expires]);
+                let unprotects = if token.may_unprotect { "yes" } else { "-" };
+                cells.extend([&token.owner, &token.site, &token.pool].map(|bound| or_dash(bound)));
+                cells.extend([unprotects.into(), time(token.created_at), expires]);
                 cells
             };
             let rows: Vec<Vec<String>> = listed.tokens.iter().map(row).collect();
-            println!("{}", output::table(&["ID", "NAME", "ROLE", "OWNER", "CREATED", "EXPIRES"], &rows));
+            println!(
+                "{}",
+                output::table(
+                    &["ID", "NAME", "ROLE", "OWNER", "SITE", "POOL", "UNPROTECTS", "CREATED", "EXPIRES"],
+                    &rows
+                )
+            );
         }
         Act::Revoke { id } => {
             client.revoke_token(RevokeTokenRequest { id: id.clone() }).await?;

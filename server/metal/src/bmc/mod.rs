@@ -1,6 +1,7 @@
 //! BMC drivers: the power and boot control of hosts, one driver per way of speaking to a box.
 //!
 //! - [`Drivers`] finds the driver a host's spec names; [`queue`] lets one call at a time through to each BMC
+//! - [`gate`]: no call that changes anything while a brake stands
 //! - [`redfish`]: a BMC that speaks Redfish; [`qemu`]: a QEMU machine on the server itself
 //! - [`fake`]: a scripted BMC for the tests of whoever drives one
 //! - `conformance`: what every driver must hold, as one suite
@@ -13,8 +14,10 @@
 mod conformance;
 mod drivers;
 pub mod fake;
+pub(crate) mod gate;
 pub mod qemu;
 mod queue;
 pub mod redfish;
 
 pub use drivers::{Config, Drivers};
+pub use gate::Gate;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use underlay_core::{
-    Effect, Failure, Snapshot, Step, View,
+    Brakes, Effect, Failure, Snapshot, Step, View,
     bmc::Power,
     host::{Host, OnDestroy, State, Status},
 };
 
 use super::{Hosts, facts};
+use crate::bmc::gate;
 
 /// How soon a wait is looked at again.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -29,7 +30,16 @@ pub(super) async fn step(
     if let Some(machine) = &status.machine {
         return Ok(Step::wait(status.clone(), format!("machine {machine} to let go of it"), AGAIN * 5));
     }
-    let overdue = snapshot.is_stalled(PATIENCE);
+    let hold = Brakes::hold(view, &gate::scope(&snapshot.object)).await;
+    let hold = hold.map_err(|error| facts::unreadable(snapshot, &error))?;
+    if let Some(brake) = hold.brake.clone().filter(|_| disrupts(snapshot)) {
+        return Ok(Step::held(status, brake));
+    }
+    let counted = match hold.counts_from(snapshot.now) {
+        Some(moment) => snapshot.clone().counting_from(moment),
+        None => snapshot.clone(),
+    };
+    let overdue = counted.is_stalled(PATIENCE);
     Ok(match say_goodbye(hosts, snapshot, view).await {
         Ok(Goodbye::Said) => gone(snapshot, status),
         Ok(Goodbye::StillOn) if overdue => without_goodbye(snapshot, status, "it does not switch off"),
@@ -40,6 +50,11 @@ pub(super) async fn step(
         }
         Err(failure) => return Err(failure),
     })
+}
+
+/// Does saying goodbye switch anything, or take anything away?
+fn disrupts(snapshot: &Snapshot<Host>) -> bool {
+    snapshot.object.spec.on_destroy == OnDestroy::PowerOff || gate::loses_by_forgetting(&snapshot.object)
 }
 
 fn gone(snapshot: &Snapshot<Host>, status: Status) -> Step<Host> {

@@ -1,7 +1,5 @@
 //! Booting: wait for the agent to call home, check that it runs on the box that was enrolled, and give it its work.
 
-use std::time::Duration;
-
 use jiff::SignedDuration;
 use underlay_core::{
     Effect, ErrorKind, Failure, Object, Step,
@@ -22,7 +20,7 @@ use crate::{seed, token};
 /// A host that is seen to boot is waited for, but for no longer than so many times the patience with one that is silent.
 const LOOPS: u32 = 4;
 /// How long the installed system may take to call its one-time URL.
-const PHONE_HOME_LIFE: Duration = Duration::from_secs(24 * 3600);
+pub(super) const PHONE_HOME_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
     if world.is_outdated(run) {
@@ -38,6 +36,9 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
 }
 
 async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<Step<Machine>, Failure> {
+    if world.has_outlived_its_token() {
+        return Ok(world.boot_anew(run));
+    }
     let name = &host.meta.key.name;
     let seen = world.observed(run.host, Source::Boot).await?;
     let last = match seen.filter(|seen| seen.at >= world.snapshot.object.progress.since) {
@@ -129,7 +130,7 @@ async fn called_home(
         on_behalf_of: world.snapshot.object.meta.id,
         epoch: run.epoch,
         purpose: Purpose::PhoneHome,
-        expires_at: world.snapshot.now + SignedDuration::try_from(PHONE_HOME_LIFE).unwrap_or_default(),
+        expires_at: world.snapshot.now + PHONE_HOME_LIFE,
     };
     let note = format!("the agent called home from host {name}; root disk {} ({})", disk.name, disk.size);
     Ok(Step::advance(status, State::Imaging { run: next })

@@ -5,14 +5,17 @@
 
 use underlay_core::{
     Amount, Effect, ErrorKind, Failure, Object, Step, Unit,
-    agent::{Assignment, Leave, Report, Stage, Task, Touched},
+    agent::{Assignment, Leave, Purpose, Report, Stage, Task, TokenGrant, Touched},
     bmc::Target,
     host::Host,
     machine::{Machine, Run, State, Status},
     observation::{Body, Source},
 };
 
-use super::world::{Disk, LATER, World};
+use super::{
+    booting::PHONE_HOME_LIFE,
+    world::{Disk, LATER, World},
+};
 
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
     let host = world.host(run.host).await?;
@@ -58,6 +61,9 @@ async fn written_all(
     host: &Object<Host>,
     mut status: Status,
 ) -> Result<Step<Machine>, Failure> {
+    if let Some(brake) = &world.hold.brake {
+        return Ok(Step::held(status, brake.clone()));
+    }
     let bmc = world.bmc(host).await?;
     bmc.ensure_next_boot(Target::Disk)
         .await
@@ -71,10 +77,28 @@ async fn written_all(
     };
     let (bytes, millis) = status.written.unwrap_or_default();
     let note = format!("wrote {bytes} bytes in {millis} ms; starting from the disk");
-    Ok(Step::advance(status, State::Starting { run: run.clone() })
+    let step = Step::advance(status, State::Starting { run: run.clone() })
         .with(Effect::DropBootPlans { host: run.host })
         .with(Effect::Assign(leave))
-        .with(Effect::Note { text: note }))
+        .with(Effect::Note { text: note });
+    Ok(match &run.phone_home {
+        // The one-time URL lives for a day, and may have lain here for longer.
+        Some(digest) if world.hold.lifted_at.is_some() => {
+            step.with(Effect::GrantToken(called_home_with(world, run, digest)))
+        }
+        _ => step,
+    })
+}
+
+fn called_home_with(world: &World<'_>, run: &Run, digest: &str) -> TokenGrant {
+    TokenGrant {
+        digest: digest.to_owned(),
+        host: run.host,
+        on_behalf_of: world.snapshot.object.meta.id,
+        epoch: run.epoch,
+        purpose: Purpose::PhoneHome,
+        expires_at: world.snapshot.now + PHONE_HOME_LIFE,
+    }
 }
 
 #[track_caller]

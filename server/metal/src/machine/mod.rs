@@ -3,7 +3,8 @@
 //! Order of a deployment: [`pending`] finds and claims, [`powering_off`] starts from a known point, [`powering_on`]
 //! boots the agent, [`booting`] waits for it and checks who it is, [`imaging`] follows its work, [`starting`] waits for
 //! the installed system, [`ready`] rests. [`failed`] rests too; [`replacing`] exchanges a broken host of a pool for
-//! another; [`releasing`] lets go. [`claiming`], [`needs`] and [`world`] hold what several of them ask.
+//! another; [`releasing`] lets go. [`held`] is what stops them from outside; [`claiming`], [`needs`] and [`world`] hold what
+//! several of them ask.
 //!
 //! Invariant: nothing is written to a disk before the agent's identity has matched the enrolment, and what was ready for
 //! a generation is never imaged for it again.
@@ -11,6 +12,7 @@
 mod booting;
 mod claiming;
 mod failed;
+mod held;
 mod imaging;
 mod needs;
 mod pending;
@@ -76,7 +78,26 @@ impl Controller for Machines {
     type Noun = Machine;
 
     async fn step(&self, snapshot: &Snapshot<Machine>, view: &dyn View) -> Result<Step<Machine>, Failure> {
-        let world = world::World { machines: self, snapshot, view };
+        let mut world = world::World::new(self, snapshot, view);
+        let counted;
+        if !is_at_rest(snapshot) {
+            let hold = held::hold(&world).await?;
+            if let Some(moment) = hold.counts_from(snapshot.now) {
+                counted = snapshot.clone().counting_from(moment);
+                world.snapshot = &counted;
+            }
+            world.hold = hold;
+            if !snapshot.is_deleting()
+                && let Some(step) = held::cancelled(&world).await?
+            {
+                return Ok(step);
+            }
+            if let Some(brake) = &world.hold.brake
+                && (snapshot.is_deleting() || held::waits(&snapshot.object.state))
+            {
+                return Ok(Step::held(world.status(), brake.clone()));
+            }
+        }
         if snapshot.is_deleting() && !matches!(snapshot.object.state, State::Releasing { .. }) {
             return Ok(world.leave());
         }
@@ -104,4 +125,9 @@ impl Controller for Machines {
         // No state makes more than three driver calls in one step.
         3 * CALL_LIMIT + Duration::from_secs(30)
     }
+}
+
+/// Is there nothing that a brake could hold back?
+fn is_at_rest(snapshot: &Snapshot<Machine>) -> bool {
+    !snapshot.is_deleting() && matches!(snapshot.object.state, State::Ready { .. } | State::Failed { .. })
 }

@@ -164,6 +164,7 @@ fn begin(
     status.epoch = epoch;
     let on_behalf_of = world.snapshot.object.meta.id;
     Step::advance(status, State::PoweringOff { run })
+        .with(Effect::Unwant)
         .with(Effect::Claim { host: id })
         .with(Effect::Assign(Assignment { host: id, on_behalf_of, epoch, task: Task::Stay }))
         .with(Effect::Wake { id })
@@ -174,5 +175,5 @@ fn begin(
 fn refuse(world: &World<'_>, failure: Failure) -> Step<Machine> {
     let deployed = world.snapshot.object.status.deployed.clone();
     let next = State::Failed { run: None, deployed, generation: world.generation() };
-    Step::failed(world.status(), next, failure)
+    Step::failed(world.status(), next, failure).with(Effect::Unwant)
 }

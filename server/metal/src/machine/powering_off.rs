@@ -4,9 +4,6 @@
 //! When it is off, the boot plan and its one-time token are committed before anything is switched on: a host that comes
 //! up finds its answer.
 
-use std::time::Duration;
-
-use jiff::SignedDuration;
 use underlay_core::{
     Effect, ErrorKind, Failure, Mac, Object, Step,
     agent::{Purpose, TokenGrant},
@@ -17,11 +14,8 @@ use underlay_core::{
     machine::{Machine, Run, State},
 };
 
-use super::world::{Disk, SOON, World, starts_again, withdrawn};
+use super::world::{Disk, SOON, TOKEN_LIFE, World, starts_again, withdrawn};
 use crate::token;
-
-/// How long an agent may take from power-on to its call home.
-const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
     if world.is_outdated(run) {
@@ -70,7 +64,7 @@ fn prepare(world: &World<'_>, run: &Run, host: &Object<Host>, seen: &[Mac]) -> S
         on_behalf_of: world.snapshot.object.meta.id,
         epoch: run.epoch,
         purpose: Purpose::Agent,
-        expires_at: world.snapshot.now + SignedDuration::try_from(TOKEN_LIFE).unwrap_or_default(),
+        expires_at: world.snapshot.now + TOKEN_LIFE,
     };
     let mut step = Step::advance(world.status(), State::PoweringOn { run: run.clone() })
         .with(Effect::RevokeTokens { host: run.host })

@@ -10,6 +10,9 @@ use underlay_core::{
 use super::world::{Disk, SOON, World, starts_again};
 
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
+    if !starts_again(run) && world.has_outlived_its_token() {
+        return Ok(world.boot_anew(run));
+    }
     let host = world.host(run.host).await?;
     let name = &host.meta.key.name;
     let bmc = world.bmc(&host).await?;

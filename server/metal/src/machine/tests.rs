@@ -1,9 +1,11 @@
 //! - `deploying`: whole deployments, again in place, changed and taken back on the way
 //! - `table`: each state, by what it sees; `random`: whatever happens in whatever order
+//! - `held`: brakes and cancellations
 //! - `refusing`: what is refused before anything is touched; `failing`: what goes wrong later; `leaving`: deletion
 
 mod deploying;
 mod failing;
+mod held;
 mod leaving;
 mod random;
 mod refusing;

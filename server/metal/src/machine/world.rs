@@ -1,10 +1,15 @@
 //! What a state of a machine sees and the few questions all of them ask: the host, its driver, whether patience is over.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use jiff::SignedDuration;
 use underlay_core::{
     Effect, ErrorKind, Failure, Name, Object, ObjectId, Snapshot, Step, View,
     bmc::{self, Bmc},
+    brake::Hold,
     host::Host,
     machine::{Deployed, Machine, Run, State, Status},
     observation::{Body, Observation, Source},
@@ -18,10 +23,23 @@ pub(super) const SOON: Duration = Duration::from_secs(2);
 /// How often a wait that is woken by observations is looked at all the same.
 pub(super) const LATER: Duration = Duration::from_secs(30);
 
+/// How long an agent may take from power-on to its call home.
+pub(super) const TOKEN_LIFE: SignedDuration = SignedDuration::from_secs(3600);
+
 pub(super) struct World<'a> {
     pub(super) machines: &'a Machines,
     pub(super) snapshot: &'a Snapshot<Machine>,
     pub(super) view: &'a dyn View,
+    /// How brakes stand over it; not asked of a machine at rest.
+    pub(super) hold: Hold,
+    /// The host that was read last: a step needs but one, and sees it at one moment.
+    read: OnceLock<Object<Host>>,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(machines: &'a Machines, snapshot: &'a Snapshot<Machine>, view: &'a dyn View) -> Self {
+        Self { machines, snapshot, view, hold: Hold::default(), read: OnceLock::new() }
+    }
 }
 
 impl World<'_> {
@@ -53,8 +71,7 @@ impl World<'_> {
 
     /// The host of a deployment; its absence is a failure, because a claimed host cannot be deleted.
     pub(super) async fn host(&self, id: ObjectId) -> Result<Object<Host>, Failure> {
-        let raw = self.view.by_id(id).await.map_err(|error| self.unreadable(&error))?;
-        let raw = raw.ok_or_else(|| {
+        self.find_host(id).await?.ok_or_else(|| {
             Failure::new(
                 ErrorKind::Permanent,
                 format!("machine {}: its host", self.name()),
@@ -62,8 +79,36 @@ impl World<'_> {
                 "nothing was touched",
                 "name a host that exists and apply again",
             )
-        })?;
-        raw.decode::<Host>().map_err(|error| self.unreadable(&error))
+        })
+    }
+
+    /// A host by its id, if it is there.
+    pub(super) async fn find_host(&self, id: ObjectId) -> Result<Option<Object<Host>>, Failure> {
+        if let Some(host) = self.read.get().filter(|host| host.meta.id == id) {
+            return Ok(Some(host.clone()));
+        }
+        let raw = self.view.by_id(id).await.map_err(|error| self.unreadable(&error))?;
+        let host =
+            raw.map(|raw| raw.decode::<Host>()).transpose().map_err(|error| self.unreadable(&error))?;
+        if let Some(host) = &host {
+            self.read.set(host.clone()).ok();
+        }
+        Ok(host)
+    }
+
+    /// Was it held back in its present state for so long that the one-time token for the agent's boot is void, or
+    /// about to be?
+    pub(super) fn has_outlived_its_token(&self) -> bool {
+        let since = self.snapshot.object.progress.since;
+        let held = self.hold.lifted_at.is_some_and(|lifted| lifted > since);
+        held && self.snapshot.now.duration_since(since) > TOKEN_LIFE / 2
+    }
+
+    /// Begin again with the host off and a fresh token.
+    #[track_caller]
+    pub(super) fn boot_anew(&self, run: &Run) -> Step<Machine> {
+        let text = "it was held back for so long that its boot token is void; starting the boot over".into();
+        Step::advance(self.status(), State::PoweringOff { run: run.clone() }).with(Effect::Note { text })
     }
 
     /// The driver of `host`.
@@ -162,19 +207,24 @@ impl World<'_> {
         self.stand(run, failure, disk)
     }
 
-    /// Fail, whoever is at fault.
+    /// Fail, or start over where the spec has changed, whoever is at fault.
     #[track_caller]
     pub(super) fn stand(&self, run: &Run, failure: Failure, disk: Disk) -> Step<Machine> {
-        let deployed = match disk {
-            Disk::Untouched => run.previous.as_deref().cloned(),
-            Disk::Touched => None,
-        };
-        let mut status = self.status();
-        status.deployed.clone_from(&deployed);
         if self.is_outdated(run) {
+            let mut status = self.status();
+            status.deployed = left_on(run, disk);
             let text = format!("{failure} The spec has changed since; starting over");
             return withdrawn(Step::advance(status, State::Pending), run.host).with(Effect::Note { text });
         }
+        self.fail(run, failure, disk)
+    }
+
+    /// Fail, whatever the spec wants by now.
+    #[track_caller]
+    pub(super) fn fail(&self, run: &Run, failure: Failure, disk: Disk) -> Step<Machine> {
+        let mut status = self.status();
+        let deployed = left_on(run, disk);
+        status.deployed.clone_from(&deployed);
         let next = State::Failed { run: Some(run.clone()), deployed, generation: self.generation() };
         withdrawn(Step::failed(status, next, failure), run.host)
     }
@@ -205,6 +255,14 @@ impl World<'_> {
             Some(host) => withdrawn(step, host),
             None => step,
         }
+    }
+}
+
+/// What a deployment that ends here leaves on the disk.
+fn left_on(run: &Run, disk: Disk) -> Option<Deployed> {
+    match disk {
+        Disk::Untouched => run.previous.as_deref().cloned(),
+        Disk::Touched => None,
     }
 }
 

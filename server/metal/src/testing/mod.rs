@@ -3,6 +3,7 @@
 //! - `rack`: objects, claims, observations, tokens and assignments; a step is committed as the store commits it
 //! - `pools`: who wants a host, who is disturbed, what failed
 //! - `standing`: what a decision makes of an object, by the store's rules
+//! - `brakes`: freezes in hand
 //! - `bounded`: scripted BMCs behind drivers that keep their promise
 //! - `boxes`: what stands in the rack: firmware that boots, agents that call home and write, systems that come up
 //!
@@ -10,6 +11,7 @@
 
 mod bounded;
 mod boxes;
+mod brakes;
 mod pools;
 mod rack;
 mod samples;

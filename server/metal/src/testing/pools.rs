@@ -40,6 +40,7 @@ impl Stored {
                     self.kick(pool);
                 }
             }
+            Effect::Unwant => self.pools.wants.retain(|(machine, _)| *machine != by),
             Effect::Grant { host, machine } => {
                 let waits = self.pools.wants.contains(&(machine, by));
                 if !waits || self.claims.contains_key(&host) {

@@ -9,10 +9,12 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use underlay_core::{
-    Controller, Effect, Incarnation, Key, Kind, Mac, Meta, Noun, Object, ObjectId, SecretString, Snapshot,
-    Spec, Standing, State, View,
+    Brakes, Cancellation, Controller, Effect, Incarnation, Key, Kind, Mac, Meta, Noun, Object, ObjectId,
+    SecretString, Snapshot, Spec, Standing, State, View,
     agent::{Assignment, Purpose, TokenGrant},
     boot,
+    brake::{Hold, Reach, Scope},
+    cancellation::Until,
     host::Host,
     image::Image,
     machine::{Machine, USER_DATA},
@@ -20,9 +22,12 @@ use underlay_core::{
     view::{self, Census, RawObject},
 };
 
-use super::{bounded::Bounded, boxes::Boxes, pools::Rows, samples, standing::Decided};
+use super::{bounded::Bounded, boxes::Boxes, brakes::FakeBrakes, pools::Rows, samples, standing::Decided};
 use crate::{
-    bmc::fake::{Fake, Fakes},
+    bmc::{
+        Gate,
+        fake::{Fake, Fakes},
+    },
     host::Hosts,
     machine::{BootUrl, Machines, Patience},
     pool::Pools,
@@ -42,6 +47,7 @@ pub(crate) struct Rack {
     pub(crate) bmcs: Fakes,
     pub(crate) boxes: Boxes,
     pub(crate) commits: Commits,
+    pub(crate) brakes: Arc<FakeBrakes>,
     machines: Machines,
     hosts: Hosts,
     pools: Pools,
@@ -63,6 +69,7 @@ pub(crate) struct Stored {
     pub(crate) effects: Vec<Effect>,
     pub(super) pools: Rows,
     observations: BTreeMap<(ObjectId, Source), (Observation, Timestamp)>,
+    pub(crate) cancellations: BTreeMap<ObjectId, Cancellation>,
     secrets: HashMap<ObjectId, SecretString>,
     due: BTreeMap<ObjectId, Timestamp>,
     unreadable: bool,
@@ -79,7 +86,8 @@ impl BootUrl for Url {
 impl Default for Rack {
     fn default() -> Self {
         let bmcs = Fakes::default();
-        let shared = Arc::new(Bounded(bmcs.clone()));
+        let brakes = Arc::new(FakeBrakes::default());
+        let shared = Arc::new(Gate::new(Arc::new(Bounded(bmcs.clone())), brakes.clone()));
         let store = Stored {
             now: Timestamp::from_second(1_700_000_000).expect("a time"),
             objects: BTreeMap::new(),
@@ -92,6 +100,7 @@ impl Default for Rack {
             effects: Vec::new(),
             pools: Rows::default(),
             observations: BTreeMap::new(),
+            cancellations: BTreeMap::new(),
             secrets: HashMap::new(),
             due: BTreeMap::new(),
             unreadable: false,
@@ -105,6 +114,7 @@ impl Default for Rack {
             pools: Pools,
             hosts: Hosts { bmcs: shared, audit: Duration::from_secs(600) },
             bmcs,
+            brakes,
             boxes: Boxes::default(),
             commits: Commits::Always,
             store: Mutex::new(store),
@@ -161,6 +171,35 @@ impl Rack {
         store.kick(id);
         store.wake_dependents(id);
         id
+    }
+
+    /// Put a brake, as the store does: whoever is not at rest is looked at.
+    pub(crate) fn brake(&self, reach: Reach) {
+        let now = self.now();
+        self.brakes.put(reach, now);
+        self.kick_all();
+    }
+
+    /// Lift every brake.
+    pub(crate) fn release(&self) {
+        let now = self.now();
+        self.brakes.lift(now);
+        self.kick_all();
+    }
+
+    fn kick_all(&self) {
+        let mut store = self.store();
+        let ids: Vec<_> = store.objects.keys().copied().collect();
+        ids.into_iter().for_each(|id| store.kick(id));
+    }
+
+    /// Want the operation of a machine stopped.
+    pub(crate) fn cancel(&self, id: ObjectId, until: Until) {
+        let mut store = self.store();
+        let (at, generation) = (store.now, store.objects[&id].meta.generation);
+        let wish = Cancellation { generation, by: "ops".into(), at, reason: "wrong rack".into(), until };
+        store.cancellations.insert(id, wish);
+        store.kick(id);
     }
 
     /// Ask for another try of the same spec.
@@ -392,6 +431,7 @@ fn fresh<N: Noun>(name: &str, spec: serde_json::Value, now: Timestamp) -> RawObj
         amount: None,
         next_run_at: None,
         failure: None,
+        held: None,
         decided_at: String::new(),
         attempts: 0,
     };
@@ -507,6 +547,14 @@ impl Stored {
 }
 
 #[async_trait]
+impl Brakes for Rack {
+    async fn hold(&self, scope: &Scope) -> Result<Hold, view::Error> {
+        drop(self.readable()?);
+        self.brakes.hold(scope).await
+    }
+}
+
+#[async_trait]
 impl View for Rack {
     async fn by_id(&self, id: ObjectId) -> Result<Option<RawObject>, view::Error> {
         let store = self.readable()?;
@@ -554,6 +602,10 @@ impl View for Rack {
 
     async fn credential(&self, _: &Key, _: &str) -> Result<Option<(String, SecretString)>, view::Error> {
         Ok(None)
+    }
+
+    async fn cancellation(&self, id: ObjectId) -> Result<Option<Cancellation>, view::Error> {
+        Ok(self.readable()?.cancellations.get(&id).cloned())
     }
 
     async fn secret(&self, id: ObjectId, name: &str) -> Result<Option<SecretString>, view::Error> {

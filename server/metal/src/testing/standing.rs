@@ -17,6 +17,7 @@ pub(super) struct Decided {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Word {
     Wait { reason: String, again: Duration, amount: Option<underlay_core::Amount> },
+    Held { brake: underlay_core::Brake, again: Duration },
     Advance,
     Done { again: Option<Duration> },
     Failed { failure: Failure, again: Option<Duration> },
@@ -28,6 +29,7 @@ impl Decided {
     pub(super) fn of<N: Noun>(step: Step<N>, present: N::State) -> Self {
         let (next, word) = match step.outcome {
             Outcome::Wait { reason, again, amount } => (present, Word::Wait { reason, again, amount }),
+            Outcome::Held { brake, again } => (present, Word::Held { brake, again }),
             Outcome::Advance { next } => (next, Word::Advance),
             Outcome::Done { audit } => (present, Word::Done { again: audit }),
             Outcome::Failed { next, failure, again } => (next, Word::Failed { failure, again }),
@@ -65,7 +67,7 @@ impl Decided {
             raw.meta.observed_generation = raw.meta.generation;
         }
         let after = match self.word {
-            Word::Wait { again, .. } => Some(again),
+            Word::Wait { again, .. } | Word::Held { again, .. } => Some(again),
             Word::Advance if moved => Some(Duration::ZERO),
             Word::Advance => Some(Duration::from_secs(1)),
             Word::Done { again } | Word::Failed { again, .. } => again,
@@ -89,17 +91,28 @@ fn standing(
     news: Option<Timestamp>,
     now: Timestamp,
 ) -> Standing {
-    let mut after =
-        Standing { waiting_for: None, amount: None, failure: None, attempts: 0, ..before.clone() };
+    let mut after = Standing {
+        waiting_for: None,
+        amount: None,
+        failure: None,
+        held: None,
+        attempts: 0,
+        ..before.clone()
+    };
     match word {
         Word::Wait { reason, amount, .. } => {
             after.waiting_for = Some(reason.clone());
             after.amount = *amount;
         }
+        Word::Held { brake, .. } => {
+            after.waiting_for = Some(brake.to_string());
+            after.held = Some(brake.clone());
+        }
         Word::Failed { failure, .. } => after.failure = Some(failure.clone()),
         Word::Retry { failure } => {
             after.waiting_for.clone_from(&before.waiting_for);
             after.amount = before.amount;
+            after.held.clone_from(&before.held);
             after.failure = Some(failure.clone());
             after.attempts = before.attempts + 1;
         }

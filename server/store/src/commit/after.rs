@@ -41,7 +41,9 @@ impl After {
         let moved = entered != current;
         let at = |delay: Duration| now.checked_add(delay).unwrap_or(Timestamp::MAX);
         let next_run_at = match &commit.decision {
-            Decision::Wait { again, .. } | Decision::Retry { again, .. } => Some(at(*again)),
+            Decision::Wait { again, .. } | Decision::Held { again, .. } | Decision::Retry { again, .. } => {
+                Some(at(*again))
+            }
             Decision::Advance(_) if moved => Some(now),
             Decision::Advance(_) => Some(at(IDLE_ADVANCE)),
             Decision::Done { audit: again } | Decision::Failed { again, .. } => again.map(at),
@@ -87,6 +89,9 @@ impl After {
             Decision::Wait { reason, .. } => {
                 (before.waiting_for.as_ref() != Some(reason)).then(|| format!("waits: {reason}"))
             }
+            Decision::Held { brake, .. } => {
+                (before.held.as_ref() != Some(brake)).then(|| format!("waits: {brake}"))
+            }
             Decision::Advance(next) => self.moved(commit.base).then(|| format!("enters {}", next.phase)),
             Decision::Done { .. } => self.matters_to_others(commit.base).then(|| "done".into()),
             Decision::Failed { failure, .. } => {
@@ -112,14 +117,20 @@ fn standing(commit: &Commit<'_>, moved: bool) -> Standing {
     let mut standing = commit.base.record.raw.progress.clone();
     let before = (standing.waiting_for.take(), standing.amount.take());
     let failed_before = standing.failure.take();
+    let held_before = standing.held.take();
     match &commit.decision {
         Decision::Wait { reason, amount, .. } => {
             standing.waiting_for = Some(reason.clone());
             standing.amount = *amount;
         }
+        Decision::Held { brake, .. } => {
+            standing.waiting_for = Some(brake.to_string());
+            standing.held = Some(brake.clone());
+        }
         Decision::Failed { failure, .. } => standing.failure = Some(failure.clone()),
         Decision::Retry { failure, .. } => {
             (standing.waiting_for, standing.amount) = before.clone();
+            standing.held = held_before;
             standing.failure = Some(failure.clone());
         }
         Decision::Advance(_) | Decision::Done { .. } | Decision::Gone => {}

@@ -2,6 +2,8 @@
 
 use underlay_core::{
     Effect, Kind, ObjectId,
+    agent::Task,
+    boot::Plan,
     observation::{Body, Observation, Source},
 };
 
@@ -9,7 +11,7 @@ use super::Commit;
 use crate::{
     Error, Record, assignment, boot_plan,
     boot_plan::BootPlan,
-    claim, event, observation,
+    brake, claim, event, observation,
     pool::{accusation, disturbance, member, want},
     queue, reference, token,
     transaction::Write,
@@ -17,10 +19,25 @@ use crate::{
 
 /// Applies the effects of a step, in order.
 pub(super) async fn apply(write: &mut Write<'_>, commit: &Commit<'_>) -> Result<(), Error> {
+    if let Some(host) = commit.effects.iter().find_map(begins)
+        && brake::stands_over(write, host).await?
+    {
+        // A brake was put since this was decided; the controller is shown it now.
+        return Err(Error::Conflict { id: commit.base.record.id() });
+    }
     for effect in &commit.effects {
         apply_one(write, commit, effect).await?;
     }
     Ok(())
+}
+
+/// The host that an effect makes boot the agent, or whose agent it gives something to do.
+fn begins(effect: &Effect) -> Option<ObjectId> {
+    match effect {
+        Effect::PutBootPlan { host, plan: Plan::Agent { .. }, .. } => Some(*host),
+        Effect::Assign(work) if work.task != Task::Stay => Some(work.host),
+        _ => None,
+    }
 }
 
 async fn apply_one(write: &mut Write<'_>, commit: &Commit<'_>, effect: &Effect) -> Result<(), Error> {
@@ -34,6 +51,7 @@ async fn apply_one(write: &mut Write<'_>, commit: &Commit<'_>, effect: &Effect) 
         }
         Effect::Release { host } => release(write, commit, *host).await,
         Effect::Want { pool } => want::put(write, id, *pool).await,
+        Effect::Unwant => want::forget(write, id).await.map(|_| ()),
         Effect::Grant { host, machine } => want::grant(write, id, *host, *machine).await,
         Effect::AwaitTurn { pool } => disturbance::wait(write, id, *pool).await,
         Effect::Disturb { pool, limit } => disturbance::begin(write, id, *pool, *limit).await,
@@ -109,6 +127,7 @@ pub(super) async fn clear(write: &mut Write<'_>, commit: &Commit<'_>) -> Result<
         "DELETE FROM secret WHERE id = $1",
         "DELETE FROM observation WHERE id = $1",
         "DELETE FROM step WHERE id = $1",
+        "DELETE FROM cancellation WHERE id = $1",
     ] {
         sqlx::query(text)
             .bind(id.to_string())

@@ -12,7 +12,7 @@ mod effects;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use underlay_core::{Amount, Effect, Failure, Kind, ObjectId, observation::Observation};
+use underlay_core::{Amount, Brake, Effect, Failure, Kind, ObjectId, observation::Observation};
 
 use self::after::After;
 use crate::{
@@ -60,6 +60,13 @@ pub enum Decision {
         again: Duration,
         /// How much is done.
         amount: Option<Amount>,
+    },
+    /// Stay until a brake is lifted.
+    Held {
+        /// What holds it back.
+        brake: Brake,
+        /// When to look again if nothing wakes it.
+        again: Duration,
     },
     /// Go on to another state.
     Advance(Entered),
@@ -195,6 +202,7 @@ async fn keep_operation(write: &mut Write<'_>, commit: &Commit<'_>, after: &Afte
     }
     match &commit.decision {
         Decision::Wait { reason, .. } => operation::note(write, id, reason).await,
+        Decision::Held { brake, .. } => operation::note(write, id, &brake.to_string()).await,
         Decision::Retry { failure, .. } => operation::note(write, id, &failure.to_string()).await,
         Decision::Advance(_) => Ok(()),
         Decision::Done { .. } | Decision::Gone => operation::close(write, id, Ending::Done, None, now).await,

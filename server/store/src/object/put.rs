@@ -191,6 +191,7 @@ fn fresh(request: &PutRequest, id: ObjectId, now: Timestamp, revision: i64) -> R
             amount: None,
             next_run_at: None,
             failure: None,
+            held: None,
             decided_at: String::new(),
             attempts: 0,
         },

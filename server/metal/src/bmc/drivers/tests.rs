@@ -15,6 +15,13 @@ use super::*;
 struct Only(&'static str);
 
 #[async_trait]
+impl underlay_core::Brakes for Only {
+    async fn hold(&self, _: &underlay_core::brake::Scope) -> Result<underlay_core::brake::Hold, view::Error> {
+        Ok(Default::default())
+    }
+}
+
+#[async_trait]
 impl View for Only {
     async fn by_id(&self, _: ObjectId) -> Result<Option<RawObject>, view::Error> {
         Ok(None)
@@ -58,6 +65,10 @@ impl View for Only {
 
     async fn credential(&self, _: &Key, name: &str) -> Result<Option<(String, SecretString)>, view::Error> {
         Ok((name == "bmc").then(|| ("root".into(), self.0.into())))
+    }
+
+    async fn cancellation(&self, _: ObjectId) -> Result<Option<underlay_core::Cancellation>, view::Error> {
+        Ok(None)
     }
 
     async fn secret(&self, _: ObjectId, _: &str) -> Result<Option<SecretString>, view::Error> {
@@ -110,6 +121,7 @@ fn host(credential: &str) -> Object<Host> {
             amount: None,
             next_run_at: None,
             failure: None,
+            held: None,
             decided_at: String::new(),
             attempts: 0,
         },

@@ -118,6 +118,7 @@ impl Bench {
                 amount: None,
                 next_run_at: None,
                 failure: None,
+                held: None,
                 decided_at: String::new(),
                 attempts: 0,
             },

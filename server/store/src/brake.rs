@@ -1,0 +1,205 @@
+//! Brakes: put by whoever may, asked by controllers and by the gate in front of the drivers, kept for a while after they
+//! were lifted, so that no deadline is counted from before.
+//!
+//! Putting and lifting take the feed's row, as commits do: a step that was decided before a brake was put, and would make
+//! a host boot the agent or hand out work after it, commits nothing.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::any::AnyRow;
+use underlay_core::{
+    Brake, Brakes, Name, ObjectId,
+    brake::{Hold, Kind, Reach, Scope},
+    view,
+};
+use uuid::Uuid;
+
+use crate::{
+    Error, Record, Store,
+    column::{Columns, micros, truncated},
+    transaction::Write,
+};
+
+/// More brakes than can stand over one place: a freeze of each reach, and one each of the other kinds.
+const STANDING: i64 = 8;
+
+macro_rules! select_brakes {
+    ($tail:literal) => {
+        concat!("SELECT kind, site, pool, by_whom, reason, since, lifted_at FROM brake ", $tail)
+    };
+}
+
+fn name(row: &AnyRow, column: &str) -> Result<Option<Name>, Error> {
+    match row.text(column)?.as_str() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(Error::decode(column)),
+    }
+}
+
+fn read(row: &AnyRow) -> Result<Brake, Error> {
+    Ok(Brake {
+        kind: row.parsed("kind")?,
+        reach: Reach { site: name(row, "site")?, pool: name(row, "pool")? },
+        by: row.text("by_whom")?,
+        since: row.time("since")?,
+        reason: row.text("reason")?,
+    })
+}
+
+fn or_all(name: Option<&Name>) -> &str {
+    name.map_or("", Name::as_str)
+}
+
+impl Store {
+    /// Has `brake` stand from now on. Where one of its kind stands over the same already, that one stays as it is, and is
+    /// returned.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn put_brake(&self, brake: &Brake) -> Result<Brake, Error> {
+        let mut write = self.write_ordered().await?;
+        let stands = put(&mut write, brake).await?;
+        write.commit().await?;
+        Ok(stands)
+    }
+
+    /// Lifts the brake of that kind that stands over just this, if there is one, and wakes whom it held back.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn lift_brake(
+        &self,
+        kind: Kind,
+        reach: &Reach,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Option<Brake>, Error> {
+        let mut write = self.write_ordered().await?;
+        let row = sqlx::query(
+            "UPDATE brake SET lifted_by = $4, lifted_at = $5 \
+             WHERE kind = $1 AND site = $2 AND pool = $3 AND lifted_at IS NULL \
+             RETURNING kind, site, pool, by_whom, reason, since, lifted_at",
+        )
+        .bind(kind.as_str())
+        .bind(or_all(reach.site.as_ref()))
+        .bind(or_all(reach.pool.as_ref()))
+        .bind(by)
+        .bind(micros(now))
+        .fetch_optional(write.connection())
+        .await
+        .map_err(Error::doing("lifting a brake"))?;
+        let Some(row) = row else { return Ok(None) };
+        let lifted = read(&row)?;
+        wake(&mut write, reach, now).await?;
+        write.commit().await?;
+        Ok(Some(lifted))
+    }
+
+    /// Every brake that stands, the weightiest first.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn standing_brakes(&self) -> Result<Vec<Brake>, Error> {
+        let rows = sqlx::query(select_brakes!("WHERE lifted_at IS NULL ORDER BY since, id LIMIT 1000"))
+            .fetch_all(self.pool())
+            .await
+            .map_err(Error::doing("listing brakes"))?;
+        let mut brakes = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        brakes.sort_by_key(|brake| brake.kind);
+        Ok(brakes)
+    }
+
+    async fn hold_over(&self, scope: &Scope) -> Result<Hold, Error> {
+        let rows = sqlx::query(select_brakes!(
+            "WHERE (site = '' OR site = $1) AND (pool = '' OR pool = $2) \
+             ORDER BY CASE WHEN lifted_at IS NULL THEN 0 ELSE 1 END, lifted_at DESC LIMIT $3"
+        ))
+        .bind(scope.site.as_str())
+        .bind(or_all(scope.pool.as_ref()))
+        .bind(STANDING)
+        .fetch_all(self.pool())
+        .await
+        .map_err(Error::doing("asking for brakes"))?;
+        let mut hold = Hold::default();
+        for row in &rows {
+            match row.maybe_time("lifted_at")? {
+                Some(lifted) => hold.lifted_at = hold.lifted_at.max(Some(lifted)),
+                None => {
+                    let brake = read(row)?;
+                    if hold.brake.as_ref().is_none_or(|other| brake.kind < other.kind) {
+                        hold.brake = Some(brake);
+                    }
+                }
+            }
+        }
+        Ok(hold)
+    }
+}
+
+/// Puts a brake within a write; see [`Store::put_brake`].
+pub(crate) async fn put(write: &mut Write<'_>, brake: &Brake) -> Result<Brake, Error> {
+    let row = sqlx::query(
+        "INSERT INTO brake (id, kind, site, pool, by_whom, reason, since) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+         ON CONFLICT (kind, site, pool) WHERE lifted_at IS NULL DO UPDATE SET kind = brake.kind \
+         RETURNING kind, site, pool, by_whom, reason, since, lifted_at",
+    )
+    .bind(Uuid::now_v7().to_string())
+    .bind(brake.kind.as_str())
+    .bind(or_all(brake.reach.site.as_ref()))
+    .bind(or_all(brake.reach.pool.as_ref()))
+    .bind(&brake.by)
+    .bind(&brake.reason)
+    .bind(micros(brake.since))
+    .fetch_one(write.connection())
+    .await
+    .map_err(Error::doing("putting a brake"))?;
+    wake(write, &brake.reach, truncated(brake.since)).await?;
+    read(&row)
+}
+
+/// Has everything looked at that may wait for a brake, or has to begin to: a host or machine that is not at rest.
+async fn wake(write: &mut Write<'_>, reach: &Reach, now: Timestamp) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE queue SET kicks = kicks + 1, \
+         run_at = CASE WHEN run_at IS NULL OR run_at > $1 THEN $1 ELSE run_at END \
+         WHERE id IN (SELECT id FROM object WHERE kind IN ('host', 'machine') AND purged_at IS NULL \
+         AND ($2 = '' OR site = $2) \
+         AND (settled = 0 OR observed_generation < generation OR deleted_at IS NOT NULL))",
+    )
+    .bind(micros(now))
+    .bind(or_all(reach.site.as_ref()))
+    .execute(write.connection())
+    .await
+    .map_err(Error::doing("waking what a brake holds back"))?;
+    Ok(())
+}
+
+/// Is `host` held back? Asked within the write that would have it boot the agent, or give its agent work.
+pub(crate) async fn stands_over(write: &mut Write<'_>, host: ObjectId) -> Result<bool, Error> {
+    let rows = sqlx::query(select_brakes!("WHERE lifted_at IS NULL LIMIT 1000"))
+        .fetch_all(write.connection())
+        .await
+        .map_err(Error::doing("asking for brakes"))?;
+    if rows.is_empty() {
+        return Ok(false);
+    }
+    let Some(record) = Record::find(write.connection(), host).await? else { return Ok(false) };
+    let pool = record.raw.spec.get("pool").and_then(serde_json::Value::as_str);
+    let scope =
+        Scope { site: record.raw.meta.key.site.clone(), pool: pool.and_then(|pool| pool.parse().ok()) };
+    for row in &rows {
+        if read(row)?.reach.covers(&scope) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[async_trait]
+impl Brakes for Store {
+    async fn hold(&self, scope: &Scope) -> Result<Hold, view::Error> {
+        self.hold_over(scope)
+            .await
+            .map_err(|error| view::Error::Read { what: "the brakes".into(), source: Box::new(error) })
+    }
+}
