@@ -87,9 +87,15 @@ pub(crate) async fn update<N: Noun>(
     })?;
     let waited = rest(cx, client, &wanted, &object).await;
     let complaint = complaint::<N>(client, &wanted, &waited);
+    let is_held = matches!(waited.end, End::Late(_)) && held(&waited).is_some();
     let object = waited.last.unwrap_or(object);
     match complaint {
         None => Ok(object),
+        // Nothing went wrong: somebody holds it back, and the server goes on once they let it.
+        Some((summary, text)) if is_held => {
+            cx.warn(summary, text);
+            Ok(object)
+        }
         Some((summary, text)) => {
             let diagnostics = Diagnostic::error(summary, text).into();
             Err(Stalled { diagnostics, object: Some(Box::new(object)) })
@@ -132,6 +138,11 @@ async fn rest<N: Noun>(
     wait::until(client, wish).await
 }
 
+/// What held the object back when it was last seen.
+fn held<N: Noun>(waited: &Waited<N>) -> Option<&pb::Brake> {
+    waited.last.as_ref().and_then(|object| object.standing().held.as_ref())
+}
+
 /// What to tell the user if the object is not as it should be: summary and text.
 fn complaint<N: Noun>(
     client: &Client,
@@ -150,6 +161,7 @@ fn complaint<N: Noun>(
         End::Reached => format!("it stopped as {phase}"),
         End::Gone => "it was deleted meanwhile".to_owned(),
         End::Interrupted => "interrupted".to_owned(),
+        End::Late(_) if held(waited).is_some() => "it is held back".to_owned(),
         End::Late(limit) => format!("it took longer than {}", crate::written::duration(*limit)),
         End::Lost(_) => "the server was lost".to_owned(),
     };
@@ -160,6 +172,9 @@ fn complaint<N: Noun>(
             client.trouble().unwrap_or_else(|| "the connection was lost".to_owned())
         ),
         (Some(failure), ..) => format!("{}: {}", failure.what, failure.why),
+        (None, Some(standing), _) if standing.held.is_some() => {
+            format!("It is {phase}: {}", standing.waiting_for)
+        }
         (None, Some(standing), _) if !standing.waiting_for.is_empty() => {
             format!("It is {phase} and waits for {}", standing.waiting_for)
         }
@@ -168,6 +183,10 @@ fn complaint<N: Noun>(
     let done = match (failure, &waited.end) {
         (Some(failure), _) => failure.done.clone(),
         (None, End::Reached | End::Gone) => String::new(),
+        (None, _) if held(waited).is_some() => {
+            "The server goes on by itself once that is lifted; no deadline of its own runs until then"
+                .to_owned()
+        }
         (None, _) => "The server goes on by itself; nothing is lost".to_owned(),
     };
     let next = failure.map(|failure| failure.next.clone()).unwrap_or_default();
@@ -227,6 +246,9 @@ pub(crate) async fn delete<N: Noun>(
     };
     let waiting = standing.map(|standing| standing.waiting_for.as_str()).filter(|text| !text.is_empty());
     let evidence = match waiting {
+        Some(waiting) if standing.is_some_and(|standing| standing.held.is_some()) => {
+            format!("It is held back: {waiting}")
+        }
         Some(waiting) => format!("It waits for {waiting}"),
         None => "It is still being deleted".to_owned(),
     };

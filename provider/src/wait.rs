@@ -125,6 +125,14 @@ async fn listen<N: Noun>(
         }
         let standing = object.standing();
         tracing::info!(kind = N::KIND, name = name(&object), phase = standing.phase, "object moved");
+        if standing.held.is_some() {
+            tracing::warn!(
+                kind = N::KIND,
+                name = name(&object),
+                why = standing.waiting_for,
+                "object is held back"
+            );
+        }
         let is_reached = (wish.until)(&object);
         *last = Some(object);
         if is_reached {

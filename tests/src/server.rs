@@ -33,6 +33,14 @@ impl Server {
     /// # Panics
     /// It does not come up.
     pub fn resume(&mut self) {
+        self.resume_with(&[]);
+    }
+
+    /// Starts it again on the same data, with more arguments.
+    ///
+    /// # Panics
+    /// It does not come up.
+    pub fn resume_with(&mut self, more: &[&str]) {
         let log = File::create(self.log_file()).unwrap();
         let free = "127.0.0.1:0";
         let process = Command::new(program("underlay"))
@@ -40,6 +48,7 @@ impl Server {
             .arg("--data")
             .arg(self.data())
             .args(["--listen", free, "--boot-listen", free, "--metrics-listen", free])
+            .args(more)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -95,6 +104,32 @@ impl Server {
         let output = command.args(arguments).env("UNDERLAY_ENDPOINT", self.socket()).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Runs a verb that has to fail, and returns its exit code and what it said about it.
+    ///
+    /// # Panics
+    /// The verb succeeds.
+    pub fn refused(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut command = Command::new(program("underlay"));
+        let output = command.args(arguments).env("UNDERLAY_ENDPOINT", self.socket()).output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// What the health endpoint answers.
+    ///
+    /// # Panics
+    /// It does not.
+    pub fn health(&self) -> String {
+        use std::io::{Read, Write};
+        let addresses = std::fs::read_to_string(self.data().join("addresses")).unwrap();
+        let address = addresses.lines().find_map(|line| line.strip_prefix("UNDERLAY_METRICS=")).unwrap();
+        let mut line = std::net::TcpStream::connect(address).unwrap();
+        line.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        line.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// The names of the objects of a kind, such as `hosts`.

@@ -195,6 +195,7 @@ fn describe(id: &str, machine: Option<&pb::Machine>) -> String {
     let why = match &standing.failure {
         Some(failure) => format!(": {}. {}", failure.why, failure.next),
         None if standing.waiting_for.is_empty() => String::new(),
+        None if standing.held.is_some() => format!(", {}", standing.waiting_for),
         None => format!(", waits for {}", standing.waiting_for),
     };
     format!("  {} is {}{why}", name(machine), standing.phase)

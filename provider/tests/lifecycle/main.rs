@@ -9,6 +9,7 @@
 //! | `replace.rs` | taint, replacement in either order, stale incarnations |
 //! | `gate.rs` | `underlay_ready` |
 //! | `read.rs` | gone, unreachable, coalesced, imported; data sources |
+//! | `held.rs` | freezes and cancelled operations |
 //! | `refuse.rs` | errors and where they point; secrets |
 
 // Helpers of tests fail as tests do.
@@ -17,6 +18,7 @@
 mod change;
 mod create;
 mod gate;
+mod held;
 mod read;
 mod refuse;
 mod replace;

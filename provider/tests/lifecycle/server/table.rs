@@ -14,6 +14,8 @@ pub enum Settle {
     Good,
     /// It stays in this phase.
     Stay(&'static str),
+    /// It stays in this phase, because a freeze holds it back.
+    Hold(&'static str),
     /// It fails for this reason.
     Fail(&'static str),
     /// It is created, and the call fails all the same: the line was lost.
@@ -161,12 +163,21 @@ pub fn end<T: Thing>(object: &mut T, settle: &Settle) {
     let generation = object.meta().generation;
     let (phase, settled, failure) = match settle {
         Settle::Good | Settle::Lose => (T::GOOD, true, None),
-        Settle::Stay(phase) => (*phase, false, None),
+        Settle::Stay(phase) | Settle::Hold(phase) => (*phase, false, None),
         Settle::Fail(why) => ("failed", true, Some(failure(why))),
     };
-    let waiting_for = if settled { String::new() } else { "the agent to call home".to_owned() };
+    let held = matches!(settle, Settle::Hold(_)).then(|| pb::Brake {
+        kind: pb::brake::Kind::Freeze.into(),
+        release: "underlay unfreeze --all".to_owned(),
+        ..Default::default()
+    });
+    let waiting_for = match (&held, settled) {
+        (Some(held), _) => format!("frozen by ops: switch work; continue with: {}", held.release),
+        (None, true) => String::new(),
+        (None, false) => "the agent to call home".to_owned(),
+    };
     *object.standing() =
-        pb::Standing { phase: phase.to_owned(), settled, failure, waiting_for, ..Default::default() };
+        pb::Standing { phase: phase.to_owned(), settled, failure, waiting_for, held, ..Default::default() };
     if settled {
         object.meta().observed_generation = generation;
     }

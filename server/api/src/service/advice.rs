@@ -24,6 +24,12 @@ pub(super) fn advice(
             meta.kind
         )]);
     }
+    if let Some(brake) = &record.raw.progress.held {
+        return Ok(vec![
+            format!("Its work is {brake}"),
+            "Until then nothing is switched or written, and no deadline runs".into(),
+        ]);
+    }
     let failure = record.raw.progress.failure.as_ref();
     if let Some(failure) = failure.filter(|failure| !failure.next.is_empty()) {
         advice.push(failure.next.clone());

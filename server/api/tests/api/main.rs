@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod agents;
+mod audit;
 mod auth;
+mod brakes;
 mod harness;
 mod machines;
 mod objects;
