@@ -61,6 +61,8 @@ use crate::{
     },
 };
 
+/// Where copies of the database are made, beneath the data directory.
+const COPIES: &str = "copies";
 /// Exit code when the settings are wrong.
 const MISCONFIGURED: u8 = 2;
 
@@ -109,6 +111,7 @@ pub async fn run(
     let key = SealingKey::load_or_create(&settings.sealing_key()).context("the sealing key")?;
     let _alone = lock::take(&data)?;
     restore::refuse_half_done(&data)?;
+    sweep_copies(&data);
     let store = Store::open(&settings.database(), key).await.context("opening the database")?;
     if settings.database.is_none() {
         // The database lies in the directory that we hold alone: whoever left leases there is dead.
@@ -264,6 +267,16 @@ async fn observing(store: &Store, only: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Copies of the database that a server was sending when it was killed.
+fn sweep_copies(data: &Path) {
+    match std::fs::remove_dir_all(data.join(COPIES)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "copies of the database that nobody fetches are left behind");
+        }
+        _ => {}
+    }
+}
+
 fn make_data(data: &Path) -> anyhow::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700).create(data).with_context(|| format!("making {}", data.display()))?;
@@ -321,7 +334,7 @@ fn api(
     let config = underlay_api::Config {
         boot_url,
         ramdisk: settings.beneath_data(settings.ramdisk.as_deref(), "ramdisk"),
-        scratch: settings.data().join("copies"),
+        scratch: settings.data().join(COPIES),
         ..underlay_api::Config::default()
     };
     Api::new(store.clone(), authority.clone(), ports, config)

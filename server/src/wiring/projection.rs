@@ -255,3 +255,74 @@ impl Projection {
         self.networks.send_replace(networks.into());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use underlay_core::{Brake, Effect, boot::Token, brake::Reach, network::Unknown};
+    use underlay_store::{Commit, Decision, Intent, PutRequest, testing::Database};
+
+    use super::*;
+
+    const NIC: Mac = Mac([2, 0, 0, 0, 0, 1]);
+
+    /// A network that has strangers discovered, and a host that is to boot the agent.
+    async fn furnish(store: &Store) {
+        let key = |name: &str| underlay_core::Key {
+            site: Default::default(),
+            owner: Default::default(),
+            name: name.parse().expect("a name"),
+        };
+        let dhcp =
+            network::Dhcp { mode: network::Mode::Off, range: None, interface: None, lease_seconds: 60 };
+        let spec = network::Spec {
+            cidr: "10.12.0.0/22".parse().expect("a segment"),
+            gateway: None,
+            dns: Vec::new(),
+            domain: None,
+            dhcp,
+            unknown: Some(Unknown::Discover),
+            reservations: Default::default(),
+        };
+        let put = PutRequest::new::<Network>(key("boot"), &spec, Intent::Create).expect("a request");
+        let network = store.put(put).await.expect("put").record.id();
+        let now = Timestamp::now();
+        let kinds = [Kind::Network].into();
+        let lease = store.lease_next("test", &kinds, 1, now, std::time::Duration::from_secs(60)).await;
+        let lease = lease.expect("a lease").remove(0);
+        let base = store.snapshot(network).await.expect("a snapshot").expect("it is there");
+        let plan = Plan::Agent { token: Token("t".to_owned().into()), epoch: 1, host: network };
+        let effects = vec![Effect::PutBootPlan { mac: NIC, host: network, plan }];
+        let decision = Decision::Done { audit: None };
+        let decided_at = "test:1".into();
+        let commit = Commit { lease: &lease, base: &base, decision, status: None, effects, decided_at, now };
+        store.commit(commit).await.expect("committed");
+    }
+
+    async fn seen(projection: &Projection, store: &Store) -> (Option<Plan>, Unknown) {
+        projection.catch_up(store, &mut 0, &mut -1).await.expect("it catches up");
+        let address = "10.12.0.9".parse().expect("an address");
+        (projection.host_of(NIC).map(|(_, plan)| plan), projection.unknown_at(address))
+    }
+
+    #[tokio::test]
+    async fn everything_boots_its_own_disk_while_the_server_observes_or_is_on_hold() {
+        let database = Database::sqlite().await.expect("SQLite needs nothing");
+        let store = database.open().await;
+        furnish(&store).await;
+        let projection = Projection::new(7480);
+        let (plan, unknown) = seen(&projection, &store).await;
+        assert!(matches!(plan, Some(Plan::Agent { .. })) && unknown == Unknown::Discover);
+        for kind in brake::Kind::ALL {
+            let (by, since, reason) = ("ops".into(), Timestamp::now(), "a test".into());
+            let wanted = Brake { kind, reach: Reach::default(), by, since, reason };
+            store.put_brake(&wanted).await.expect("put");
+            let (plan, unknown) = seen(&projection, &store).await;
+            let own_disks = plan == Some(Plan::LocalDisk) && unknown == Unknown::LocalDisk;
+            assert_eq!(own_disks, kind != brake::Kind::Freeze, "{kind}: a frozen boot may come to its end");
+            store.lift_brake(kind, &Reach::default(), "ops", Timestamp::now()).await.expect("lifted");
+        }
+        let (plan, unknown) = seen(&projection, &store).await;
+        assert!(matches!(plan, Some(Plan::Agent { .. })) && unknown == Unknown::Discover);
+    }
+}

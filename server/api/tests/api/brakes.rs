@@ -62,7 +62,7 @@ async fn a_freeze_is_put_listed_and_lifted() {
     assert!(brakes.freeze(freeze(false, "default", "web")).await.unwrap().into_inner().stood_before);
     let viewer = rack.token("viewer", "").await;
     let seen = brakes.list(bearing(&viewer, pb::ListBrakesRequest {})).await.unwrap().into_inner();
-    assert_eq!(seen.brakes, [brake.clone()], "everybody may know");
+    assert_eq!(seen.brakes, std::slice::from_ref(&brake), "everybody may know");
     let other = pb::UnfreezeRequest { reach: reach(true, "", "") };
     let missing = brakes.unfreeze(other).await.unwrap_err();
     assert_eq!(missing.code(), Code::NotFound);

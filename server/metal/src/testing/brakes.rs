@@ -21,6 +21,11 @@ impl FakeBrakes {
         self.0.lock().expect("no test panicked with it").push((brake, None));
     }
 
+    /// Does any stand?
+    pub(crate) fn stand(&self) -> bool {
+        self.0.lock().expect("no test panicked with it").iter().any(|(_, lifted)| lifted.is_none())
+    }
+
     pub(crate) fn lift(&self, now: Timestamp) {
         for (_, lifted) in self.0.lock().expect("no test panicked with it").iter_mut() {
             lifted.get_or_insert(now);

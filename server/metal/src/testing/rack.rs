@@ -446,6 +446,16 @@ impl Stored {
         self.plans.is_empty() && self.tokens.is_empty() && self.assignments.is_empty()
     }
 
+    /// How often an agent was given something to do, or a NIC the agent to boot.
+    pub(crate) fn begun(&self) -> usize {
+        let begins = |effect: &&Effect| match effect {
+            Effect::PutBootPlan { plan, .. } => *plan != boot::Plan::LocalDisk,
+            Effect::Assign(work) => work.task != underlay_core::agent::Task::Stay,
+            _ => false,
+        };
+        self.effects.iter().filter(begins).count()
+    }
+
     pub(crate) fn is_unreadable(&self) -> bool {
         self.unreadable
     }

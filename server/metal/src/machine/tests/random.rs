@@ -8,6 +8,8 @@ use underlay_core::{
     Kind, ObjectId, State as _,
     agent::Task,
     bmc::{Power, Target},
+    brake::Reach,
+    cancellation::Until,
     host::Host,
     identity,
     machine::{Machine, Redeploy, Spec, State},
@@ -37,6 +39,9 @@ enum Event {
     OldWord { host: usize, back: i64 },
     Stranger { host: usize },
     Store { unreadable: bool },
+    Freeze { pool: bool },
+    Unfreeze,
+    Cancel { machine: usize, until: Until },
     GoOn { seconds: u64 },
     Turns { count: u8 },
 }
@@ -70,7 +75,11 @@ fn event() -> impl Strategy<Value = Event> {
         6 => (machine.clone(), host.clone(), digit.clone(), 1..4_i64)
             .prop_map(|(machine, host, image, generation)| Event::Put { machine, host, image, generation }),
         2 => machine.clone().prop_map(|machine| Event::ApplyAgain { machine }),
-        2 => machine.prop_map(|machine| Event::Delete { machine }),
+        2 => machine.clone().prop_map(|machine| Event::Delete { machine }),
+        2 => any::<bool>().prop_map(|pool| Event::Freeze { pool }),
+        2 => Just(Event::Unfreeze),
+        2 => (machine, prop::sample::select(vec![Until::Written, Until::TheEnd]))
+            .prop_map(|(machine, until)| Event::Cancel { machine, until }),
         2 => digit.prop_map(|digit| Event::Image { digit }),
         2 => (host.clone(), habit).prop_map(|(host, habit)| Event::Habit { host, habit }),
         2 => (host.clone(), call, fault, times)
@@ -174,6 +183,12 @@ async fn happen(rack: &Rack, event: Event) {
             rack.observe(host, Source::Intruder, Body::Intruder { epoch: 1, key, address });
         }
         Event::Store { unreadable } => rack.break_store(unreadable),
+        Event::Freeze { pool } => {
+            let pool = pool.then(|| "lab".parse().expect("a name"));
+            rack.brake(Reach { site: None, pool });
+        }
+        Event::Unfreeze => rack.release(),
+        Event::Cancel { machine, until } => id(machine).into_iter().for_each(|id| rack.cancel(id, until)),
         Event::GoOn { seconds } => rack.go_on(Duration::from_secs(seconds)).await,
         Event::Turns { count } => {
             for _ in 0..count {
@@ -201,6 +216,7 @@ fn old_word(rack: &Rack, name: &str, back: i64) {
 /// The world stops failing: everything comes to rest, and stays there.
 async fn ends_well(rack: &Rack, watch: &mut Watch) -> Result<(), TestCaseError> {
     rack.break_store(false);
+    rack.release();
     for host in HOSTS {
         rack.bmc(host).mend();
         rack.boxes.with(host, |one| one.habit = Habit::Good);
@@ -244,7 +260,16 @@ fn live(events: Vec<Event>, commits: Commits) -> Result<(), TestCaseError> {
         for event in events {
             let before: Vec<_> = MACHINES.iter().filter_map(|name| rested(&rack, name)).collect();
             let calm = matches!(event, Event::GoOn { .. } | Event::Turns { .. } | Event::Mend { .. });
+            let frozen = rack.brakes.stand() && !matches!(event, Event::Unfreeze);
+            let done = (changes(&rack), rack.store().begun());
             happen(&rack, event).await;
+            if frozen {
+                prop_assert_eq!(
+                    (changes(&rack), rack.store().begun()),
+                    done,
+                    "nothing begins while it is frozen"
+                );
+            }
             watch.look(&rack).await?;
             if calm {
                 // Nothing was put: what was ready is as it was.
@@ -260,6 +285,12 @@ fn live(events: Vec<Event>, commits: Commits) -> Result<(), TestCaseError> {
         }
         ends_well(&rack, &mut watch).await
     })
+}
+
+/// Calls that were made to change something on a host.
+fn changes(rack: &Rack) -> usize {
+    let calls = HOSTS.iter().flat_map(|host| rack.bmc(host).calls());
+    calls.filter(|call| *call != Call::Observe).count()
 }
 
 /// The machine, if it is ready and has nothing left to look at.
