@@ -1,6 +1,6 @@
 //! Booting: wait for the agent to call home, check that it runs on the box that was enrolled, and give it its work.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use underlay_core::{
     Effect, ErrorKind, Failure, Object, Step,
     agent::{Assignment, Deploy, Inventory, Purpose, Task, TokenGrant},
@@ -19,6 +19,8 @@ use crate::{seed, token};
 
 /// A host that is seen to boot is waited for, but for no longer than so many times the patience with one that is silent.
 const LOOPS: u32 = 4;
+/// What is so wherever an agent has not got its work yet.
+const UNTOUCHED: &str = "nothing was handed out and no byte was written";
 /// How long the installed system may take to call its one-time URL.
 pub(super) const PHONE_HOME_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
@@ -40,8 +42,14 @@ async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<St
         return Ok(world.boot_anew(run));
     }
     let name = &host.meta.key.name;
+    // The one who came first may never have said a word; the one who came second was turned away.
+    if let Some(failure) = world.intruder(run, name, UNTOUCHED).await? {
+        return Ok(world.give_up(run, failure, Disk::Untouched));
+    }
     let seen = world.observed(run.host, Source::Boot).await?;
-    let last = match seen.filter(|seen| seen.at >= world.snapshot.object.progress.since) {
+    // A host may have begun to boot before its power was seen to be on.
+    let began = Timestamp::from_microsecond(run.epoch).unwrap_or(world.snapshot.object.progress.since);
+    let last = match seen.filter(|seen| seen.at >= began) {
         Some(seen) => match seen.body {
             Body::Boot { what } => format!("last seen: {what}"),
             _ => "nothing seen on the network yet".into(),
@@ -79,8 +87,7 @@ async fn called_home(
     status.inventory = Some(inventory.clone());
     let name = &host.meta.key.name;
     // Neither of the two gets the seed, which may hold secrets.
-    if let Some(failure) = world.intruder(run, name, "nothing was handed out and no byte was written").await?
-    {
+    if let Some(failure) = world.intruder(run, name, UNTOUCHED).await? {
         return Ok(world.give_up(run, failure, Disk::Untouched));
     }
     if let Err(mismatch) = identity::check(&host.spec.identity, inventory) {

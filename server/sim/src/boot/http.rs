@@ -2,6 +2,7 @@
 //! dead. Hosts are literal addresses; firmware here has no resolver.
 
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     ops::Range,
     time::Duration,
@@ -26,6 +27,9 @@ use crate::{
     rack::Rack,
 };
 
+/// How often TCP sends a packet again before it gives up here, and when for the first time (RFC 6298 has 1 s, Linux 0.2 s).
+const RETRANSMISSIONS: u32 = 6;
+const RETRANSMISSION: Duration = Duration::from_millis(200);
 /// The longest silence that is not taken for the other side's death.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -115,7 +119,7 @@ impl Nic {
         if self.link.dead {
             return Err(Error::NoLink);
         }
-        let lost = |source: std::io::Error| Error::Lost { address, source: source.into() };
+        let lost = |source: io::Error| Error::Lost { address, source: source.into() };
         let socket =
             if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(lost)?;
         if address.ip().is_loopback() && address.is_ipv4() {
@@ -232,16 +236,31 @@ impl Answer {
         let Some(chunk) = chunk else { return Ok(None) };
         let chunk = chunk.map_err(|source| Error::Lost { address, source: source.into() })?;
         self.chunks += 1;
-        let throw = dice::throw(self.seed, &[self.chunks, chunk.len() as u64, u64::from(address.port())]);
-        if dice::happens(self.link.loss, throw) {
-            let source = std::io::Error::from(std::io::ErrorKind::ConnectionReset).into();
-            return Err(Error::Lost { address, source });
-        }
+        self.retransmit(chunk.len()).await?;
         if let Some(rate) = self.link.rate {
             let micros = (chunk.len() as u64).saturating_mul(1_000_000) / rate.max(1);
             tokio::time::sleep(Duration::from_micros(micros)).await;
         }
         Ok(Some(chunk))
+    }
+}
+
+impl Answer {
+    /// What TCP does about lost packets: it sends them again, each time later, and gives up at last.
+    async fn retransmit(&mut self, length: usize) -> Result<(), Error> {
+        let lost = |time: &u32| {
+            let words = [self.chunks, length as u64, u64::from(self.address.port()), u64::from(*time)];
+            dice::happens(self.link.loss, dice::throw(self.seed, &words))
+        };
+        let times = (0..RETRANSMISSIONS).take_while(lost).count();
+        for time in 0..u32::try_from(times).unwrap_or(RETRANSMISSIONS) {
+            tokio::time::sleep(RETRANSMISSION * (1 << time)).await;
+        }
+        if times == usize::try_from(RETRANSMISSIONS).unwrap_or(usize::MAX) {
+            let source = io::Error::from(io::ErrorKind::TimedOut).into();
+            return Err(Error::Lost { address: self.address, source });
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `disk-failure` | writes fail from some byte on | that byte, default 0 |
 //! | `dead-nic` | nothing goes out or comes in, but for the BMC | |
 //! | `slow-link` | the NIC is slow | bytes per second, default 64KiB |
-//! | `lost-packets` | connections break, datagrams get lost | how many of a hundred, default 10 |
+//! | `lost-packets` | packets get lost: TCP is late or breaks, datagrams are gone | how many of a hundred, default 10 |
 //! | `bmc-flaky` | the BMC answers every nth request with an error, garbage, or not at all | n, default 3 |
 //! | `bmc-garbage`, `bmc-hangs` | the same, always garbage, or never an answer | n, default 1 |
 //! | `bmc-slow` | the BMC thinks before each answer | seconds, default 5 |

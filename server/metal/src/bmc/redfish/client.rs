@@ -27,7 +27,8 @@ pub(super) const ROOT: &str = "/redfish/v1/";
 /// The largest reply that is read; a ComputerSystem has some 10 kB.
 const LARGEST_REPLY: usize = 1 << 20;
 const CONNECT: Duration = Duration::from_secs(5);
-const REQUEST: Duration = Duration::from_secs(15);
+/// BMCs were seen to think for 20 s over a single answer.
+const REQUEST: Duration = Duration::from_secs(25);
 
 /// A BMC's user and password.
 #[derive(Clone, Debug)]

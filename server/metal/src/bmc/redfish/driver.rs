@@ -1,9 +1,11 @@
 //! The wishes of a Redfish host.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 use underlay_core::{
     Mac,
     bmc::{Bmc, Error, Observation, Power, Target},
@@ -16,6 +18,8 @@ use super::{
     quirks,
 };
 
+/// How long the NICs that were read are believed to be there.
+const NICS: Duration = Duration::from_secs(3600);
 /// How many members of a collection are read.
 const MOST_MEMBERS: usize = 64;
 
@@ -26,6 +30,15 @@ pub struct Redfish {
     boot: host::Boot,
     /// The path of its ComputerSystem, once found.
     path: Mutex<Option<String>>,
+    nics: Mutex<Nics>,
+}
+
+/// Its NICs, as far as they were read.
+#[derive(Default)]
+struct Nics {
+    begun: Option<Instant>,
+    unread: Vec<String>,
+    macs: BTreeSet<Mac>,
 }
 
 /// A ComputerSystem as just read.
@@ -48,7 +61,13 @@ impl Redfish {
         pinned: Option<String>,
     ) -> Result<Self, Error> {
         let client = Client::new(bmc, login, pinned)?;
-        Ok(Self { client, system: bmc.system.clone(), boot: boot.clone(), path: Mutex::default() })
+        Ok(Self {
+            client,
+            system: bmc.system.clone(),
+            boot: boot.clone(),
+            path: Mutex::default(),
+            nics: Mutex::default(),
+        })
     }
 
     /// SHA-256 of the certificate the BMC has shown or must show, where it is pinned.
@@ -60,12 +79,18 @@ impl Redfish {
         let mut known = self.path.lock().await;
         let path = match known.as_ref() {
             Some(path) => path.clone(),
-            None => self.find().await?,
+            None => known.insert(self.find().await?).clone(),
         };
-        // A path that stops working is looked for again next time.
-        *known = None;
-        let (system, etag) = self.client.get::<System>(&path).await?;
-        *known = Some(path.clone());
+        let (system, etag) = match self.client.get::<System>(&path).await {
+            Ok(read) => read,
+            Err(error) => {
+                // A path that stops working is looked for again next time; one that only was slow is not.
+                if !matches!(error, Error::Unreachable { .. } | Error::Busy { .. }) {
+                    *known = None;
+                }
+                return Err(error);
+            }
+        };
         let etag = etag.or_else(|| system.etag.clone());
         Ok(Found { path, etag, system })
     }
@@ -112,18 +137,27 @@ impl Redfish {
         Ok(paths)
     }
 
+    /// The MACs of its NICs. Read once and then remembered for [`NICS`]: they are most of what an observation asks of a
+    /// BMC, and what was read before a call was given up need not be read again by the next one.
     async fn macs(&self, system: &System) -> Result<Vec<Mac>, Error> {
         let Some(link) = &system.ethernet_interfaces else { return Ok(Vec::new()) };
-        let mut macs = Vec::new();
-        for path in self.members(&link.path).await? {
-            let (interface, _) = self.client.get::<Interface>(&path).await?;
+        let mut nics = self.nics.lock().await;
+        if nics.begun.is_none_or(|begun| begun.elapsed() > NICS) {
+            *nics = Nics { begun: Some(Instant::now()), ..Nics::default() };
+        }
+        // Some list no NICs while the system is off: an empty list is not believed for long.
+        if nics.unread.is_empty() && nics.macs.is_empty() {
+            nics.unread = self.members(&link.path).await?;
+        }
+        while let Some(path) = nics.unread.last() {
+            let (interface, _) = self.client.get::<Interface>(path).await?;
             // NICs without a port report an empty or a zero address.
             let found = [interface.permanent, interface.mac].into_iter().flatten();
-            macs.extend(found.filter_map(|text| text.parse().ok()).filter(Mac::is_unicast));
+            let found = found.filter_map(|text| text.parse().ok()).filter(Mac::is_unicast);
+            nics.macs.extend(found);
+            nics.unread.pop();
         }
-        macs.sort_unstable();
-        macs.dedup();
-        Ok(macs)
+        Ok(nics.macs.iter().copied().collect())
     }
 
     async fn reset(&self, found: &Found, power: Power) -> Result<(), Error> {
