@@ -6,7 +6,8 @@
 #   base       build and download tools, a Rust toolchain is checked for
 #   terraform  `terraform` on PATH, or else `tofu` built into the cache; with UNDERLAY_TOFU=1 both
 #   metal      QEMU, firmware, iPXE, and what makes a Debian image and a boot ramdisk
-#   redfish    a private libvirt and the sushy-tools Redfish emulator in a venv of the cache (needs metal)
+#   redfish    a private libvirt, the sushy-tools Redfish emulator and Ironic's client sushy, in venvs of the cache
+#              (needs metal)
 #   postgres   the PostgreSQL server binaries
 #
 #   scripts/setup.sh --check LEVEL...    installs nothing; fails when a package is missing
@@ -18,6 +19,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 SUSHY_TOOLS=2.2.0
+SUSHY=5.14.0
 BCRYPT=5.0.0
 
 packages_of() {
@@ -87,6 +89,11 @@ make_venv() {
     "$1/out/bin/python" -m pip install -q "sushy-tools==$SUSHY_TOOLS" "bcrypt==$BCRYPT"
 }
 
+make_sushy() {
+    /usr/bin/python3 -m venv "$1/out"
+    "$1/out/bin/python" -m pip install -q "sushy==$SUSHY"
+}
+
 after() {
     case $1 in
     base)
@@ -99,6 +106,7 @@ after() {
         ;;
     redfish)
         once "$UNDERLAY_CACHE/venv/sushy-$SUSHY_TOOLS" make_venv
+        once "$UNDERLAY_CACHE/venv/client-$SUSHY" make_sushy
         ;;
     esac
 }

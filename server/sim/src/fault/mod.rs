@@ -6,7 +6,7 @@
 //! | `dead-nic` | nothing goes out or comes in, but for the BMC | |
 //! | `slow-link` | the NIC is slow | bytes per second, default 64KiB |
 //! | `lost-packets` | packets get lost: TCP is late or breaks, datagrams are gone | how many of a hundred, default 10 |
-//! | `bmc-flaky` | the BMC answers every nth request with an error, garbage, or not at all | n, default 3 |
+//! | `bmc-flaky` | the BMC answers one request of n, by chance, with an error, garbage, or not at all | n, default 3 |
 //! | `bmc-garbage`, `bmc-hangs` | the same, always garbage, or never an answer | n, default 1 |
 //! | `bmc-slow` | the BMC thinks before each answer | seconds, default 5 |
 //! | `power-lies` | the BMC always reports this power state | `on` or `off`, default `on` |
@@ -39,7 +39,7 @@ pub enum Fault {
     SlowLink(Bytes),
     /// So many of a hundred.
     LostPackets(u8),
-    /// Every nth request to the BMC goes wrong.
+    /// One of so many requests to the BMC goes wrong.
     BmcFlaky(u32, Misbehaviour),
     /// The BMC thinks that long.
     BmcSlow(Duration),

@@ -13,7 +13,10 @@ use tokio::time::Instant;
 use underlay_core::Bytes;
 
 use super::{Fault, Misbehaviour, chaos::Chaos};
-use crate::machine::{Machine, Power};
+use crate::{
+    dice,
+    machine::{Machine, Power},
+};
 
 /// More rules than this are refused: each is asked at every step of every machine.
 const MOST: usize = 1000;
@@ -25,6 +28,7 @@ pub struct Faults {
     /// How many there are; most racks have none, and ask often.
     count: AtomicUsize,
     next: AtomicU64,
+    seed: u64,
     chaos: Option<Chaos>,
 }
 
@@ -70,9 +74,9 @@ pub struct Link {
 }
 
 impl Faults {
-    /// No rules, and chaos if there is to be some.
-    pub fn new(chaos: Option<Chaos>) -> Self {
-        Self { chaos, ..Self::default() }
+    /// No rules, and chaos if there is to be some. What is left to chance comes from `seed`.
+    pub fn new(seed: u64, chaos: Option<Chaos>) -> Self {
+        Self { seed, chaos, ..Self::default() }
     }
 
     /// Add a rule for the machines that match `machines` (`r1u7`, `r1*`), to strike `times` times, for `time`.
@@ -202,20 +206,20 @@ impl Faults {
         self.find(machine, |fault| if let Fault::BmcSlow(time) = fault { Some(*time) } else { None })
     }
 
-    /// How its BMC misbehaves at its request number `request`, counted from 1.
+    /// How its BMC misbehaves at its request number `request`. Which ones of many are hit is left to chance: a fixed
+    /// rhythm would fall in step with that of whoever asks, and hit the same question for ever.
     pub fn bmc_misbehaves(&self, machine: &Machine, request: u64) -> Option<Misbehaviour> {
-        let (every, how) = self.find(machine, |fault| match fault {
-            Fault::BmcFlaky(every, how) if request.is_multiple_of(u64::from(*every)) => Some((*every, *how)),
+        let throw = dice::throw(self.seed, &[u64::from(machine.index), request, 0x666c]);
+        let how = self.find(machine, |fault| match fault {
+            Fault::BmcFlaky(every, how) if throw.is_multiple_of(u64::from(*every)) => Some(*how),
             _ => None,
         })?;
-        let turns = [Misbehaviour::Error, Misbehaviour::Garbage, Misbehaviour::Hang];
-        let turn = request / u64::from(every.max(1)) % 3;
         Some(match how {
-            Misbehaviour::InTurn => usize::try_from(turn)
-                .ok()
-                .and_then(|turn| turns.get(turn))
-                .copied()
-                .unwrap_or(Misbehaviour::Error),
+            Misbehaviour::InTurn => match (throw >> 32) % 3 {
+                0 => Misbehaviour::Error,
+                1 => Misbehaviour::Garbage,
+                _ => Misbehaviour::Hang,
+            },
             how => how,
         })
     }
@@ -289,13 +293,18 @@ mod tests {
     }
 
     #[test]
-    fn a_flaky_bmc_misbehaves_every_nth_time_in_all_ways() {
-        let (faults, machine) = (Faults::default(), Machine::new(0, &models::GENERIC, 1, 40));
-        faults.add("*", "bmc-flaky=2".parse().unwrap(), None, None).unwrap();
-        let seen: Vec<_> = (1..=6).map(|request| faults.bmc_misbehaves(&machine, request)).collect();
-        assert!(seen.iter().step_by(2).all(Option::is_none), "{seen:?}");
+    fn a_flaky_bmc_misbehaves_now_and_then_in_all_ways_and_the_same_way_again() {
+        let (faults, machine) = (Faults::new(3, None), Machine::new(0, &models::GENERIC, 1, 40));
+        faults.add("*", "bmc-flaky=4".parse().unwrap(), None, None).unwrap();
+        let run = || (1..=400).map(|request| faults.bmc_misbehaves(&machine, request)).collect::<Vec<_>>();
+        let seen = run();
+        assert!((70..130).contains(&seen.iter().flatten().count()), "{seen:?}");
         for how in [Misbehaviour::Error, Misbehaviour::Garbage, Misbehaviour::Hang] {
             assert!(seen.contains(&Some(how)), "{how:?}");
         }
+        assert_eq!(seen, run());
+        faults.clear(None);
+        faults.add("*", "bmc-hangs".parse().unwrap(), None, None).unwrap();
+        assert!(run().iter().all(|how| *how == Some(Misbehaviour::Hang)));
     }
 }

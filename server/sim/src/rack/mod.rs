@@ -53,7 +53,7 @@ impl Rack {
         };
         let machines = (0..spec.machines).map(machine).collect();
         let chaos = (spec.chaos > 0.0).then_some(Chaos { probability: spec.chaos, seed: spec.seed });
-        let faults = Faults::new(chaos);
+        let faults = Faults::new(spec.seed, chaos);
         Arc::new(Self {
             spec,
             machines,
