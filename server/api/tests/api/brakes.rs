@@ -227,7 +227,7 @@ async fn deploying(rack: &Rack) -> (pb::Meta, Run) {
     let web = machines.put(machine("web", "lab-1", 'a')).await.unwrap().into_inner().machine.unwrap();
     let web = web.meta.unwrap();
     let spec = rack.store.get(id(&web)).await.unwrap().unwrap().raw.decode::<Machine>().unwrap().spec;
-    let target = Deployed::of(&spec, id(&host), 1);
+    let target = Deployed::of(&spec, id(&host), "r1u7", 1);
     let run = Run { generation: 1, epoch: 1, host: id(&host), target, previous: None, phone_home: None };
     let claim = vec![Effect::Claim { host: id(&host) }];
     rack.enter::<Machine>(id(&web), State::Booting { run: run.clone() }, Default::default(), claim).await;
