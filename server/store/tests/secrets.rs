@@ -153,19 +153,46 @@ async fn a_secret_stands_in_no_file_and_no_debug_output(database: &Database) {
     }
 }
 
+fn lease(last: u16, mac: u16) -> DhcpLease {
+    let [high, low] = last.to_be_bytes();
+    let [upper, lower] = mac.to_be_bytes();
+    DhcpLease {
+        network: "boot".into(),
+        address: std::net::Ipv4Addr::new(10, 0, high, low),
+        mac: Mac([2, 0, 0, 0, upper, lower]),
+        state: LeaseState::Bound,
+        expires_at: Timestamp::from_second(2_000_000_000).expect("a time"),
+    }
+}
+
 async fn a_new_lease_replaces_what_its_address_and_its_mac_had(database: &Database) {
     let store = database.open().await;
-    let expires_at = Timestamp::from_second(2_000_000_000).expect("a time");
-    let lease = |last: u8, mac: u8| DhcpLease {
-        network: "boot".into(),
-        address: std::net::Ipv4Addr::new(10, 0, 0, last),
-        mac: Mac([2, 0, 0, 0, 0, mac]),
-        state: LeaseState::Bound,
-        expires_at,
-    };
     store.commit_dhcp_leases(&[lease(1, 1), lease(2, 2)]).await.expect("commit");
     store.commit_dhcp_leases(&[lease(2, 1)]).await.expect("commit");
     assert_eq!(store.dhcp_leases().await.expect("leases"), [lease(2, 1)]);
+}
+
+/// A batch comes to what its leases would come to one by one, whatever they take from each other and from before.
+async fn a_batch_of_leases_is_worth_its_leases_in_order(database: &Database) {
+    let store = database.open().await;
+    let mut model: Vec<DhcpLease> = Vec::new();
+    let mut dice = 7_u32;
+    let mut roll = |sides: u32| {
+        dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        u16::try_from((dice >> 16) % sides).expect("small")
+    };
+    for (size, range) in [(3, 3), (40, 12), (7, 5), (500, 400), (300, 350), (90, 20), (1, 1), (600, 500)] {
+        let batch: Vec<_> = (0..size).map(|_| lease(roll(range), roll(range))).collect();
+        for taken in &batch {
+            model.retain(|held| held.address != taken.address && held.mac != taken.mac);
+            model.push(taken.clone());
+        }
+        store.commit_dhcp_leases(&batch).await.expect("commit");
+        let mut kept = store.dhcp_leases().await.expect("leases");
+        kept.sort_by_key(|lease| lease.address);
+        model.sort_by_key(|lease| lease.address);
+        assert_eq!(kept, model, "after a batch of {size}");
+    }
 }
 
 async fn an_api_token_is_known_until_it_is_revoked_or_expires(database: &Database) {
@@ -213,6 +240,7 @@ on_both_databases!(
     everything_sealed_opens_under_a_new_key_and_no_longer_under_the_old,
     a_secret_stands_in_no_file_and_no_debug_output,
     a_new_lease_replaces_what_its_address_and_its_mac_had,
+    a_batch_of_leases_is_worth_its_leases_in_order,
     an_api_token_is_known_until_it_is_revoked_or_expires,
     the_first_result_of_an_act_stays,
 );
