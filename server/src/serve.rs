@@ -76,6 +76,7 @@ pub fn main(settings: Settings) -> ExitCode {
         }
     };
     logging::start(settings.log_format.unwrap_or_default(), logging::SERVER);
+    raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = runtime
         .context("starting the runtime")
@@ -86,6 +87,15 @@ pub fn main(settings: Settings) -> ExitCode {
             eprintln!("underlay: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// A rack that boots at once takes a socket per machine; the usual soft limit of 1024 is for programs that use select(2).
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let most = getrlimit(Resource::Nofile).maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }) {
+        tracing::warn!(%error, "the limit of open files stays as it was");
     }
 }
 

@@ -3,14 +3,16 @@
 //! Names are keys of a [`Files`], not paths, so there is nothing to traverse. Octet mode only; writes are refused.
 //!
 //! - [`packet`], [`options`]: what is on the wire, and what client and server agree on
-//! - [`files`], [`source`]: where content comes from, and reading it window by window
-//! - [`transfer`]: one file to one client, over a socket of its own
+//! - [`files`], [`source`], [`kept`]: where content comes from, reading it window by window, small files in memory
+//! - [`transfer`], [`burst`]: one file to one client, over a socket of its own that sends a window in one call
 //! - [`server`], [`admission`]: the listening socket, and how many transfers it starts
 //! - [`counters`]: what happened, as plain numbers
 
 pub mod admission;
+pub mod burst;
 pub mod counters;
 pub mod files;
+pub mod kept;
 pub mod options;
 pub mod packet;
 pub mod server;

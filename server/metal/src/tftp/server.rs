@@ -18,6 +18,7 @@ use super::{
     admission::{Admission, Admitted, Limits, Turned},
     counters::{Counters, count},
     files::Files,
+    kept::Kept,
     options::Agreed,
     packet::{self, Code, MAX_REQUEST, Malformed, Packet, Read},
     source::Source,
@@ -53,6 +54,7 @@ pub struct Server {
 
 struct Shared {
     files: Arc<dyn Files>,
+    kept: Arc<Kept>,
     limits: Limits,
     admission: Admission,
     counters: Arc<Counters>,
@@ -73,7 +75,7 @@ impl Server {
         }
         let address = socket.local_addr().map_err(failed)?;
         let admission = Admission::new(limits.clone());
-        let shared = Arc::new(Shared { files, limits, admission, counters });
+        let shared = Arc::new(Shared { files, kept: Arc::default(), limits, admission, counters });
         Ok(Self { socket: Arc::new(socket), address, shared })
     }
 
@@ -157,7 +159,7 @@ impl Shared {
             refuse(listening, client, &packet::error(Code::NotFound, "file not found"));
             return;
         };
-        let source = match Source::open(content).await {
+        let source = match Source::open(content, &self.kept).await {
             Ok(source) => source,
             Err(error) => {
                 count(&self.counters.failed);

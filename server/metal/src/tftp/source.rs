@@ -4,7 +4,7 @@ use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
 
 use bytes::Bytes;
 
-use super::files::Content;
+use super::{files::Content, kept::Kept};
 
 /// Read from a file at once, at least; a window may need more.
 const CHUNK: usize = 64 * 1024;
@@ -28,13 +28,17 @@ pub enum Source {
 }
 
 impl Source {
-    /// Opens content.
-    pub async fn open(content: Content) -> io::Result<Self> {
+    /// Opens content; a small file is shared with all who read it.
+    pub async fn open(content: Content, kept: &Arc<Kept>) -> io::Result<Self> {
         match content {
             Content::Bytes(bytes) => Ok(Self::Memory(bytes)),
             Content::File(path) => {
+                let kept = Arc::clone(kept);
                 blocking(move || {
-                    let file = File::open(path)?;
+                    let mut file = File::open(&path)?;
+                    if let Some(content) = kept.content(&path, &mut file)? {
+                        return Ok(Self::Memory(content));
+                    }
                     let size = file.metadata()?.len();
                     Ok(Self::File { file: Arc::new(file), size, chunk: Bytes::new(), at: 0 })
                 })

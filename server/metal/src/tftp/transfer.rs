@@ -9,6 +9,7 @@ use std::{io, time::Duration};
 use tokio::{net::UdpSocket, time::Instant};
 
 use super::{
+    burst::Burst,
     options::Agreed,
     packet::{self, Packet},
     source::Source,
@@ -17,6 +18,8 @@ use super::{
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const SHORTEST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// Opcode and block number.
+const HEADER: usize = 4;
 /// Retransmissions without progress before the client is taken for gone: at least 13 seconds.
 const ATTEMPTS: u32 = 7;
 
@@ -42,7 +45,7 @@ pub enum Error {
 
 /// A transfer in progress.
 pub struct Transfer {
-    socket: UdpSocket,
+    socket: Burst,
     source: Source,
     terms: Agreed,
     /// How many blocks the file is, the short or empty last one included.
@@ -50,7 +53,6 @@ pub struct Transfer {
     /// How many of them the client has.
     acked: u64,
     wait: Duration,
-    buffer: Vec<u8>,
 }
 
 /// What a wait for the client brought.
@@ -69,8 +71,8 @@ impl Transfer {
         let block = u64::try_from(terms.block).unwrap_or(u64::MAX).max(1);
         let blocks = source.size() / block + 1;
         let wait = terms.timeout.unwrap_or(FIRST_WAIT);
-        let buffer = Vec::with_capacity(terms.block + 4);
-        Self { socket, source, terms, blocks, acked: 0, wait, buffer }
+        let socket = Burst::new(socket, terms.block + HEADER, terms.window);
+        Self { socket, source, terms, blocks, acked: 0, wait }
     }
 
     /// Runs to the end; gives how many bytes the client got.
@@ -137,25 +139,18 @@ impl Transfer {
         let offset = self.acked * u64::try_from(block).unwrap_or(0);
         let window = self.source.read(offset, blocks.saturating_mul(block)).await.map_err(Error::Read)?;
         let mut rest = &window[..];
+        let mut packets = Vec::with_capacity(window.len() + blocks.saturating_mul(HEADER));
         for number in self.acked + 1..=end {
             let (content, more) = rest.split_at_checked(block).unwrap_or((rest, &[]));
             rest = more;
-            let mut packet = std::mem::take(&mut self.buffer);
-            packet.clear();
-            packet.extend(packet::data_header(wrapped(number)));
-            packet.extend_from_slice(content);
-            let sent = self.send(&packet).await;
-            self.buffer = packet;
-            sent?;
+            packets.extend(packet::data_header(wrapped(number)));
+            packets.extend_from_slice(content);
         }
-        Ok(())
+        self.send(&packets).await
     }
 
-    async fn send(&self, packet: &[u8]) -> Result<(), Error> {
-        match self.socket.send(packet).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.lost(error)),
-        }
+    async fn send(&mut self, packets: &[u8]) -> Result<(), Error> {
+        self.socket.send(packets).await.map_err(|error| self.lost(error))
     }
 
     /// Waits for an ACK of at most `ahead` more blocks.
