@@ -1,25 +1,69 @@
-//! Files: the agent's kernel and initramfs, network boot loaders, images, the CA certificate. Range, conditional
-//! requests and content length are tower-http's.
+//! Files: the agent's kernel and initramfs, network boot loaders, images, the CA certificate.
 //!
-//! A name in a path is never joined to a directory unchecked: it is one of a list, or a digest.
+//! A name in a path is never joined to a directory unchecked: it is one of a list, or a digest. Most requests for files
+//! never come here: `direct.rs` answers them without a copy. What it leaves to the router (an escaped path, HTTP/1.0)
+//! is answered alike, by the same [`locate`], shelf and conditions.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, os::unix::fs::FileExt, sync::Arc};
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::{ConnectInfo, Path, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use tower::ServiceExt;
-use tower_http::services::ServeFile;
+use futures::stream;
 use underlay_core::image::Sha256;
 
-use super::Endpoint;
+use super::{
+    Config, Endpoint,
+    ranges::{Conditions, Part},
+    shelf::{Asset, Shelved},
+};
 
 const RAMDISK: [&str; 2] = ["vmlinuz", "initrd"];
 const LOADERS: [&str; 6] =
     ["ipxe.efi", "snponly.efi", "snponly-arm64.efi", "undionly.kpxe", "ipxe.pxe", "ipxe.lkrn"];
+const BINARY: &str = "application/octet-stream";
+const CHUNK: u64 = 256 << 10;
+
+/// Why no file is meant; for who reads the answer.
+pub(super) type Missing = &'static str;
+
+/// The file that a path means; none where it is not a path of files.
+pub(super) fn locate(config: &Config, path: &str) -> Option<Result<Asset, Missing>> {
+    let parts: Vec<&str> = path.strip_prefix("/v1/")?.split('/').collect();
+    match parts[..] {
+        ["ramdisk", file] => Some(in_ramdisk(config, file)),
+        ["loader", file] => Some(in_loaders(config, file)),
+        ["images", sha256, file] => Some(of_image(config, sha256, file)),
+        _ => None,
+    }
+}
+
+fn in_ramdisk(config: &Config, file: &str) -> Result<Asset, Missing> {
+    let file =
+        RAMDISK.into_iter().find(|name| *name == file).ok_or("there is only vmlinuz and initrd here")?;
+    Ok(Asset { path: config.ramdisk.join(file), tagged_by: None, content_type: BINARY })
+}
+
+fn in_loaders(config: &Config, file: &str) -> Result<Asset, Missing> {
+    let file = LOADERS.into_iter().find(|name| *name == file).ok_or("no such loader")?;
+    Ok(Asset { path: config.loaders.join(file), tagged_by: None, content_type: BINARY })
+}
+
+/// What is published is never written again, but an image may be removed and imported anew, by another encoder: so the
+/// tag of its data is that of its manifest.
+fn of_image(config: &Config, sha256: &str, file: &str) -> Result<Asset, Missing> {
+    let sha256 = sha256.parse::<Sha256>().map_err(|_| "an image is named by its SHA-256")?;
+    let directory = config.images.join(sha256.to_string());
+    let manifest = directory.join("manifest.json");
+    match file {
+        "manifest.json" => Ok(Asset { path: manifest, tagged_by: None, content_type: "application/json" }),
+        "data" => Ok(Asset { path: directory.join("data"), tagged_by: Some(manifest), content_type: BINARY }),
+        _ => Err("an image has manifest.json and data"),
+    }
+}
 
 pub(super) async fn ca(State(endpoint): State<Arc<Endpoint>>) -> Response {
     ([(header::CONTENT_TYPE, "application/pkix-cert")], endpoint.config.ca_certificate.clone())
@@ -32,11 +76,8 @@ pub(super) async fn ramdisk(
     Path(file): Path<String>,
     request: Request,
 ) -> Response {
-    if !RAMDISK.contains(&file.as_str()) {
-        return missing("there is only vmlinuz and initrd here");
-    }
     tracing::debug!(peer = %peer.ip(), file, "ramdisk fetched");
-    serve(endpoint.config.ramdisk.join(&file), request).await
+    serve(&endpoint, in_ramdisk(&endpoint.config, &file), request).await
 }
 
 pub(super) async fn loader(
@@ -44,10 +85,7 @@ pub(super) async fn loader(
     Path(file): Path<String>,
     request: Request,
 ) -> Response {
-    if !LOADERS.contains(&file.as_str()) {
-        return missing("no such loader");
-    }
-    serve(endpoint.config.loaders.join(&file), request).await
+    serve(&endpoint, in_loaders(&endpoint.config, &file), request).await
 }
 
 pub(super) async fn image(
@@ -55,71 +93,70 @@ pub(super) async fn image(
     Path((sha256, file)): Path<(String, String)>,
     request: Request,
 ) -> Response {
-    let Ok(sha256) = sha256.parse::<Sha256>() else { return missing("an image is named by its SHA-256") };
-    if file != "manifest.json" && file != "data" {
-        return missing("an image has manifest.json and data");
-    }
-    let path = endpoint.config.images.join(sha256.to_string()).join(&file);
-    serve_tagged(path, request).await
+    serve(&endpoint, of_image(&endpoint.config, &sha256, &file), request).await
 }
 
-/// What is published is never written again, but an image may be removed and imported anew, by another encoder: so its
-/// tag is of the file, not of its name.
-async fn serve_tagged(path: PathBuf, mut request: Request) -> Response {
-    let Some(etag) = etag(&path).await else { return missing("not there") };
-    match conditions(request.headers(), &etag) {
-        Wanted::Nothing => return (StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response(),
-        Wanted::Whole => drop(request.headers_mut().remove(header::RANGE)),
-        Wanted::AsAsked => {}
-    }
-    let mut response = serve(path, request).await;
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
-        response.headers_mut().insert(header::ETAG, etag);
-    }
-    response
-}
-
-/// What a conditional request wants of what is there now.
-enum Wanted {
-    /// It has it already.
-    Nothing,
-    /// All of it: the part it has is of something else.
-    Whole,
-    /// What it says.
-    AsAsked,
-}
-
-/// `If-None-Match` and `If-Range` against a strong tag (RFC 9110 sections 13.1.2 and 13.1.5).
-fn conditions(headers: &HeaderMap, etag: &str) -> Wanted {
-    let given = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if given(header::IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag)) {
-        return Wanted::Nothing;
-    }
-    match given(header::IF_RANGE) {
-        Some(tag) if tag != etag => Wanted::Whole,
-        _ => Wanted::AsAsked,
-    }
-}
-
-/// A strong entity tag (RFC 9110 section 8.8.3): length, inode and time of the file.
-async fn etag(path: &std::path::Path) -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-    let of = tokio::fs::metadata(path).await.ok().filter(|of| of.is_file())?;
-    Some(format!("\"{:x}-{:x}-{:x}.{:x}\"", of.len(), of.ino(), of.mtime(), of.mtime_nsec()))
-}
-
-async fn serve(path: PathBuf, request: Request) -> Response {
-    let response = match ServeFile::new(&path).with_buf_chunk_size(256 << 10).oneshot(request).await {
-        Ok(response) => response.map(Body::new),
-        Err(never) => match never {},
+async fn serve(endpoint: &Endpoint, asset: Result<Asset, Missing>, request: Request) -> Response {
+    // A body is not to be held across a wait.
+    let (request, _) = request.into_parts();
+    let asset = match asset {
+        Ok(asset) => asset,
+        Err(why) => return missing(why),
     };
-    if response.status() == StatusCode::NOT_FOUND {
-        tracing::warn!(path = %path.display(), "asked for a file that is not there");
-        return missing("not there");
-    }
-    response
+    let shelved = match endpoint.shelf.take(&asset).await {
+        Ok(shelved) => shelved,
+        Err(error) => {
+            tracing::warn!(path = %asset.path.display(), %error, "asked for a file that is not there");
+            return missing("not there");
+        }
+    };
+    let given = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
+    let conditions = Conditions {
+        if_match: given(header::IF_MATCH),
+        if_none_match: given(header::IF_NONE_MATCH),
+        if_range: given(header::IF_RANGE),
+        // A range is for GET alone (RFC 9110 section 14.2).
+        range: given(header::RANGE).filter(|_| request.method == Method::GET),
+    };
+    answer(&asset, shelved.clone(), conditions.part(&shelved.etag, shelved.size))
 }
 
-fn missing(why: &'static str) -> Response {
+fn answer(asset: &Asset, shelved: Arc<Shelved>, part: Part) -> Response {
+    let size = shelved.size;
+    let mut headers = HeaderMap::new();
+    let mut say = |name, value: String| value.parse().map(|value| headers.insert(name, value)).is_ok();
+    say(header::ETAG, shelved.etag.clone());
+    say(header::ACCEPT_RANGES, "bytes".into());
+    let (status, from, length) = match part {
+        Part::NotModified => return (StatusCode::NOT_MODIFIED, headers).into_response(),
+        Part::Failed => return (StatusCode::PRECONDITION_FAILED, headers).into_response(),
+        Part::Unsatisfiable => {
+            say(header::CONTENT_RANGE, format!("bytes */{size}"));
+            return (StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response();
+        }
+        Part::Whole => (StatusCode::OK, 0, size),
+        Part::Bytes { from, length } => {
+            say(header::CONTENT_RANGE, format!("bytes {from}-{}/{size}", from + length - 1));
+            (StatusCode::PARTIAL_CONTENT, from, length)
+        }
+    };
+    say(header::CONTENT_TYPE, asset.content_type.into());
+    say(header::CONTENT_LENGTH, length.to_string());
+    let chunks = stream::unfold((shelved, from, from + length), |(shelved, at, end)| async move {
+        if at >= end {
+            return None;
+        }
+        let (file, length) = (Arc::clone(&shelved.file), (end - at).min(CHUNK));
+        let read = tokio::task::spawn_blocking(move || {
+            let mut chunk = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
+            file.read_exact_at(&mut chunk, at).map(|()| Bytes::from(chunk))
+        });
+        let chunk = read.await.map_err(std::io::Error::other).flatten();
+        Some((chunk, (shelved, at + length, end)))
+    });
+    (status, headers, Body::from_stream(chunks)).into_response()
+}
+
+fn missing(why: Missing) -> Response {
     (StatusCode::NOT_FOUND, format!("{why}\n")).into_response()
 }

@@ -1,7 +1,9 @@
 //! The boot endpoint: what firmware, iPXE, the agent and freshly installed systems fetch over plain HTTP.
 //!
 //! - `script.rs`: iPXE scripts, rendered on request from the boot plan of the MAC that asks
-//! - `files.rs`: kernel, initramfs, loaders, images, with Range
+//! - `files.rs`: kernel, initramfs, loaders, images
+//! - `direct.rs`: how most requests for files are answered, without a copy
+//! - `ranges.rs`, `shelf.rs`: which part of a file a request gets; open files with the tags of their content
 //! - `phone_home.rs`: the one-time URL of an installed system
 //! - [`paths`]: where each of them is
 //! - `connections.rs`: how many there may be, and for how long
@@ -11,10 +13,13 @@
 //! its own. Every MAC that belongs to a host gets a script, never an error.
 
 mod connections;
+mod direct;
 mod files;
 mod paths;
 mod phone_home;
+mod ranges;
 mod script;
+mod shelf;
 
 #[cfg(test)]
 mod tests;
@@ -54,12 +59,22 @@ pub(crate) struct Endpoint {
     pub(crate) config: Config,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) ca_digest: String,
+    shelf: shelf::Shelf,
+}
+
+impl Endpoint {
+    fn new(config: Config, directory: Arc<dyn Directory>) -> Arc<Self> {
+        let ca_digest = hex::encode(sha2::Sha256::digest(&config.ca_certificate));
+        Arc::new(Self { config, directory, ca_digest, shelf: shelf::Shelf::default() })
+    }
 }
 
 /// The endpoint's routes.
 pub fn router(config: Config, directory: Arc<dyn Directory>) -> Router {
-    let ca_digest = hex::encode(sha2::Sha256::digest(&config.ca_certificate));
-    let endpoint = Arc::new(Endpoint { config, directory, ca_digest });
+    routes(Endpoint::new(config, directory))
+}
+
+fn routes(endpoint: Arc<Endpoint>) -> Router {
     Router::new()
         .route("/boot.ipxe", get(script::entry))
         .route(paths::SCRIPT, get(script::of_mac))
@@ -79,5 +94,6 @@ pub async fn run(
     directory: Arc<dyn Directory>,
     cancel: CancellationToken,
 ) {
-    connections::serve(listener, router(config, directory), connections::Bounds::default(), cancel).await;
+    let endpoint = Endpoint::new(config, directory);
+    connections::serve(listener, endpoint, connections::Bounds::default(), cancel).await;
 }

@@ -1,6 +1,7 @@
 //! The boot endpoint's answers, without a network; `ipxe` boots real firmware from it.
 
 mod connections;
+mod direct;
 mod ipxe;
 
 use std::{
@@ -286,11 +287,13 @@ async fn an_image_is_served_by_range_under_a_tag_that_is_honoured() {
     assert_eq!(bench.get(&path, &same).await.0, StatusCode::PARTIAL_CONTENT);
     assert_eq!(bench.get(&path, &[("if-none-match", &etag)]).await.0, StatusCode::NOT_MODIFIED);
     assert_eq!(bench.get(&path, &[("range", "bytes=10-")]).await.0, StatusCode::RANGE_NOT_SATISFIABLE);
-    std::fs::write(bench.files.path().join(format!("images/{SHA}/data")), "ABCDEFGHIJKL")
-        .expect("imported anew");
+    for (name, text) in [("data", "ABCDEFGHIJKL"), ("manifest.json", "{\"blake3\":1}")] {
+        let path = bench.files.path().join(format!("images/{SHA}")).join(name);
+        std::fs::write(path, text).expect("imported anew");
+    }
     let (status, _, body) = bench.get(&path, &same).await;
     assert_eq!((status, body.as_str()), (StatusCode::OK, "ABCDEFGHIJKL"), "not a part of something else");
-    assert_eq!(bench.get(&format!("/v1/images/{SHA}/manifest.json"), &[]).await.2, "{}");
+    assert_eq!(bench.get(&format!("/v1/images/{SHA}/manifest.json"), &[]).await.2, "{\"blake3\":1}");
 }
 
 #[tokio::test]

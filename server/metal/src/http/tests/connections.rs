@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Says, agent, config};
 use crate::http::{
+    Endpoint,
     connections::{self, Bounds},
-    router,
 };
 
 const HEAD: Duration = Duration::from_millis(300);
@@ -30,9 +30,9 @@ async fn start(
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let cancel = CancellationToken::new();
-    let routes = router(config(std::path::Path::new("/nowhere")), Says::new(agent()));
+    let endpoint = Endpoint::new(config(std::path::Path::new("/nowhere")), Says::new(agent()));
     let server =
-        tokio::spawn(connections::serve(listener, routes, Bounds { connections, head }, cancel.clone()));
+        tokio::spawn(connections::serve(listener, endpoint, Bounds { connections, head }, cancel.clone()));
     (address, cancel, server)
 }
 
