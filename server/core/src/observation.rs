@@ -1,5 +1,7 @@
 //! What was seen of an object, by whom and when. Agents and pollers write observations; controllers read them.
 
+use std::net::Ipv4Addr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +38,8 @@ pub enum Source {
     Import,
     /// A machine's controller: a deployment failed by the host's fault.
     Accuser,
+    /// The DHCP server of a boot network, which hears who else is there.
+    Segment,
 }
 
 impl Source {
@@ -49,8 +53,28 @@ impl Source {
             Source::Intruder => "intruder",
             Source::Import => "import",
             Source::Accuser => "accuser",
+            Source::Segment => "segment",
         }
     }
+}
+
+/// A DHCP server that is not ours.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stranger {
+    /// The address it gives as its own.
+    pub address: Ipv4Addr,
+    /// How it was noticed.
+    pub evidence: Evidence,
+}
+
+/// How another DHCP server was noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// It answered a DISCOVER of ours.
+    Answered,
+    /// A machine said that it takes its address from it.
+    Chosen,
 }
 
 /// What was seen.
@@ -95,6 +119,11 @@ pub enum Body {
         machine: String,
         /// The evidence.
         failure: Box<crate::Failure>,
+    },
+    /// Who else hands out addresses on a boot network that is ours.
+    Segment {
+        /// Other DHCP servers, by address; none is how it should be.
+        strangers: Vec<Stranger>,
     },
     /// An image import is at work.
     Import {

@@ -39,9 +39,19 @@ struct Known {
     macs: HashMap<Mac, ObjectId>,
     hosts: HashMap<ObjectId, (String, Vec<Mac>)>,
     plans: HashMap<Mac, (ObjectId, Plan)>,
-    networks: HashMap<ObjectId, (String, network::Spec)>,
+    networks: HashMap<ObjectId, Segment>,
+    /// Each network by its name.
+    names: HashMap<String, ObjectId>,
     /// Does everything boot its own disk, because the server only observes or is on hold?
     own_disks: bool,
+}
+
+/// A network, with what a packet asks of it found at once.
+struct Segment {
+    name: String,
+    spec: network::Spec,
+    /// Its reservations, by address.
+    reserved: HashMap<Ipv4Addr, Mac>,
 }
 
 impl Known {
@@ -51,6 +61,25 @@ impl Known {
             network::Unknown::Discover if self.own_disks => network::Unknown::LocalDisk,
             unknown => unknown,
         }
+    }
+
+    fn network(&self, name: &str) -> Option<&Segment> {
+        self.networks.get(self.names.get(name)?)
+    }
+
+    fn drop_network(&mut self, id: ObjectId) {
+        if let Some(gone) = self.networks.remove(&id)
+            && self.names.get(&gone.name) == Some(&id)
+        {
+            self.names.remove(&gone.name);
+        }
+    }
+
+    fn put_network(&mut self, id: ObjectId, name: String, spec: network::Spec) {
+        self.drop_network(id);
+        let reserved = spec.reservations.iter().map(|(mac, address)| (*address, *mac)).collect();
+        self.names.insert(name.clone(), id);
+        self.networks.insert(id, Segment { name, spec, reserved });
     }
 }
 
@@ -85,22 +114,23 @@ impl Projection {
     pub fn unknown_at(&self, address: IpAddr) -> network::Unknown {
         let IpAddr::V4(address) = address.to_canonical() else { return network::Unknown::LocalDisk };
         let known = self.read();
-        let network = known.networks.values().find(|(_, spec)| spec.cidr.contains(&address));
-        network.map_or(network::Unknown::LocalDisk, |(_, spec)| known.unknown(spec))
+        let network = known.networks.values().find(|network| network.spec.cidr.contains(&address));
+        network.map_or(network::Unknown::LocalDisk, |network| known.unknown(&network.spec))
     }
 
     /// The address reserved for a NIC on a network of that name.
     pub fn reserved_for(&self, mac: Mac, network: &str) -> Option<Ipv4Addr> {
-        let known = self.read();
-        let (_, spec) = known.networks.values().find(|(name, _)| name == network)?;
-        spec.reservations.get(&mac).copied()
+        self.read().network(network)?.spec.reservations.get(&mac).copied()
     }
 
     /// The NIC for which an address of that network is reserved.
     pub fn reserver_of(&self, address: Ipv4Addr, network: &str) -> Option<Mac> {
-        let known = self.read();
-        let (_, spec) = known.networks.values().find(|(name, _)| name == network)?;
-        spec.reservations.iter().find(|(_, reserved)| **reserved == address).map(|(mac, _)| *mac)
+        self.read().network(network)?.reserved.get(&address).copied()
+    }
+
+    /// The network that DHCP knows by that name.
+    pub fn network_named(&self, name: &str) -> Option<ObjectId> {
+        self.read().names.get(name).copied()
     }
 
     /// The server's address on the first boot network it serves.
@@ -123,7 +153,9 @@ impl Projection {
                 Ok(()) => {}
                 Err(underlay_store::Error::Expired { .. }) => {
                     // What was forgotten are tombstones: start over from nothing.
-                    *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known::default();
+                    let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+                    *known = Known { own_disks: known.own_disks, ..Known::default() };
+                    drop(known);
                     cursor = store.head().await.unwrap_or_default();
                     if let Err(error) = self.load(&store).await {
                         tracing::warn!(
@@ -224,10 +256,10 @@ impl Projection {
             }
             Kind::Network => match record.raw.decode::<Network>() {
                 Ok(network) if !gone && network.meta.deleted_at.is_none() => {
-                    known.networks.insert(id, (network.meta.key.to_string(), network.spec));
+                    known.put_network(id, network.meta.key.to_string(), network.spec);
                 }
                 Ok(_) => {
-                    known.networks.remove(&id);
+                    known.drop_network(id);
                 }
                 Err(error) => {
                     tracing::warn!(kind = Network::KIND.as_str(), error = because(&error), "unreadable")
@@ -242,7 +274,7 @@ impl Projection {
         let mut networks: Vec<dhcp::Network> = known
             .networks
             .values()
-            .filter_map(|(name, spec)| match served(name, spec, self.boot_port) {
+            .filter_map(|Segment { name, spec, .. }| match served(name, spec, self.boot_port) {
                 Ok(network) => Some(dhcp::Network { unknown: known.unknown(spec), ..network }),
                 Err(error) => {
                     tracing::warn!(network = name, error, "this network cannot be served");

@@ -1,4 +1,5 @@
-//! What boot servers saw of a host's NICs, kept as one observation per host: bounded, off the packet's path, droppable.
+//! What boot servers saw of a host's NICs, and of other DHCP servers on a network, kept as one observation per host and
+//! network: bounded, off the packet's path, droppable.
 
 use std::sync::Arc;
 
@@ -6,10 +7,10 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use underlay_core::{
-    Mac, because,
-    observation::{Body, Observation, Source},
+    Mac, ObjectId, because,
+    observation::{Body, Observation, Source, Stranger},
 };
-use underlay_metal::dhcp::{Sighting, Sightings};
+use underlay_metal::dhcp::{NetworkName, Sighting, Sightings};
 use underlay_store::Store;
 
 use super::projection::Projection;
@@ -19,11 +20,19 @@ const WAITING: usize = 1024;
 
 /// Where boot servers drop what they saw; cheap to clone.
 #[derive(Clone)]
-pub struct Noticeboard(mpsc::Sender<(Mac, String)>);
+pub struct Noticeboard(mpsc::Sender<Notice>);
+
+/// What hangs on it.
+enum Notice {
+    /// A NIC was seen doing something.
+    Nic(Mac, String),
+    /// Who else hands out addresses on a network, by its name.
+    Strangers(String, Vec<Stranger>),
+}
 
 /// Writes what is dropped on its [`Noticeboard`].
 pub struct Scribe {
-    notices: mpsc::Receiver<(Mac, String)>,
+    notices: mpsc::Receiver<Notice>,
     projection: Arc<Projection>,
     store: Store,
 }
@@ -37,7 +46,7 @@ pub fn noticeboard(projection: Arc<Projection>, store: Store) -> (Noticeboard, S
 impl Noticeboard {
     /// A NIC was seen doing `what`. Dropped when too much waits.
     pub fn saw(&self, mac: Mac, what: &str) {
-        let _ = self.0.try_send((mac, what.to_owned()));
+        let _ = self.0.try_send(Notice::Nic(mac, what.to_owned()));
     }
 }
 
@@ -46,29 +55,42 @@ impl Sightings for Noticeboard {
         let what = format!("DHCP {:?} from {:?}", sighting.wish, sighting.program).to_lowercase();
         Noticeboard::saw(self, sighting.mac, &what.replacen("dhcp", "DHCP", 1));
     }
+
+    /// Dropped when too much waits: it is said again after the next probe.
+    fn strangers(&self, network: &NetworkName, strangers: Vec<Stranger>) {
+        let _ = self.0.try_send(Notice::Strangers(network.as_str().to_owned(), strangers));
+    }
 }
 
 impl Scribe {
     /// Write until cancelled.
     pub async fn run(mut self, cancel: CancellationToken) {
         loop {
-            let (mac, what) = tokio::select! {
+            let notice = tokio::select! {
                 () = cancel.cancelled() => return,
                 notice = self.notices.recv() => match notice {
                     Some(notice) => notice,
                     None => return,
                 },
             };
-            let Some((host, _)) = self.projection.host_of(mac) else { continue };
-            let seen = Observation {
-                id: host,
-                source: Source::Boot,
-                at: Timestamp::now(),
-                body: Body::Boot { what },
-            };
+            let Some((id, source, body)) = self.read(notice) else { continue };
+            let seen = Observation { id, source, at: Timestamp::now(), body };
             match self.store.observe(&seen).await {
                 Ok(()) | Err(underlay_store::Error::NotFound { .. }) => {}
-                Err(error) => tracing::warn!(error = because(&error), %mac, "a sighting could not be kept"),
+                Err(error) => tracing::warn!(error = because(&error), %id, "a sighting could not be kept"),
+            }
+        }
+    }
+
+    /// Of which object it is; none where nobody knows that NIC or network.
+    fn read(&self, notice: Notice) -> Option<(ObjectId, Source, Body)> {
+        match notice {
+            Notice::Nic(mac, what) => {
+                self.projection.host_of(mac).map(|(host, _)| (host, Source::Boot, Body::Boot { what }))
+            }
+            Notice::Strangers(network, strangers) => {
+                let id = self.projection.network_named(&network)?;
+                Some((id, Source::Segment, Body::Segment { strangers }))
             }
         }
     }

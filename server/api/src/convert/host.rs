@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use underlay_core::{
     Bytes, FieldError, Name, Object,
     bmc::Power,
-    host::{
-        Boot, BootMethod, Condition, Driver, Firmware, Health, Host, Identity, OnDestroy, Qemu, Redfish,
-        Spec, Status, Tls,
-    },
+    host::{Boot, BootMethod, Driver, Firmware, Host, Identity, OnDestroy, Qemu, Redfish, Spec, Status, Tls},
 };
 use underlay_proto::v1 as pb;
 
@@ -214,16 +211,7 @@ fn status_message(status: &Status) -> pb::HostStatus {
         machine: status.machine.clone().unwrap_or_default(),
         forwards: status.forwards.clone().into_iter().collect(),
         boot_mac: status.boot_mac.map(|mac| mac.to_string()).unwrap_or_default(),
-        conditions: status.conditions.iter().map(condition).collect(),
-    }
-}
-
-fn condition(condition: &Condition) -> pb::Condition {
-    pb::Condition {
-        name: condition.name.clone(),
-        good: condition.health == Health::Good,
-        reason: condition.reason.clone(),
-        since: Some(object::timestamp(condition.since)),
+        conditions: status.conditions.iter().map(object::condition).collect(),
     }
 }
 

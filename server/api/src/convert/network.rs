@@ -120,7 +120,9 @@ pub(crate) fn message(network: &Object<Network>) -> pb::Network {
     pb::Network {
         meta: Some(object::meta(&network.meta)),
         spec: Some(spec_message(&network.spec)),
-        status: Some(pb::NetworkStatus {}),
+        status: Some(pb::NetworkStatus {
+            conditions: network.status.conditions.iter().map(object::condition).collect(),
+        }),
         standing: Some(object::standing(network)),
     }
 }

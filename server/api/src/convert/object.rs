@@ -123,3 +123,13 @@ pub(crate) fn fields(faults: &[FieldError]) -> Vec<pb::FieldError> {
         .map(|fault| pb::FieldError { attribute: fault.attribute.clone(), message: fault.message.clone() })
         .collect()
 }
+
+/// Spells a condition.
+pub(crate) fn condition(condition: &underlay_core::condition::Condition) -> pb::Condition {
+    pb::Condition {
+        name: condition.name.clone(),
+        good: condition.health == underlay_core::condition::Health::Good,
+        reason: condition.reason.clone(),
+        since: Some(timestamp(condition.since)),
+    }
+}

@@ -80,6 +80,7 @@ fn words(body: &Body) -> String {
         Body::Accused { machine, failure } => {
             format!("machine {machine} failed by its fault: {}", failure.why)
         }
+        Body::Segment { strangers } => format!("{} other DHCP servers heard", strangers.len()),
         Body::Import { read, total: 0 } => format!("{read} bytes of the source are read"),
         Body::Import { read, total } => format!("{read} of {total} bytes of the source are read"),
     }

@@ -6,9 +6,10 @@ mod state;
 mod status;
 
 pub use facts::Facts;
+pub use crate::condition::{Condition, Health};
 pub use spec::{Boot, BootMethod, Driver, Firmware, Identity, OnDestroy, Qemu, Redfish, Spec, Tls};
 pub use state::State;
-pub use status::{Condition, Health, Status};
+pub use status::Status;
 
 use crate::{Kind, Noun};
 

@@ -6,7 +6,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Facts;
-use crate::{agent::Inventory, bmc::Power};
+use crate::{
+    agent::Inventory,
+    bmc::Power,
+    condition::{self, Condition, Health},
+};
 
 /// What readers see of a host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,42 +36,9 @@ pub struct Status {
     pub conditions: Vec<Condition>,
 }
 
-/// One thing that holds true, or does not, with the reason and since when.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Condition {
-    /// `Reachable`, `IdentityVerified`, `Quarantined`, `Intruder`.
-    pub name: String,
-    /// Is that good or bad news?
-    pub health: Health,
-    /// Why, in a sentence with its evidence.
-    pub reason: String,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-/// Good or bad news.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Health {
-    /// As it should be.
-    Good,
-    /// Not as it should be.
-    Bad,
-}
-
 impl Status {
     /// Record a condition; `since` moves only when it turns from good to bad or back.
     pub fn set_condition(&mut self, name: &str, health: Health, reason: impl Into<String>, now: Timestamp) {
-        let reason = reason.into();
-        match self.conditions.iter_mut().find(|condition| condition.name == name) {
-            Some(condition) => {
-                if condition.health != health {
-                    condition.since = now;
-                }
-                condition.health = health;
-                condition.reason = reason;
-            }
-            None => self.conditions.push(Condition { name: name.into(), health, reason, since: now }),
-        }
+        condition::set(&mut self.conditions, name, health, reason, now);
     }
 }

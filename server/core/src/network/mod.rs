@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::{FieldError, Kind, Mac, Noun};
+use crate::{FieldError, Kind, Mac, Noun, condition::Condition};
 
 /// Marks networks in the type system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,11 @@ pub enum State {
 
 /// What readers see of a network.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Status {}
+pub struct Status {
+    /// What holds true of it, by name.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+}
 
 impl Spec {
     /// What an unknown machine gets, with the default filled in.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Counts since start; monotonic but for `listeners`.
+        /// Counts since start; monotonic but for `listeners` and `strangers`.
         #[derive(Debug, Default)]
         pub struct Counters {
             $($(#[$doc])* pub $name: AtomicU64,)*
@@ -48,6 +48,10 @@ counters! {
     listeners,
     /// Router advertisements sent.
     advertisements,
+    /// Questions asked to find other DHCP servers.
+    probes,
+    /// Other DHCP servers known now on networks where there should be none.
+    strangers,
 }
 
 /// Adds one.

@@ -8,6 +8,7 @@
 //! - [`pool`]: which MAC holds which address; [`responder`]: packet in, verdict out, no I/O
 //! - [`server`], [`socket`], [`commit`]: datagrams, and leases made durable in batches
 //! - [`ra`]: the router advertisement that spares a BIOS boot its wait for IPv6
+//! - [`strangers`], `probe.rs`: other DHCP servers where there should be none
 //! - [`counters`]: what happened, as plain numbers
 //!
 //! Limits: Ethernet only (no InfiniBand); no BOOTP without DHCP; no ping or ARP probe before an address is offered.
@@ -20,6 +21,7 @@ pub mod directory;
 pub mod leases;
 pub mod network;
 pub mod pool;
+pub(crate) mod probe;
 pub mod ra;
 pub mod reply;
 pub mod request;
@@ -27,6 +29,7 @@ pub mod responder;
 pub mod server;
 pub mod sighting;
 pub mod socket;
+pub mod strangers;
 
 pub use counters::Counters;
 pub use directory::{BootAnswer, BootDirectory, Loader};
@@ -34,6 +37,7 @@ pub use leases::{Lease, LeaseState, Leases};
 pub use network::{AddressRange, Advertise, Boot, Mode, Network, NetworkName, Unknown};
 pub use server::{Error, Ports, Server};
 pub use sighting::{Sighting, Sightings};
+pub use strangers::{Evidence, Stranger};
 
 #[cfg(test)]
 mod tests;

@@ -91,6 +91,8 @@ pub struct Answer {
     pub network: Option<NetworkName>,
     /// The address it was offered or given.
     pub address: Option<Ipv4Addr>,
+    /// The server that the machine has chosen on a network where it should have been us.
+    pub stranger: Option<Ipv4Addr>,
     /// What to do.
     pub verdict: Verdict,
 }
@@ -131,6 +133,12 @@ impl Responder {
         *self.networks.write().unwrap_or_else(PoisonError::into_inner) = networks;
     }
 
+    /// True for an address that we have on a network we serve.
+    pub fn is_ours(&self, address: Ipv4Addr) -> bool {
+        let networks = self.networks.read().unwrap_or_else(PoisonError::into_inner);
+        networks.iter().any(|network| network.server == address)
+    }
+
     /// Decides about one request.
     pub fn answer(
         &self,
@@ -140,7 +148,8 @@ impl Responder {
     ) -> Result<Answer, reply::Error> {
         let networks = Arc::clone(&self.networks.read().unwrap_or_else(PoisonError::into_inner));
         let Some(network) = network_of(&networks, request, arrival) else {
-            return Ok(Answer { network: None, address: None, verdict: Verdict::Silent(Silence::NoNetwork) });
+            let verdict = Verdict::Silent(Silence::NoNetwork);
+            return Ok(Answer { network: None, address: None, stranger: None, verdict });
         };
         let silent = |reason| (None, Verdict::Silent(reason));
         let (address, verdict) = match self.case(request, arrival, network, now) {
@@ -154,7 +163,10 @@ impl Responder {
                 }
             },
         };
-        Ok(Answer { network: Some(network.name.clone()), address, verdict })
+        let elsewhere = network.mode == Mode::Server && verdict == Verdict::Silent(Silence::OtherServer);
+        // A server that serves several networks may be known by its address on another one.
+        let stranger = request.server.filter(|server| elsewhere && !self.is_ours(*server));
+        Ok(Answer { network: Some(network.name.clone()), address, stranger, verdict })
     }
 
     /// None where the machine is nobody's and the network ignores such.

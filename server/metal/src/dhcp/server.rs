@@ -21,11 +21,12 @@ use super::{
     counters::Counters,
     directory::BootDirectory,
     leases::{self, Leases},
-    network::{Advertise, Mode, Network},
-    ra,
+    network::{Advertise, Mode, Network, NetworkName},
+    probe, ra,
     responder::{Responder, Service},
     sighting::{Limiter, Sightings},
     socket::{self, Listener, Shared},
+    strangers::Strangers,
 };
 
 const RETRY: Duration = Duration::from_secs(5);
@@ -76,6 +77,7 @@ pub struct Server {
 enum Part {
     Listen(Service, Option<String>),
     Advertise(String, Option<ipnet::Ipv6Net>),
+    Probe(String, NetworkName),
 }
 
 impl Server {
@@ -90,6 +92,8 @@ impl Server {
             limiter: Mutex::new(Limiter::new(Instant::now())),
             counters: Arc::clone(&self.counters),
             commits,
+            strangers: Strangers::default(),
+            probe: probe::mac(),
         });
         let writer = commit::run(Arc::clone(&self.leases), queue, Arc::clone(&self.counters));
         let (_, ()) = tokio::join!(self.follow(shared, cancel), writer);
@@ -103,6 +107,7 @@ impl Server {
         loop {
             let networks = checked(&self.networks.borrow_and_update());
             let wanted = parts(&networks);
+            shared.strangers.keep_only(&networks);
             shared.responder.serve(networks);
             running.retain(|part, token| {
                 let keep = wanted.contains(part);
@@ -150,6 +155,9 @@ fn parts(networks: &[Network]) -> BTreeSet<Part> {
         if network.mode == Mode::Proxy {
             parts.insert(Part::Listen(Service::BootServer, network.interface.clone()));
         }
+        if let (Mode::Server, Some(interface)) = (network.mode, &network.interface) {
+            parts.insert(Part::Probe(interface.clone(), network.name.clone()));
+        }
         let prefix = match network.advertise {
             Advertise::Nothing => continue,
             Advertise::Presence => None,
@@ -166,6 +174,7 @@ async fn keep_running(part: Part, shared: Arc<Shared>, ports: Ports) {
         let error = match &part {
             Part::Listen(service, interface) => listen(&shared, *service, interface.clone(), ports).await,
             Part::Advertise(interface, prefix) => ra::run(interface, *prefix, &shared.counters).await,
+            Part::Probe(interface, network) => probe::run(&shared, interface, network, ports).await,
         };
         if let Err(error) = error {
             warn!(?part, %error, retry_seconds = RETRY.as_secs(), "boot network service not running");

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use underlay_core::Mac;
+use underlay_core::{Mac, observation::Stranger};
 
 use super::{
     client::{Arch, Program},
@@ -68,6 +68,9 @@ impl Sighting {
 pub trait Sightings: Send + Sync {
     /// A machine was seen.
     fn saw(&self, sighting: Sighting);
+
+    /// These are the other DHCP servers on a network of ours now, as far as was heard; mostly none.
+    fn strangers(&self, network: &NetworkName, strangers: Vec<Stranger>);
 }
 
 /// Forgets every sighting.
@@ -76,6 +79,8 @@ pub struct Unseen;
 
 impl Sightings for Unseen {
     fn saw(&self, _: Sighting) {}
+
+    fn strangers(&self, _: &NetworkName, _: Vec<Stranger>) {}
 }
 
 const QUIET: Duration = Duration::from_secs(10);

@@ -17,6 +17,7 @@ use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{net::UdpSocket, sync::mpsc};
 use tracing::{debug, warn};
+use underlay_core::Mac;
 
 use super::{
     commit::Pending,
@@ -24,6 +25,7 @@ use super::{
     request::{MAX_REQUEST, Request},
     responder::{Answer, Arrival, Outgoing, Responder, Service, Silence, Verdict},
     sighting::{Limiter, Sighting, Sightings},
+    strangers::{Evidence, Stranger, Strangers},
 };
 
 /// A boot storm arrives in one second. Without CAP_NET_ADMIN the kernel grants what its `rmem_max` says.
@@ -52,6 +54,9 @@ pub(crate) struct Shared {
     pub limiter: Mutex<Limiter>,
     pub counters: Arc<Counters>,
     pub commits: mpsc::Sender<Pending>,
+    pub strangers: Strangers,
+    /// Who asks on our behalf whether there are other servers.
+    pub probe: Mac,
 }
 
 /// Answers what comes in on one socket.
@@ -89,10 +94,15 @@ impl Listener {
                 return;
             }
         };
+        // The kernel brings our own broadcasts back to us.
+        if request.mac == self.shared.probe {
+            return;
+        }
         let arrival = Arrival { interface: self.interface.as_deref(), service: self.service, from };
         match self.shared.responder.answer(&request, arrival, Timestamp::now()) {
             Ok(answer) => {
                 self.report(&request, &answer);
+                self.report_stranger(&answer);
                 self.carry_out(&request, answer).await;
             }
             Err(error) => {
@@ -108,6 +118,14 @@ impl Listener {
         if limiter.passes(request, Instant::now()) {
             drop(limiter);
             self.shared.sightings.saw(Sighting::of(request, network, answer.address));
+        }
+    }
+
+    fn report_stranger(&self, answer: &Answer) {
+        if let (Some(network), Some(address)) = (&answer.network, answer.stranger) {
+            let stranger = Stranger { address, evidence: Evidence::Chosen };
+            let Shared { strangers, sightings, counters, .. } = &*self.shared;
+            strangers.hear(network, stranger, Instant::now(), &**sightings, counters);
         }
     }
 

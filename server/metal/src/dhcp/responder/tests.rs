@@ -250,6 +250,21 @@ fn an_offer_taken_from_another_server_frees_ours() {
 }
 
 #[test]
+fn a_machine_that_takes_another_servers_offer_tells_of_that_server_where_there_should_be_none() {
+    let elsewhere = request(1).requested([10, 12, 0, 99].into()).server([10, 12, 0, 8].into()).request();
+    let ask = |bench: &Bench| bench.responder.answer(&elsewhere, on_eth1(), NOW).unwrap().stranger;
+    assert_eq!(ask(&Bench::new(|_| {})), Some([10, 12, 0, 8].into()));
+    assert_eq!(ask(&Bench::proxy()), None, "in proxy mode another server is meant to be there");
+    let mut other = network();
+    other.name = NetworkName::new("other");
+    other.interface = Some("eth2".into());
+    other.server = [10, 12, 0, 8].into();
+    let bench = Bench::new(|_| {});
+    bench.responder.serve([network(), other].into());
+    assert_eq!(ask(&bench), None, "our own address on another network");
+}
+
+#[test]
 fn a_rebooting_client_is_confirmed_refused_or_left_to_others() {
     let bench = Bench::new(|_| {});
     let address = bench.lease(1);

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Datagram, kind, mac, network, read};
 use crate::dhcp::{
-    Counters, Leases, Network, Ports, Server, Sighting, Sightings, directory::Fixed, leases::Memory,
+    Counters, Leases, Network, NetworkName, Ports, Server, Sighting, Sightings, Stranger, directory::Fixed,
+    leases::Memory,
 };
 
 const RELAY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -25,6 +26,8 @@ impl Sightings for Seen {
     fn saw(&self, sighting: Sighting) {
         self.0.lock().unwrap().push(sighting);
     }
+
+    fn strangers(&self, _: &NetworkName, _: Vec<Stranger>) {}
 }
 
 /// A server on a port of its own, and a relay that talks to it.

@@ -16,9 +16,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::network;
 use crate::dhcp::{
-    AddressRange, Advertise, Counters, Network, Ports, Server, directory::Fixed, leases::Memory,
-    sighting::Unseen,
+    AddressRange, Advertise, Counters, Network, NetworkName, Ports, Server, Sighting, Sightings, Stranger,
+    directory::Fixed, leases::Memory,
 };
+
+/// Prints who else is there, for the test to read.
+struct Aloud;
+
+impl Sightings for Aloud {
+    fn saw(&self, _: Sighting) {}
+
+    fn strangers(&self, network: &NetworkName, strangers: Vec<Stranger>) {
+        println!("strangers on {network}: {strangers:?}");
+    }
+}
 
 /// One /8, as perfdhcp's many clients need; the address pool is 10.1.0.0 to 10.200.255.255.
 fn wide() -> Network {
@@ -94,13 +105,20 @@ impl Serving {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let said = BufReader::new(child.stdout.take().unwrap());
+        let mut serving = Self { child, said };
+        serving.until("listening");
+        serving
+    }
+
+    /// What it says, up to a line that holds this.
+    fn until(&mut self, wanted: &str) -> String {
         let mut line = String::new();
-        while !line.contains("listening") {
+        while !line.contains(wanted) {
             line.clear();
-            assert!(said.read_line(&mut line).unwrap() > 0, "the server ended before it listened");
+            assert!(self.said.read_line(&mut line).unwrap() > 0, "the server ended and never said {wanted}");
         }
-        Self { child, said }
+        line
     }
 
     /// Ends it; gives its counters as it printed them.
@@ -122,7 +140,7 @@ async fn serve_until_standard_input_ends() {
         networks: receiver,
         leases: Arc::new(Memory::default()),
         directory: Arc::new(Fixed::default()),
-        sightings: Arc::new(Unseen),
+        sightings: Arc::new(Aloud),
         counters: Arc::clone(&counters),
         ports: Ports::default(),
     };
@@ -223,4 +241,28 @@ fn hundreds_of_clients_a_second_are_leased_through_a_relay() {
     let received: Vec<u32> = received.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
     assert!(matches!(received[..], [offers, acks] if offers >= 390 && acks >= 390), "{report}");
     serving.stop();
+}
+
+#[test]
+fn another_server_on_the_segment_is_found_and_ours_is_not_taken_for_one() {
+    if !able(&["ip", "dnsmasq"]) {
+        return;
+    }
+    let spaces = Namespaces::new("rogue");
+    run(&format!("ip -n {0} link set c0 up; ip -n {0} addr add 10.0.0.66/8 dev c0", spaces.client));
+    let mut alone = Serving::start(&spaces);
+    assert!(alone.until("strangers on").contains("[]"), "the first probe finds nobody, itself not either");
+    alone.stop();
+    let options = "-k -C /dev/null -p0 --user=root --pid-file= --leasefile-ro --interface=c0 --no-ping";
+    let mut rogue = spaces
+        .client(&format!("exec dnsmasq {options} --dhcp-range=10.9.0.1,10.9.0.99,255.0.0.0"))
+        .spawn()
+        .unwrap();
+    let mut serving = Serving::start(&spaces);
+    let said = serving.until("10.0.0.66");
+    assert!(said.contains("Answered"), "{said}");
+    rogue.kill().unwrap();
+    rogue.wait().unwrap();
+    let counters = serving.stop();
+    assert!(counters.contains("(\"strangers\", 1)") && counters.contains("(\"offers\", 0)"), "{counters}");
 }
