@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Prints the figures that the project holds itself to, each beside its peer, measured in turn in one run.
 #
-#   scripts/bench.sh [provider] [agent]    default: both
+#   scripts/bench.sh [provider] [agent] [network]    default: all
 #
 #   provider   start, memory, and plans of 1, 100 and 1000 machines beside the built-in terraform_data
 #   agent      image write beside `zstd -dc | tee >(b3sum) | dd oflag=direct`
+#   network    DHCP beside Kea, TFTP beside tftpd-hpa, atftpd and dnsmasq, HTTP beside nginx, in network namespaces of
+#              the run; needs root. BENCH_FIGURES="dhcp tftp http" chooses, BENCH_ROUNDS=3 says how often
 #
 # Programs are of the release profile. The machine should be idle otherwise: ratios survive load, times do not.
 set -euo pipefail
@@ -50,6 +52,14 @@ bench_agent() {
     cargo bench --quiet -p underlay-tests --bench agent
 }
 
+bench_network() {
+    [ "$(id -u)" = 0 ] || die "the network figures need root, for network namespaces and the real-time scheduler"
+    scripts/setup.sh base network
+    BENCH_PEERS=$(scripts/peers.sh)
+    export BENCH_PEERS UNDERLAY
+    cargo bench --quiet -p underlay-tests --bench network
+}
+
 imported() { [ "$("$UNDERLAY" get image/bench -o json | jq -r .standing.phase)" = ready ]; }
 
 # await WHAT COMMAND...: until COMMAND succeeds; fails after a minute, or when the server ends.
@@ -70,10 +80,10 @@ stop_server() {
 }
 
 UNDERLAY=$CARGO_TARGET_DIR/release/underlay
-[ $# -gt 0 ] || set -- provider agent
+[ $# -gt 0 ] || set -- provider agent network
 cargo build --quiet --release -p underlay
 printf 'load before: %s, %s CPUs\n' "$(cut -d ' ' -f 1-3 /proc/loadavg)" "$(nproc)"
 for figure in "$@"; do
-    declare -F "bench_$figure" >/dev/null || die "no figures named $figure; there are: provider agent"
+    declare -F "bench_$figure" >/dev/null || die "no figures named $figure; there are: provider agent network"
     "bench_$figure"
 done

@@ -67,6 +67,14 @@ pub fn cpu_of(pid: u32) -> io::Result<f64> {
     stat_seconds(&format!("/proc/{pid}/stat"), 13)
 }
 
+/// User and system time of the children of a process that it has waited for, in seconds.
+///
+/// # Errors
+/// There is no such process.
+pub fn cpu_of_ended_children(pid: u32) -> io::Result<f64> {
+    stat_seconds(&format!("/proc/{pid}/stat"), 15)
+}
+
 fn children_cpu() -> io::Result<f64> {
     stat_seconds("/proc/self/stat", 15)
 }

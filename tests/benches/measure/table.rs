@@ -42,7 +42,11 @@ pub enum Target {
     /// Ours below this, in the row's unit.
     Below(f64),
     /// Ours at most this often the peer's.
+    #[allow(dead_code, reason = "each benchmark compiles this file, and has goals of its own kind")]
     AtMostTimes(f64),
+    /// Ours at least this often the peer's.
+    #[allow(dead_code, reason = "each benchmark compiles this file, and has goals of its own kind")]
+    AtLeastTimes(f64),
     /// Only reported.
     None,
 }
@@ -59,6 +63,7 @@ pub fn row(name: &str, unit: &str, ours: &Samples, peer: &Samples, target: Targe
     let (met, wanted) = match target {
         Target::Below(limit) => (ours.median() < limit, format!("< {} {unit}", number(limit))),
         Target::AtMostTimes(limit) => (ratio <= limit, format!("<= {limit}x")),
+        Target::AtLeastTimes(limit) => (ratio >= limit, format!(">= {limit}x")),
         Target::None => (true, String::new()),
     };
     let verdict = match (target, met) {
