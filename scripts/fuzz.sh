@@ -3,6 +3,7 @@
 #
 #   scripts/fuzz.sh [TARGET...]    default: all; FUZZ_SECONDS (60) is the time of each
 #
+# Random input is noise, and what real programs send (server/metal/corpus) with bytes lost, changed, doubled and mixed up.
 # These are the property tests that `make test` runs too, repeated with fresh seeds until the time is up. A failure is
 # shrunk and printed, with its seed. Fuzzing guided by coverage (cargo-fuzz) needs a nightly compiler, which is not part
 # of this project's tools.
@@ -15,7 +16,10 @@ export PROPTEST_CASES=${PROPTEST_CASES:-20000}
 # target: the package, what of it (--lib or --test NAME), and the tests whose names hold this.
 declare -A targets=(
     [dhcp]="underlay-metal --lib dhcp::tests::malformed"
+    [dhcp-answers]="underlay-metal --lib dhcp::probe::tests"
     [tftp]="underlay-metal --lib tftp::tests"
+    [http]="underlay-metal --lib http::tests::hostile"
+    [http-range]="underlay-metal --lib http::ranges::tests"
     [redfish]="underlay-metal --lib bmc::redfish::tests::hostile"
     [msgpack]="tfplugin --lib cty::msgpack::tests"
     [qcow2]="underlay-image --lib qcow2::tests"

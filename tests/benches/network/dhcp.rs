@@ -22,7 +22,7 @@ const SECONDS: u32 = 3;
 const LOSS: f64 = 0.025;
 /// Each rate is this much more than the one before.
 const STEP: f64 = 1.15;
-const START: f64 = 6000.0;
+const START: f64 = 8000.0;
 const CLIENTS: u32 = 10_000;
 
 /// One run of perfdhcp.

@@ -67,8 +67,8 @@ pub(super) async fn converse(
 }
 
 /// A request for a file.
-struct Asked {
-    asset: Result<Asset, Missing>,
+pub(super) struct Asked {
+    pub(super) asset: Result<Asset, Missing>,
     only_head: bool,
     close: bool,
     if_match: Option<String>,
@@ -107,14 +107,14 @@ async fn head(stream: &TcpStream, buffer: &mut BytesMut, endpoint: &Endpoint) ->
 }
 
 /// What a buffer begins with.
-enum Read {
+pub(super) enum Read {
     Asks(Asked, usize),
     Other,
     Partial,
 }
 
 /// Takes a request only where nothing about it is out of the ordinary.
-fn read(buffer: &[u8], endpoint: &Endpoint) -> Read {
+pub(super) fn read(buffer: &[u8], endpoint: &Endpoint) -> Read {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let length = match request.parse(buffer) {

@@ -2,6 +2,7 @@
 
 mod connections;
 mod direct;
+mod hostile;
 mod ipxe;
 
 use std::{

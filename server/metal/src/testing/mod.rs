@@ -6,6 +6,7 @@
 //! - `brakes`: freezes in hand
 //! - `bounded`: scripted BMCs behind drivers that keep their promise
 //! - `boxes`: what stands in the rack: firmware that boots, agents that call home and write, systems that come up
+//! - `corpus`: what real programs send, and what becomes of it on a bad way
 //!
 //! It is no measure of the store: that a commit is atomic, fenced and durable is shown there.
 
@@ -13,6 +14,7 @@ mod bounded;
 mod boxes;
 mod brakes;
 mod pools;
+pub(crate) mod corpus;
 mod rack;
 mod samples;
 mod standing;

@@ -19,7 +19,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use client::Client;
 use lossy::Line;
 
-use super::{Content, Counters, Limits, Server, files::Fixed, packet::Packet};
+use super::{Content, Counters, Limits, Server, files::Fixed, options::Agreed, packet::Packet};
+use crate::testing::corpus;
 
 struct Site {
     address: SocketAddr,
@@ -114,6 +115,46 @@ async fn a_lossy_line_delays_and_never_corrupts() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hundreds_of_transfers_at_once_over_a_lossy_line_all_arrive() {
+    const CLIENTS: u64 = 300;
+    let size = 60_000;
+    let limits = Limits { per_client: 1000, ..Limits::default() };
+    let site = site(&[("f", Content::Bytes(content(size)))], limits).await;
+    let line = Line::between(site.address, 7).await;
+    let mut clients = tokio::task::JoinSet::new();
+    for window in 0..CLIENTS {
+        let client = Client::new(line.address);
+        let options = [("blksize", 1468), ("windowsize", 1 + window % 16)];
+        clients.spawn(async move { timeout(Duration::from_secs(120), client.get("f", &options)).await });
+    }
+    while let Some(got) = clients.join_next().await {
+        assert!(got.unwrap().expect("in time").unwrap().bytes == content(size));
+    }
+    assert!(line.lost.load(Ordering::Relaxed) > 100, "the line lost hardly anything");
+}
+
+#[tokio::test]
+async fn a_flood_of_requests_is_held_to_the_limit_of_transfers() {
+    let limits = Limits { transfers: 50, per_client: 1000, ..Limits::default() };
+    let site = site(&[("f", Content::Bytes(content(100_000)))], limits).await;
+    let request = client::request(1, "f", "octet", &[("blksize", 1468)]);
+    let mut flood = Vec::new();
+    for _ in 0..300 {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        socket.send_to(&request, site.address).await.unwrap();
+        flood.push(socket);
+    }
+    until(|| site.counters.requests.load(Ordering::Relaxed) == 300).await;
+    until(|| site.counters.running.load(Ordering::Relaxed) == 50).await;
+    assert_eq!(site.counters.turned_back.load(Ordering::Relaxed), 250);
+    drop(flood);
+    // Who went away frees a place, and the next one is served.
+    let got =
+        timeout(Duration::from_secs(60), Client::new(site.address).get("f", &[("blksize", 1468)])).await;
+    assert_eq!(got.unwrap().unwrap().bytes, content(100_000));
+}
+
 #[tokio::test]
 async fn a_repeated_acknowledgement_does_not_repeat_the_block() {
     let site = loaders(5000).await;
@@ -199,7 +240,27 @@ async fn many_clients_at_once_are_all_served() {
     until(|| site.counters.completed.load(Ordering::Relaxed) == 300).await;
 }
 
+#[test]
+fn what_real_programs_send_is_read() {
+    for datagram in corpus::entries("tftp") {
+        Packet::parse(&datagram).unwrap();
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_spoilt_packet_is_read_or_refused_and_its_options_within_bounds(
+        datagram in corpus::edited("tftp"), size: u64,
+    ) {
+        if let Ok(Packet::Read(read)) = Packet::parse(&datagram) {
+            let limits = Limits::default();
+            let agreed = Agreed::on(&read.options, size, &limits);
+            prop_assert!((8..=65_464).contains(&agreed.block));
+            prop_assert!((1..=limits.window).contains(&agreed.window));
+            prop_assert!(agreed.window == 1 || agreed.window * agreed.block as u64 <= limits.window_bytes);
+        }
+    }
+
     #[test]
     fn any_bytes_are_read_or_refused(opcode in 0u8..8, mut body in vec(any::<u8>(), 0..600)) {
         let _ = Packet::parse(&body);

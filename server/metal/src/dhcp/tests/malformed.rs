@@ -7,12 +7,15 @@ use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*};
 
 use super::{Datagram, mac, network, on_eth1};
-use crate::dhcp::{
-    directory::Fixed,
-    network::Mode,
-    request::{MAX_REQUEST, Malformed, Request},
-    responder::{Arrival, Responder, Service, Verdict},
-    server::Ports,
+use crate::{
+    dhcp::{
+        directory::Fixed,
+        network::Mode,
+        request::{MAX_REQUEST, Malformed, Request},
+        responder::{Arrival, Responder, Service, Verdict},
+        server::Ports,
+    },
+    testing::corpus,
 };
 
 fn edited(edit: impl FnOnce(&mut Vec<u8>)) -> Result<Request, Malformed> {
@@ -99,6 +102,13 @@ fn options() -> impl Strategy<Value = Vec<u8>> {
     vec(option, 0..20).prop_map(|options| options.concat())
 }
 
+#[test]
+fn what_real_programs_send_is_read() {
+    for datagram in corpus::entries("dhcp") {
+        everywhere(&Request::parse(&datagram).unwrap());
+    }
+}
+
 fn everywhere(request: &Request) {
     for (mode, service) in
         [(Mode::Server, Service::Dhcp), (Mode::Proxy, Service::Dhcp), (Mode::Proxy, Service::BootServer)]
@@ -116,6 +126,13 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..700)) {
         let _ = Request::parse(&bytes);
+    }
+
+    #[test]
+    fn a_spoilt_request_is_answered_or_refused(bytes in corpus::edited("dhcp")) {
+        if let Ok(request) = Request::parse(&bytes) {
+            everywhere(&request);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use underlay_core::bmc::{Bmc, Error, Power, Target};
 
 use super::{RESET, SYSTEM, driver, service::Service};
+use crate::testing::corpus;
 
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -90,6 +91,24 @@ fn any_value_of_a_property_is_taken_or_refused_without_a_panic() {
         Ok(())
     });
     checked.expect("every case holds");
+}
+
+#[test]
+fn what_real_services_send_is_read_and_spoilt_it_is_an_error_or_read() {
+    use super::super::model::{ActionInfo, Collection, Complaint, Interface, Root, System};
+    let [root, system, systems]: [Vec<u8>; 3] = corpus::entries("redfish").try_into().expect("three entries");
+    assert!(serde_json::from_slice::<Root>(&root).expect("a root").systems.is_some());
+    assert_eq!(serde_json::from_slice::<Collection>(&systems).expect("a collection").members.len(), 1);
+    let read = serde_json::from_slice::<System>(&system).expect("a system");
+    assert_eq!(read.power_state.as_deref(), Some("Off"));
+    proptest!(|(json in corpus::edited("redfish"))| {
+        let _ = serde_json::from_slice::<Root>(&json);
+        let _ = serde_json::from_slice::<System>(&json);
+        let _ = serde_json::from_slice::<Collection>(&json);
+        let _ = serde_json::from_slice::<ActionInfo>(&json);
+        let _ = serde_json::from_slice::<Interface>(&json);
+        let _ = serde_json::from_slice::<Complaint>(&json);
+    });
 }
 
 #[tokio::test]
