@@ -5,6 +5,9 @@
 //! Over loopback, through a relay, with as many clients under way at a time as a segment lets through. What is lost is
 //! said again, as machines do: this is about leases, and `make bench` about time.
 
+// Nothing here runs outside of tests, where a panic is how a test fails.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::{
     collections::{HashMap, HashSet},
     net::{Ipv4Addr, SocketAddr},
