@@ -5,10 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use underlay_tests::rack::{
-    PATIENCE, console,
+    GLANCE, PATIENCE, console,
     debian::counter,
     image::Image,
-    needs,
+    needs, parts,
     segment::{Process, Segment},
     server::Server,
     specs::{self, Dhcp},
@@ -87,6 +87,38 @@ async fn it_boots_from_us_with_an_address_of_somebody_elses_dhcp_server() -> Res
         ensure!(nic.addresses.iter().any(|address| address.starts_with("10.77.0.5")), "{nic:#?}");
     }
     ensure!(counter(&segment, "underlay_dhcp_committed")? == 0, "we gave an address away");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_dhcp_server_where_we_are_to_be_alone_is_a_condition_of_the_network_and_a_metric()
+-> Result<()> {
+    if !needs::met(&["dnsmasq"]) {
+        return Ok(());
+    }
+    let segment = Segment::new(&[])?;
+    let neighbour = segment.neighbour("10.77.0.2/24")?;
+    let server = Server::start(&segment, &[]).await?;
+    server.client().put_network("boot", specs::network(Dhcp::Server, "ignore")).await?;
+    let described = async |wanted: &[&str]| -> Result<()> {
+        let until = std::time::Instant::now() + PATIENCE;
+        loop {
+            let mut describe = segment.command(parts::underlay()?);
+            let output =
+                describe.args(["describe", "network/boot"]).env("UNDERLAY_ENDPOINT", server.socket());
+            let text = String::from_utf8(output.output()?.stdout)?;
+            if wanted.iter().all(|word| text.contains(word)) {
+                return Ok(());
+            }
+            ensure!(std::time::Instant::now() < until, "it never says {wanted:?}: {text}");
+            tokio::time::sleep(GLANCE).await;
+        }
+    };
+    described(&["OnlyDhcpServer", "good: true"]).await?;
+    ensure!(counter(&segment, "underlay_dhcp_strangers")? == 0, "it takes itself for another");
+    let _foreign = dnsmasq(neighbour.command("dnsmasq"))?;
+    described(&["OnlyDhcpServer", "10.77.0.2 (it answered our own question)"]).await?;
+    ensure!(counter(&segment, "underlay_dhcp_strangers")? == 1, "the metric says otherwise");
     Ok(())
 }
 
