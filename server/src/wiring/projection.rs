@@ -138,6 +138,12 @@ impl Projection {
         self.networks.borrow().first().map(|network| network.server)
     }
 
+    /// Nothing is known any more, but whether everything boots its own disk.
+    fn forget(&self) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Known { own_disks: known.own_disks, ..Known::default() };
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -153,9 +159,7 @@ impl Projection {
                 Ok(()) => {}
                 Err(underlay_store::Error::Expired { .. }) => {
                     // What was forgotten are tombstones: start over from nothing.
-                    let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-                    *known = Known { own_disks: known.own_disks, ..Known::default() };
-                    drop(known);
+                    self.forget();
                     cursor = store.head().await.unwrap_or_default();
                     if let Err(error) = self.load(&store).await {
                         tracing::warn!(

@@ -5,8 +5,8 @@ mod spec;
 mod state;
 mod status;
 
-pub use facts::Facts;
 pub use crate::condition::{Condition, Health};
+pub use facts::Facts;
 pub use spec::{Boot, BootMethod, Driver, Firmware, Identity, OnDestroy, Qemu, Redfish, Spec, Tls};
 pub use state::State;
 pub use status::Status;

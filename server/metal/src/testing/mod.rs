@@ -13,8 +13,8 @@
 mod bounded;
 mod boxes;
 mod brakes;
-mod pools;
 pub(crate) mod corpus;
+mod pools;
 mod rack;
 mod samples;
 mod standing;
