@@ -29,9 +29,11 @@ pub(super) async fn step(snapshot: &Snapshot<Pool>, view: &dyn View) -> Result<S
     if census.waiting == 0 {
         return Ok(Step::done(status, None));
     }
-    let wants: Vec<Object<Machine>> = decoded(view.wants(pool).await.map_err(unreadable)?, snapshot)?;
+    let wants: Vec<Object<Machine>> =
+        decoded(view.wants(pool).await.map_err(unreadable)?).map_err(unreadable)?;
     let candidates = candidates(snapshot, view).await?;
-    let tenants: Vec<Object<Machine>> = decoded(view.tenants(pool).await.map_err(unreadable)?, snapshot)?;
+    let tenants: Vec<Object<Machine>> =
+        decoded(view.tenants(pool).await.map_err(unreadable)?).map_err(unreadable)?;
     let answers = answer(&wants, &candidates, &tenants);
     let mut effects = Vec::new();
     for (machine, answer) in wants.iter().zip(answers) {
@@ -83,20 +85,14 @@ fn answer(wants: &[Object<Machine>], candidates: &[Candidate], tenants: &[Object
 async fn candidates(snapshot: &Snapshot<Pool>, view: &dyn View) -> Result<Vec<Candidate>, Failure> {
     let members =
         view.members(snapshot.object.meta.id).await.map_err(|error| unreadable(snapshot, &error))?;
-    members
-        .into_iter()
-        .map(|(raw, holder)| {
-            let host = raw.decode::<Host>().map_err(|error| unreadable(snapshot, &error))?;
-            Ok(Candidate::new(&host, holder))
-        })
-        .collect()
+    let candidate =
+        |(raw, holder): (view::RawObject, _)| raw.decode::<Host>().map(|host| Candidate::new(&host, holder));
+    let candidates: Result<_, view::Error> = members.into_iter().map(candidate).collect();
+    candidates.map_err(|error| unreadable(snapshot, &error))
 }
 
-fn decoded<N: underlay_core::Noun>(
-    raws: Vec<view::RawObject>,
-    snapshot: &Snapshot<Pool>,
-) -> Result<Vec<Object<N>>, Failure> {
-    raws.into_iter().map(|raw| raw.decode::<N>().map_err(|error| unreadable(snapshot, &error))).collect()
+fn decoded<N: underlay_core::Noun>(raws: Vec<view::RawObject>) -> Result<Vec<Object<N>>, view::Error> {
+    raws.into_iter().map(|raw| raw.decode::<N>()).collect()
 }
 
 fn unreadable(snapshot: &Snapshot<Pool>, error: &view::Error) -> Failure {
