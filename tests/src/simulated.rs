@@ -10,7 +10,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use underlay_proto::v1 as pb;
 
-use crate::{program, rack::client::Client, until};
+use crate::{
+    rack::{client::Client, parts},
+    until,
+};
 
 /// A server and its rack. Dropping them ends both.
 pub struct Simulated {
@@ -45,7 +48,7 @@ impl Simulated {
         }
         this.serve(settings);
         let url = format!("http://127.0.0.1:{}", this.address("UNDERLAY_BOOT_PORT"));
-        let mut rack = Command::new(program("underlay"));
+        let mut rack = Command::new(parts::underlay().unwrap());
         rack.args(["sim", "--bmc-port", "0", "--server", &url, "--dir"])
             .arg(this.path("rack"))
             .args(arguments);
@@ -59,7 +62,7 @@ impl Simulated {
 
     fn serve(&mut self, settings: &[&str]) {
         let free = "127.0.0.1:0";
-        let mut server = Command::new(program("underlay"));
+        let mut server = Command::new(parts::underlay().unwrap());
         server.args(["serve", "--listen", free, "--boot-listen", free, "--metrics-listen", free]);
         server.arg("--data").arg(self.path("data")).arg("--ramdisk").arg(self.path("ramdisk"));
         server.arg("--image-root").arg(self.path("images")).args(settings);
@@ -157,7 +160,7 @@ impl Simulated {
     /// # Panics
     /// It is refused.
     pub fn at_the_rack(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(program("underlay"));
+        let mut command = Command::new(parts::underlay().unwrap());
         let output =
             command.arg("sim").args(arguments).env("UNDERLAY_SIM_DIR", self.path("rack")).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
