@@ -107,7 +107,10 @@ async fn five_hundred_machines_get_ready() -> Result<()> {
         resident(rack),
     );
     let list: Vec<serde_json::Value> = serde_json::from_str(&rig.rack.at_the_rack(&["list", "--json"]))?;
-    ensure!(list.len().to_string() == count && list.iter().all(|machine| machine["stage"] == "system"), "not all run");
+    ensure!(
+        list.len().to_string() == count && list.iter().all(|machine| machine["stage"] == "system"),
+        "not all run"
+    );
     Ok(())
 }
 

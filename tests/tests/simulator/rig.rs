@@ -50,7 +50,7 @@ impl Rig {
 
     /// Does something about every machine, many at a time.
     pub async fn each<F: Future<Output = Result<()>>>(&self, act: impl Fn(String) -> F) -> Result<()> {
-        stream::iter(self.names()).map(|name| act(name)).buffer_unordered(AT_ONCE).try_collect::<()>().await
+        stream::iter(self.names()).map(act).buffer_unordered(AT_ONCE).try_collect::<()>().await
     }
 
     /// The names of all machines.

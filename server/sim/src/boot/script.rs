@@ -115,7 +115,7 @@ impl<'a> Script<'a> {
     ///
     /// # Errors
     /// The script ends badly.
-    pub fn next(&mut self) -> Result<Option<Command>, Error> {
+    pub fn step(&mut self) -> Result<Option<Command>, Error> {
         loop {
             self.steps += 1;
             if self.steps > STEPS {
@@ -248,7 +248,7 @@ mod tests {
         };
         let mut commands = Vec::new();
         loop {
-            match script.next() {
+            match script.step() {
                 Ok(Some(Command::Exit)) => {
                     commands.push(Command::Exit);
                     return (commands, None);
