@@ -43,7 +43,7 @@ pub(super) async fn run(verb: Verb) -> anyhow::Result<()> {
             let path = machines
                 .map_or("/faults".into(), |machines| format!("/faults?machines={}", plain(&machines)));
             let cleared = ask(&place, Method::DELETE, &path, None).await?;
-            println!("{} rules cleared", cleared["cleared"]);
+            println!("{} rules cleared", cleared.get("cleared").unwrap_or(&serde_json::Value::Null));
         }
         Verb::Button { machine, place } => {
             let path = format!("/machines/{}/button", plain(&machine));
