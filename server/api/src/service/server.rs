@@ -42,6 +42,11 @@ impl Server {
             site: faults.parse_optional("site", &request.site),
             pool: faults.parse_optional("pool", &request.pool),
         };
+        if matches!(role, Some(RoleWord(Role::Admin))) && reach != Reach::default() {
+            let message =
+                "an admin makes tokens of any reach, so binding one binds nothing; use operator or tenant";
+            faults.add("role", message.to_owned());
+        }
         if request.ttl_seconds > LIFE {
             faults.add("ttl_seconds", format!("use at most {LIFE}, or 0 for a token that does not expire"));
         }

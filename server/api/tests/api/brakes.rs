@@ -333,3 +333,16 @@ async fn a_backup_is_sent_whole_and_to_admins_only() {
     assert_eq!(there.records.len(), 1);
     copy.close().await;
 }
+
+#[tokio::test]
+async fn an_admin_is_not_bound() {
+    let rack = Rack::start().await;
+    let mut server = ServerServiceClient::new(rack.local().await);
+    let request = pb::CreateTokenRequest {
+        name: "half".into(),
+        role: "admin".into(),
+        pool: "gold".into(),
+        ..Default::default()
+    };
+    assert_eq!(blamed(&server.create_token(request).await.unwrap_err()), ["role"]);
+}

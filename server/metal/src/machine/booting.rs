@@ -28,6 +28,9 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
     if world.is_outdated(run) {
         return Ok(world.start_over(run));
     }
+    if world.has_outlived_its_token() {
+        return Ok(world.boot_anew(run));
+    }
     let host = world.host(run.host).await?;
     match world.observed(run.host, Source::Inventory).await?.map(|seen| seen.body) {
         Some(Body::Inventory { epoch, inventory }) if epoch == run.epoch => {
@@ -38,9 +41,6 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
 }
 
 async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<Step<Machine>, Failure> {
-    if world.has_outlived_its_token() {
-        return Ok(world.boot_anew(run));
-    }
     let name = &host.meta.key.name;
     // The one who came first may never have said a word; the one who came second was turned away.
     if let Some(failure) = world.intruder(run, name, UNTOUCHED).await? {

@@ -31,7 +31,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use underlay_core::{
-    Controller, Failure, Snapshot, Step, View,
+    Controller, ErrorKind, Failure, Snapshot, Step, View,
     bmc::{Bmcs, CALL_LIMIT},
     machine::{Machine, State},
 };
@@ -81,7 +81,12 @@ impl Controller for Machines {
         let mut world = world::World::new(self, snapshot, view);
         let counted;
         if !is_at_rest(snapshot) {
-            let hold = held::hold(&world).await?;
+            let hold = match held::hold(&world).await {
+                Ok(hold) => hold,
+                // Whether a deadline runs is not known then, so none is over.
+                Err(failure) if failure.kind == ErrorKind::Transient => return Err(failure),
+                Err(failure) => return world.weigh(&failure).ok_or(failure),
+            };
             if let Some(moment) = hold.counts_from(snapshot.now) {
                 counted = snapshot.clone().counting_from(moment);
                 world.snapshot = &counted;

@@ -104,11 +104,12 @@ impl World<'_> {
         held && self.snapshot.now.duration_since(since) > TOKEN_LIFE / 2
     }
 
-    /// Begin again with the host off and a fresh token.
+    /// Begin again, with an epoch and a token of its own for another boot: of the agent of this one, should it be up,
+    /// nobody knows whether it can still call.
     #[track_caller]
     pub(super) fn boot_anew(&self, run: &Run) -> Step<Machine> {
         let text = "it was held back for so long that its boot token is void; starting the boot over".into();
-        Step::advance(self.status(), State::PoweringOff { run: run.clone() }).with(Effect::Note { text })
+        withdrawn(Step::advance(self.status(), State::Pending), run.host).with(Effect::Note { text })
     }
 
     /// The driver of `host`.

@@ -190,3 +190,19 @@ async fn a_wish_of_an_earlier_generation_is_void() {
     rack.apply_again(id);
     assert_eq!(rack.settle(id).await, "ready");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_boot_that_was_held_for_long_is_begun_anew_and_a_short_freeze_costs_nothing() {
+    for (frozen, boots) in [(Duration::from_secs(600), 1), (DAYS, 2)] {
+        let (rack, id) = at("booting").await;
+        let epoch = rack.machine(id).status.epoch;
+        rack.brake(Reach::default());
+        rack.go_on(frozen).await;
+        rack.release();
+        assert_eq!(rack.settle(id).await, "ready");
+        let ons = Call::Power(underlay_core::bmc::Power::On);
+        let times = rack.bmc("lab-1").calls().iter().filter(|call| **call == ons).count();
+        assert_eq!(times, boots, "{frozen:?}");
+        assert_eq!(rack.machine(id).status.epoch > epoch, boots == 2, "an epoch is of one boot");
+    }
+}
