@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use underlay_store::{SealingKey, Store};
+use underlay_store::{SealingKey, Store, audit::Entry};
 
 use crate::{config::Stopped, lock};
 
@@ -47,6 +47,10 @@ async fn reseal(Arguments { server, to }: Arguments) -> anyhow::Result<String> {
     ensure!(new.id() != key.id(), "{} holds the key that is in use already", to.display());
     let store = Store::open(&settings.database(), key).await.context("opening the database")?;
     store.reseal(new).await.context("sealing anew; nothing is changed")?;
+    let by = format!("underlay reseal (uid {})", rustix::process::getuid().as_raw());
+    let (via, method, outcome) = ("this machine".into(), "reseal".into(), "Ok".into());
+    let row = Entry { who: by, via, method, outcome, ..Entry::default() };
+    store.add_to_audit(row).await.context("writing it into the audit")?;
     store.close().await;
     let (old, to) = (old.display(), to.display());
     Ok(format!(

@@ -101,6 +101,8 @@ impl Store {
 
     async fn hold_and_void(&self, by: &str, kept: Kept, now: Timestamp) -> Result<u64, Error> {
         let failed = || Error::doing("voiding what is of before the backup");
+        let mut known = self.inner.brakes.write().await;
+        *known = None;
         let mut write = self.write_ordered().await?;
         let hold = Brake {
             kind: brake::Kind::Restored,

@@ -3,10 +3,16 @@
 //!
 //! Putting and lifting take the feed's row, as commits do: a step that was decided before a brake was put, and would make
 //! a host boot the agent or hand out work after it, commits nothing.
+//!
+//! On SQLite there is one server, so what it has put and lifted is all there is: brakes are held in memory there, and asking
+//! costs no query. On Postgres another server may have put one a moment ago, and every question is a query.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
+use tokio::sync::RwLock;
 use underlay_core::{
     Brake, Brakes, Name, ObjectId,
     brake::{Hold, Kind, Reach, Scope},
@@ -17,11 +23,21 @@ use uuid::Uuid;
 use crate::{
     Error, Record, Store,
     column::{Columns, micros, truncated},
+    dialect::Dialect,
     transaction::Write,
 };
 
+/// Brakes that were lifted and are remembered, at most.
+const REMEMBERED: i64 = 1000;
 /// More brakes than can stand over one place: a freeze of each reach, and one each of the other kinds.
 const STANDING: i64 = 8;
+
+/// Every brake that stands, and those that were lifted with when; `None` until somebody asks. Locked while it is read anew and
+/// while it changes, so that what is known is never older than the last change.
+pub(crate) type Known = RwLock<Option<Arc<[Remembered]>>>;
+
+/// A brake, and when it was lifted.
+type Remembered = (Brake, Option<Timestamp>);
 
 macro_rules! select_brakes {
     ($tail:literal) => {
@@ -57,6 +73,8 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn put_brake(&self, brake: &Brake) -> Result<Brake, Error> {
+        let mut known = self.inner.brakes.write().await;
+        *known = None;
         let mut write = self.write_ordered().await?;
         let stands = put(&mut write, brake).await?;
         write.commit().await?;
@@ -74,6 +92,8 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<Option<Brake>, Error> {
+        let mut known = self.inner.brakes.write().await;
+        *known = None;
         let mut write = self.write_ordered().await?;
         let row = sqlx::query(
             "UPDATE brake SET lifted_by = $4, lifted_at = $5 \
@@ -100,16 +120,56 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn standing_brakes(&self) -> Result<Vec<Brake>, Error> {
-        let rows = sqlx::query(select_brakes!("WHERE lifted_at IS NULL ORDER BY since, id LIMIT 1000"))
-            .fetch_all(self.pool())
-            .await
-            .map_err(Error::doing("listing brakes"))?;
-        let mut brakes = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        brakes.sort_by_key(|brake| brake.kind);
+        let mut brakes: Vec<Brake> = match self.inner.dialect {
+            Dialect::Sqlite => {
+                let known = self.known_brakes().await?;
+                known.iter().filter(|(_, lifted)| lifted.is_none()).map(|(brake, _)| brake.clone()).collect()
+            }
+            Dialect::Postgres => {
+                let rows = sqlx::query(select_brakes!("WHERE lifted_at IS NULL LIMIT $1"))
+                    .bind(REMEMBERED)
+                    .fetch_all(self.pool())
+                    .await
+                    .map_err(Error::doing("listing brakes"))?;
+                rows.iter().map(read).collect::<Result<_, _>>()?
+            }
+        };
+        brakes.sort_by_key(|brake| (brake.kind, brake.since));
         Ok(brakes)
     }
 
     async fn hold_over(&self, scope: &Scope) -> Result<Hold, Error> {
+        match self.inner.dialect {
+            Dialect::Sqlite => {
+                let known = self.known_brakes().await?;
+                let over = known.iter().filter(|(brake, _)| brake.reach.covers(scope));
+                Ok(weigh(over.map(|(brake, lifted)| (brake.clone(), *lifted))))
+            }
+            Dialect::Postgres => self.ask_hold(scope).await,
+        }
+    }
+
+    async fn known_brakes(&self) -> Result<Arc<[Remembered]>, Error> {
+        if let Some(known) = &*self.inner.brakes.read().await {
+            return Ok(known.clone());
+        }
+        let mut known = self.inner.brakes.write().await;
+        if let Some(known) = &*known {
+            return Ok(known.clone());
+        }
+        let rows = sqlx::query(select_brakes!(
+            "ORDER BY CASE WHEN lifted_at IS NULL THEN 0 ELSE 1 END, lifted_at DESC LIMIT $1"
+        ))
+        .bind(REMEMBERED)
+        .fetch_all(self.pool())
+        .await
+        .map_err(Error::doing("reading the brakes"))?;
+        let fresh: Arc<[Remembered]> = rows.iter().map(remembered).collect::<Result<_, _>>()?;
+        *known = Some(fresh.clone());
+        Ok(fresh)
+    }
+
+    async fn ask_hold(&self, scope: &Scope) -> Result<Hold, Error> {
         let rows = sqlx::query(select_brakes!(
             "WHERE (site = '' OR site = $1) AND (pool = '' OR pool = $2) \
              ORDER BY CASE WHEN lifted_at IS NULL THEN 0 ELSE 1 END, lifted_at DESC LIMIT $3"
@@ -120,20 +180,27 @@ impl Store {
         .fetch_all(self.pool())
         .await
         .map_err(Error::doing("asking for brakes"))?;
-        let mut hold = Hold::default();
-        for row in &rows {
-            match row.maybe_time("lifted_at")? {
-                Some(lifted) => hold.lifted_at = hold.lifted_at.max(Some(lifted)),
-                None => {
-                    let brake = read(row)?;
-                    if hold.brake.as_ref().is_none_or(|other| brake.kind < other.kind) {
-                        hold.brake = Some(brake);
-                    }
-                }
-            }
-        }
-        Ok(hold)
+        Ok(weigh(rows.iter().map(remembered).collect::<Result<Vec<_>, _>>()?))
     }
+}
+
+fn remembered(row: &AnyRow) -> Result<Remembered, Error> {
+    Ok((read(row)?, row.maybe_time("lifted_at")?))
+}
+
+/// The weightiest that stands, and when the last one was lifted.
+fn weigh(brakes: impl IntoIterator<Item = Remembered>) -> Hold {
+    let mut hold = Hold::default();
+    for (brake, lifted) in brakes {
+        match lifted {
+            Some(lifted) => hold.lifted_at = hold.lifted_at.max(Some(lifted)),
+            None if hold.brake.as_ref().is_none_or(|other| brake.kind < other.kind) => {
+                hold.brake = Some(brake);
+            }
+            None => {}
+        }
+    }
+    hold
 }
 
 /// Puts a brake within a write; see [`Store::put_brake`].

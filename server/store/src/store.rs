@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Error, SealingKey,
     audit::{self, Trail, chain::ChainKey},
+    brake::Known,
     column::Columns,
     dialect,
     dialect::Dialect,
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) hint: watch::Sender<u64>,
     key: RwLock<SealingKey>,
     chain: OnceLock<ChainKey>,
+    pub(crate) brakes: Known,
     url: String,
 }
 
@@ -84,6 +86,7 @@ impl Store {
             hint: watch::Sender::new(0),
             key: RwLock::new(key),
             chain: OnceLock::new(),
+            brakes: Known::default(),
             url,
         };
         let store = Self { inner: Arc::new(inner), trail: None };

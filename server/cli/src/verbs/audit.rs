@@ -28,7 +28,7 @@ pub struct Audit {
     #[arg(long, value_name = "KIND/NAME")]
     object: Option<String>,
     /// Only asked by this token, or "unix socket"
-    #[arg(long, value_name = "TOKEN", default_value = "")]
+    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
     who: String,
     /// How many of the newest
     #[arg(long, default_value_t = 100)]

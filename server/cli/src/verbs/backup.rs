@@ -10,9 +10,7 @@ use underlay_proto::v1::{BackupRequest, server_service_client::ServerServiceClie
 use super::Shared;
 use crate::{connect::ANSWER, exit::Error, output};
 
-/// Copy the database into a file while the server works
-///
-/// SQLite only; for Postgres the answer says which tool to use. The sealing key, the CA's key and images are not in it.
+/// Where to.
 #[derive(Args, Debug)]
 pub struct Backup {
     /// Where to; must not be there yet

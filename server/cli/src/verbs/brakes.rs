@@ -13,10 +13,7 @@ use crate::{
     output::{self, Format, or_dash, time},
 };
 
-/// Hold back all work in a site, a pool, or everywhere
-///
-/// No step that changes power, boot or a disk is begun until it is lifted, and no deadline runs. An image that is being
-/// written is written to its end. Reading, planning and applying go on: what is applied waits.
+/// What to hold back, and why.
 #[derive(Args, Debug)]
 pub struct Freeze {
     #[command(flatten)]
@@ -26,21 +23,18 @@ pub struct Freeze {
     reason: String,
 }
 
-/// Let work go on that was frozen
+/// What to let go on.
 #[derive(Args, Debug)]
 pub struct Unfreeze {
     #[command(flatten)]
     reach: Reach,
 }
 
-/// List what holds work back
+/// Nothing to say.
 #[derive(Args, Debug)]
 pub struct List {}
 
-/// Confirm that a server that was restored from a backup may act again
-///
-/// Before that it switches nothing and images nothing, and every machine boots its own disk. Look at what it believes
-/// first: underlay get machines --all-owners, and power off by hand what must not be touched.
+/// Nothing to say.
 #[derive(Args, Debug)]
 pub struct Resume {}
 
@@ -51,7 +45,7 @@ struct Reach {
     #[arg(long, conflicts_with_all = ["pool", "every_site"])]
     all: bool,
     /// Only hosts of this pool, and machines on them
-    #[arg(long, value_name = "POOL", default_value = "")]
+    #[arg(long, value_name = "POOL", default_value = "", hide_default_value = true)]
     pool: String,
     /// The pool of that name in every site
     #[arg(long, requires = "pool")]

@@ -44,16 +44,27 @@ pub enum Verb {
     /// Stop an operation
     Operation(With<operation::Operation>),
     /// Hold back all work in a site, a pool, or everywhere
+    ///
+    /// No step that changes power, boot or a disk is begun until it is lifted, and no deadline runs. An image that is being
+    /// written is written to its end. Reading, planning and applying go on: what is applied waits. Without --all it means
+    /// the site that --site names.
     Freeze(With<brakes::Freeze>),
     /// Let work go on that was frozen
+    ///
+    /// Lifts the freeze that stands over just what is named; others stay, and are listed.
     Unfreeze(With<brakes::Unfreeze>),
     /// List what holds work back
     Brakes(With<brakes::List>),
     /// Confirm that a server that was restored from a backup may act again
+    ///
+    /// Before that it switches nothing and images nothing, and every machine boots its own disk. Look at what it believes
+    /// first (underlay get machines --all-owners), and whether it is so.
     Resume(With<brakes::Resume>),
     /// Show who asked for what, or check that no row of it was changed or taken away
     Audit(With<audit::Audit>),
     /// Copy the database into a file while the server works
+    ///
+    /// SQLite only; for Postgres the answer says which tool to use. The sealing key, the CA's key and images are not in it.
     Backup(With<backup::Backup>),
 }
 

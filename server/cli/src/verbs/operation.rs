@@ -25,7 +25,7 @@ enum Act {
         #[arg(value_name = "ID|machine/NAME")]
         what: String,
         /// Why; shown with the machine
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
         /// Also when its disk may have been written to: what is on it then does not start
         #[arg(long)]

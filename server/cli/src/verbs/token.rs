@@ -31,10 +31,10 @@ enum Act {
         #[arg(long = "only-owner", value_name = "OWNER", default_value = "")]
         only_owner: String,
         /// The only site in which it may write; every site when left out
-        #[arg(long = "only-site", value_name = "SITE", default_value = "")]
+        #[arg(long = "only-site", value_name = "SITE", default_value = "", hide_default_value = true)]
         only_site: String,
         /// The only pool whose hosts, and machines on them, it may write; every pool when left out
-        #[arg(long = "only-pool", value_name = "POOL", default_value = "")]
+        #[arg(long = "only-pool", value_name = "POOL", default_value = "", hide_default_value = true)]
         only_pool: String,
         /// It may take the protection from what is protected; an admin's may in any case
         #[arg(long)]
