@@ -1,6 +1,6 @@
 //! How far a token may write: one owner, one site, one pool, or any of them. The one place where that is decided.
 
-use underlay_core::{Key, Name};
+use underlay_core::{ErrorKind, Failure, Key, Name};
 
 use super::Caller;
 use crate::errors::Error;
@@ -66,38 +66,51 @@ impl Caller {
         }
         let Reach { owner, site, pool } = &self.reach;
         let name = &self.name;
-        if let Some(owner) = owner.as_ref().filter(|owner| **owner != key.owner) {
-            return Err(Error::Denied(format!(
-                "token \"{name}\" may write as owner {owner} only, not as {}; set owner = \"{owner}\" in the provider \
-                 block, or ask an admin for a token of owner {}",
-                key.owner, key.owner
-            )));
-        }
-        if let Some(site) = site.as_ref().filter(|site| **site != key.site) {
-            return Err(Error::Denied(format!(
-                "token \"{name}\" may write in site {site} only, not in {}; ask an admin for a token of that site: \
-                 underlay token create NAME --only-site {}",
-                key.site, key.site
-            )));
-        }
-        let bound = pool.as_ref().map(Name::as_str).unwrap_or_default();
-        let (what, wanted) = match pools {
-            Pools::Of(pools) => {
-                let other = pools.iter().find(|pool| pool.as_str() != bound).map(Name::as_str);
-                match other {
-                    Some(other) => (format!("not in pool {other}"), format!("--only-pool {other}")),
-                    None => (
-                        format!("and no host of a pool is named by {}", key.name),
-                        "without --only-pool".into(),
-                    ),
-                }
-            }
-            _ => ("and this is of no pool".to_owned(), "without --only-pool".to_owned()),
+        let (why, next) = if let Some(owner) = owner.as_ref().filter(|owner| **owner != key.owner) {
+            (
+                format!("token \"{name}\" may write as owner {owner} only, not as {}", key.owner),
+                format!(
+                    "set owner = \"{owner}\" in the provider block, or ask an admin for a token of owner {}: underlay \
+                     token create NAME --only-owner {}",
+                    key.owner, key.owner
+                ),
+            )
+        } else if let Some(site) = site.as_ref().filter(|site| **site != key.site) {
+            (
+                format!("token \"{name}\" may write in site {site} only, not in {}", key.site),
+                format!(
+                    "ask an admin for a token of that site: underlay token create NAME --only-site {}",
+                    key.site
+                ),
+            )
+        } else {
+            let bound = pool.as_ref().map(Name::as_str).unwrap_or_default();
+            let (what, flag) = outside(bound, pools);
+            (
+                format!("token \"{name}\" may write in pool {bound} only, {what}"),
+                format!("ask an admin for another token: underlay token create NAME {flag}"),
+            )
         };
-        Err(Error::Denied(format!(
-            "token \"{name}\" may write in pool {bound} only, {what}; ask an admin for another token: underlay token \
-             create NAME {wanted}"
-        )))
+        let what = format!("writing {}", key.name);
+        Err(Error::Forbidden(Box::new(Failure::new(
+            ErrorKind::Invalid,
+            what,
+            why,
+            "nothing was changed",
+            next,
+        ))))
+    }
+}
+
+/// Where a write is that a token of pool `bound` may not make, and with which flag one may.
+fn outside(bound: &str, pools: &Pools) -> (String, String) {
+    let without = "without --only-pool".to_owned();
+    match pools {
+        Pools::Of(pools) => match pools.iter().find(|pool| pool.as_str() != bound) {
+            Some(other) => (format!("not in pool {other}"), format!("--only-pool {other}")),
+            None => ("and no host of a pool is named here".to_owned(), without),
+        },
+        Pools::Untouched | Pools::Shared => ("and this serves every pool".to_owned(), without),
     }
 }
 

@@ -76,10 +76,11 @@ fn line(brake: &Brake) -> String {
     format!("{reach} is {how} by {by} since {}: {reason}; continue with: {release}", time(brake.since))
 }
 
-/// Tells on standard error what holds work back, so that nobody wonders. A server that cannot say is not asked twice.
-pub(super) async fn remind(connection: &Connection) {
+/// Tells on standard error what holds work back in a site, so that nobody wonders. A server that cannot say is not asked twice.
+pub(super) async fn remind(connection: &Connection, site: &str) {
     let listed = BrakeServiceClient::new(connection.clone()).list(ListBrakesRequest {}).await;
-    for brake in listed.map(|listed| listed.into_inner().brakes).unwrap_or_default() {
+    let brakes = listed.map(|listed| listed.into_inner().brakes).unwrap_or_default();
+    for brake in brakes.into_iter().filter(|brake| brake.site.is_empty() || brake.site == site) {
         eprintln!("note: {}", line(&brake));
     }
 }

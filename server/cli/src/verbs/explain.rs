@@ -23,7 +23,7 @@ pub struct Explain {
 pub(super) async fn run(explain: Explain, shared: Shared) -> Result<(), Error> {
     let object = name::object(&explain.object, &shared.target.site, &shared.target.owner)?;
     let connection = shared.target.connect().await?;
-    super::brakes::remind(&connection).await;
+    super::brakes::remind(&connection, &shared.target.site).await;
     let request = ExplainRequest { object: Some(object) };
     let told = OperationServiceClient::new(connection).explain(request).await?.into_inner();
     match shared.output {

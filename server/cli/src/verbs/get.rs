@@ -27,7 +27,7 @@ pub struct Get {
 
 pub(super) async fn run(get: Get, shared: Shared) -> Result<(), Error> {
     let connection = shared.target.connect().await?;
-    super::brakes::remind(&connection).await;
+    super::brakes::remind(&connection, &shared.target.site).await;
     if get.what == "discovered" {
         return discovered(connection, shared.output).await;
     }

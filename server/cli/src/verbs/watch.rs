@@ -29,7 +29,7 @@ pub struct Watch {
 pub(super) async fn run(watch: Watch, shared: Shared) -> Result<(), Error> {
     let object = name::object(&watch.object, &shared.target.site, &shared.target.owner)?;
     let connection = shared.target.connect().await?;
-    super::brakes::remind(&connection).await;
+    super::brakes::remind(&connection, &shared.target.site).await;
     let request = WatchOperationsRequest { object: Some(object), until_settled: watch.until_settled };
     let mut events = OperationServiceClient::new(connection).watch(request).await?.into_inner();
     let mut screen = Screen::new(&watch.object, shared.output);
