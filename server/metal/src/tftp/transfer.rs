@@ -17,6 +17,8 @@ use super::{
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const SHORTEST_WAIT: Duration = Duration::from_millis(200);
+/// What is waited at most before the first retransmission, where answers take long because there are many.
+const CROWDED_WAIT: Duration = Duration::from_secs(4);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 /// Opcode and block number.
 const HEADER: usize = 4;
@@ -114,8 +116,11 @@ impl Transfer {
         loop {
             match self.hear(end - self.acked, until).await? {
                 Heard::More(blocks) => {
-                    if attempts == 0 && self.terms.timeout.is_none() {
-                        self.wait = (sent.elapsed() * 4).clamp(SHORTEST_WAIT, FIRST_WAIT);
+                    if self.terms.timeout.is_none() {
+                        // Which of several sendings an ACK answers cannot be told (Karn's algorithm): the longer wait
+                        // stays until one was answered at once. Else a crowd is only ever told everything twice.
+                        let wait = if attempts == 0 { sent.elapsed() * 4 } else { wait };
+                        self.wait = wait.clamp(SHORTEST_WAIT, CROWDED_WAIT);
                     }
                     self.acked += blocks;
                     return Ok(());
