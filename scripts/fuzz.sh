@@ -3,7 +3,7 @@
 #
 #   scripts/fuzz.sh [TARGET...]    default: all; FUZZ_SECONDS (60) is the time of each
 #
-# Random input is noise, and what real programs send (server/metal/corpus) with bytes lost, changed, doubled and mixed up.
+# Random input is noise, and good messages (server/metal/corpus) with bytes lost, changed, doubled and mixed up.
 # These are the property tests that `make test` runs too, repeated with fresh seeds until the time is up. A failure is
 # shrunk and printed, with its seed. Fuzzing guided by coverage (cargo-fuzz) needs a nightly compiler, which is not part
 # of this project's tools.

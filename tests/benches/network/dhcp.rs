@@ -24,6 +24,7 @@ const LOSS: f64 = 0.025;
 const STEP: f64 = 1.15;
 const START: f64 = 8000.0;
 const CLIENTS: u32 = 10_000;
+const FLOOD_SECONDS: u32 = 25;
 
 /// One run of perfdhcp.
 #[derive(Clone, Copy, Debug, Default)]
@@ -141,6 +142,39 @@ fn storm(setting: &Setting) -> Result<()> {
     line("  asked again", "", |(report, _)| f64::from(report.repeats), Target::None);
     line("  from first DISCOVER to last ACK", "s", |(report, _)| report.seconds, Target::None);
     line("  peak RSS", "MB", |(_, peak)| *peak, Target::None);
+    Ok(())
+}
+
+/// What a flood of machines that do not exist costs: each asks once, as fast as they can, for long enough to be offered a
+/// million addresses; then real ones come.
+///
+/// # Errors
+/// A server or perfdhcp does not run.
+pub fn flood(setting: &Setting) -> Result<()> {
+    let (peak, offered, after) = with(setting, Server::Ours, |daemon| {
+        let mut perfdhcp = setting.segment.ask_at_leisure("perfdhcp");
+        perfdhcp.args(["-4", "-i", "-l", "c0", "-R", "10000000", "-g", "single", "-W", "200000"]);
+        perfdhcp.args(["-p", &FLOOD_SECONDS.to_string(), "-r", "60000", SERVER]);
+        let report = said(&mut perfdhcp)?;
+        let offered = report.lines().find_map(|line| line.trim().strip_prefix("received packets:"));
+        let offered: f64 = offered.context("perfdhcp heard nothing")?.trim().parse()?;
+        let this = std::env::current_exe()?;
+        let mut storm = setting.segment.ask(this.to_str().context("a path of UTF-8")?);
+        let said = run(storm.args([storm::ROLE, "1000"]))?;
+        Ok((daemon.peak()? / 1e6, offered, said.parse::<Report>().with_context(|| said.clone())?))
+    })?;
+    let (one, none) = (|value: f64| std::iter::once(value).collect::<Samples>(), Samples::default());
+    heading(&format!("DHCP, a flood of DISCOVERs for {FLOOD_SECONDS} s"), "1 round");
+    row("offers made", "", &one(offered), &none, Target::None);
+    row("  peak RSS", "MB", &one(peak), &none, Target::Below(300.0));
+    row(
+        "  of 1000 machines after it, unleased",
+        "",
+        &one(f64::from(after.unleased)),
+        &none,
+        Target::Below(1.0),
+    );
+    row("  the last one is leased after", "s", &one(after.longest), &none, Target::Below(4.0));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `scripts/bench.sh network` runs it as root with `UNDERLAY`, a server of the release profile, and `BENCH_PEERS`, a
 //! directory with the peers' programs, in the environment. Servers and clients are in two network namespaces of the
-//! run, each on a CPU of its own. `BENCH_FIGURES` chooses among `dhcp tftp http`; `BENCH_ROUNDS` says how often.
+//! run, each on a CPU of its own. `BENCH_FIGURES` chooses among `dhcp flood tftp http`; `BENCH_ROUNDS` says how often.
 
 #[path = "../measure/mod.rs"]
 mod measure;
@@ -65,13 +65,14 @@ fn compare() -> Result<()> {
         rounds: std::env::var("BENCH_ROUNDS").ok().map_or(Ok(3), |rounds| rounds.parse())?,
         verbose: std::env::var_os("BENCH_VERBOSE").is_some(),
     };
-    let figures = std::env::var("BENCH_FIGURES").unwrap_or_else(|_| "dhcp tftp http".into());
+    let figures = std::env::var("BENCH_FIGURES").unwrap_or_else(|_| "dhcp flood tftp http".into());
     for figure in figures.split_whitespace() {
         match figure {
             "dhcp" => dhcp::measure(&setting)?,
+            "flood" => dhcp::flood(&setting)?,
             "tftp" => tftp::measure(&setting)?,
             "http" => http::measure(&setting)?,
-            other => anyhow::bail!("no figures named {other}; there are dhcp, tftp, http"),
+            other => anyhow::bail!("no figures named {other}; there are dhcp, flood, tftp, http"),
         }
     }
     Ok(())

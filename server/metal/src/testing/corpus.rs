@@ -1,4 +1,6 @@
-//! What real programs send, from `corpus/`, and what becomes of it when bytes are lost, changed, doubled or mixed up.
+//! Messages of `corpus/`, and what becomes of them when bytes are lost, changed, doubled or mixed up.
+//!
+//! They are written by hand after what firmware, iPXE, curl and BMCs send, option by option; they are no recordings.
 //!
 //! Each parser has a folder there and a property test that feeds it from here, next to one that feeds it noise.
 

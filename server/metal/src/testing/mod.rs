@@ -6,7 +6,7 @@
 //! - `brakes`: freezes in hand
 //! - `bounded`: scripted BMCs behind drivers that keep their promise
 //! - `boxes`: what stands in the rack: firmware that boots, agents that call home and write, systems that come up
-//! - `corpus`: what real programs send, and what becomes of it on a bad way
+//! - `corpus`: messages as programs word them, and what becomes of those on a bad way
 //!
 //! It is no measure of the store: that a commit is atomic, fenced and durable is shown there.
 

@@ -241,7 +241,7 @@ async fn many_clients_at_once_are_all_served() {
 }
 
 #[test]
-fn what_real_programs_send_is_read() {
+fn every_entry_of_the_corpus_is_read() {
     for datagram in corpus::entries("tftp") {
         Packet::parse(&datagram).unwrap();
     }

@@ -103,7 +103,7 @@ fn options() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn what_real_programs_send_is_read() {
+fn every_entry_of_the_corpus_is_read() {
     for datagram in corpus::entries("dhcp") {
         everywhere(&Request::parse(&datagram).unwrap());
     }

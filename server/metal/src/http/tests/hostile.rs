@@ -30,7 +30,7 @@ fn is_taken_safely(bytes: &[u8]) -> Result<(), TestCaseError> {
 }
 
 #[test]
-fn what_real_programs_send_is_read() {
+fn every_entry_of_the_corpus_is_read() {
     let endpoint = Endpoint::new(config(std::path::Path::new("/served")), Says::new(agent()));
     let heads = corpus::entries("http");
     let files = heads.iter().filter(|head| matches!(read(head, &endpoint), Read::Asks(..))).count();

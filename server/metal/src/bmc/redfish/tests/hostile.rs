@@ -94,7 +94,7 @@ fn any_value_of_a_property_is_taken_or_refused_without_a_panic() {
 }
 
 #[test]
-fn what_real_services_send_is_read_and_spoilt_it_is_an_error_or_read() {
+fn every_entry_of_the_corpus_is_read_and_spoilt_it_is_read_or_an_error() {
     use super::super::model::{ActionInfo, Collection, Complaint, Interface, Root, System};
     let [root, system, systems]: [Vec<u8>; 3] = corpus::entries("redfish").try_into().expect("three entries");
     assert!(serde_json::from_slice::<Root>(&root).expect("a root").systems.is_some());
