@@ -20,7 +20,7 @@ self=$PWD/scripts/test.sh
 CARGO_DENY=0.20.2
 LEVELS=(lint unit databases acceptance metal)
 # Tests of the package underlay-tests that need more than cargo, by level.
-ACCEPTANCE=(acceptance brakes)
+ACCEPTANCE=(acceptance brakes pools)
 METAL=(boot_bios boot_uefi redfish kill frozen machines unknown leftovers)
 
 setup() { scripts/setup.sh "$@"; }

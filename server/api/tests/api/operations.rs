@@ -108,7 +108,7 @@ async fn a_failed_machine_is_explained_with_what_to_do() {
     rack.commit(id(&web), Decision::Failed { next, failure, again: None }, None, Vec::new()).await;
     let told = explain(&rack, "machine", "web").await;
     assert_eq!(told.advice[0], "Replace disk vda of host lab-1");
-    assert!(told.advice[1].contains("underlay host clear lab-1"), "{:?}", told.advice);
+    assert!(told.advice[1].contains("terraform apply"), "{:?}", told.advice);
     let standing = told.standing.unwrap();
     assert_eq!(standing.failure.unwrap().why, "the disk answers with errors");
     assert_eq!(standing.decided_at, "test.rs:1");
@@ -132,7 +132,7 @@ async fn a_quarantined_host_is_explained_with_how_to_clear_it() {
     .await;
     let told = explain(&rack, "host", "lab-1").await;
     assert!(told.advice[0].contains("its serial is another"), "{:?}", told.advice);
-    assert!(told.advice[1].contains("terraform apply"), "{:?}", told.advice);
+    assert!(told.advice[1].contains("underlay host clear lab-1"), "{:?}", told.advice);
     assert_eq!(told.related[0].key.as_ref().unwrap().name, "web", "who uses it");
 }
 
