@@ -35,19 +35,31 @@ pub(crate) async fn forget(write: &mut Write<'_>, host: ObjectId) -> Result<(), 
     Ok(())
 }
 
+/// An assignment as it lies in the store: two are the same only if nothing was assigned in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed(String);
+
 impl Store {
-    /// What the agent on `host` is to do; ask again after a [`Store::hint`].
+    /// What the agent on `host` is to do.
     ///
     /// # Errors
     /// [`Error::Unseal`], or the database fails.
     pub async fn assignment(&self, host: ObjectId) -> Result<Option<Assignment>, Error> {
+        let Some(Sealed(sealed)) = self.sealed_assignment(host).await? else { return Ok(None) };
+        let plain = self.key().open_text(&place(&host.to_string()), &sealed)?;
+        column::from_json("assignment", &plain).map(Some)
+    }
+
+    /// The same unopened, for whoever only wants to know whether it changed; ask again after a [`Store::hint`].
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn sealed_assignment(&self, host: ObjectId) -> Result<Option<Sealed>, Error> {
         let row = sqlx::query("SELECT sealed FROM assignment WHERE host = $1")
             .bind(host.to_string())
             .fetch_optional(self.pool())
             .await
             .map_err(Error::doing("reading an assignment"))?;
-        let Some(row) = row else { return Ok(None) };
-        let plain = self.key().open_text(&place(&host.to_string()), &row.text("sealed")?)?;
-        column::from_json("assignment", &plain).map(Some)
+        row.map(|row| row.text("sealed").map(Sealed)).transpose()
     }
 }

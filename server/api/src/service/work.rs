@@ -138,18 +138,24 @@ async fn command(
 ) -> Result<(), Error> {
     let mut hint = context.store.hint();
     let mut sent: Option<Assignment> = None;
+    let mut seen = None;
     loop {
         hint.mark_unchanged();
-        let assignment = current(context, agent).await?;
-        if assignment != sent {
-            let order = match &assignment {
-                Some(assignment) => agent::order(assignment),
-                None => idle(agent),
-            };
-            if orders.send(Ok(order)).await.is_err() {
-                return Ok(());
+        // Most changes of the store are somebody else's, and a host that is gone has lost its assignment first.
+        let sealed = context.store.sealed_assignment(agent.host).await?;
+        if seen.as_ref() != Some(&sealed) {
+            seen = Some(sealed);
+            let assignment = current(context, agent).await?;
+            if assignment != sent {
+                let order = match &assignment {
+                    Some(assignment) => agent::order(assignment),
+                    None => idle(agent),
+                };
+                if orders.send(Ok(order)).await.is_err() {
+                    return Ok(());
+                }
+                sent = assignment;
             }
-            sent = assignment;
         }
         tokio::time::sleep(LOOK).await;
         if hint.changed().await.is_err() {
