@@ -35,7 +35,7 @@ pub(super) async fn run(verb: Verb) -> anyhow::Result<()> {
                     "{:<12} {:<24} struck {} times",
                     text(rule, "machines"),
                     text(rule, "fault"),
-                    rule["hits"]
+                    number(rule, "hits")
                 );
             }
         }
@@ -43,7 +43,7 @@ pub(super) async fn run(verb: Verb) -> anyhow::Result<()> {
             let path = machines
                 .map_or("/faults".into(), |machines| format!("/faults?machines={}", plain(&machines)));
             let cleared = ask(&place, Method::DELETE, &path, None).await?;
-            println!("{} rules cleared", cleared.get("cleared").unwrap_or(&serde_json::Value::Null));
+            println!("{} rules cleared", number(&cleared, "cleared"));
         }
         Verb::Button { machine, place } => {
             let path = format!("/machines/{}/button", plain(&machine));
@@ -72,7 +72,7 @@ fn list(machines: &Value) {
             text(machine, "model"),
             text(machine, "power"),
             text(machine, "stage"),
-            machine["boots"],
+            number(machine, "boots"),
             text(machine, "note"),
         );
     }
@@ -80,4 +80,8 @@ fn list(machines: &Value) {
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(value: &Value, field: &str) -> u64 {
+    value.get(field).and_then(Value::as_u64).unwrap_or_default()
 }

@@ -100,7 +100,7 @@ enum Waited {
 async fn run(life: &Life, text: &str) -> Result<Went, Error> {
     let mut script = Script::new(text, settings(life)).map_err(Error::Script)?;
     let (mut kernel, mut initrd, mut waited) = (None, false, Waited::No);
-    while let Some(command) = script.step().map_err(Error::Script)? {
+    while let Some(command) = script.advance().map_err(Error::Script)? {
         let ended = match command {
             Command::Chain(url) => return Ok(Went::On(url, waited)),
             Command::Exit => return Ok(Went::Loaded(Loaded::Nothing)),

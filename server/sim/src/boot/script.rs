@@ -2,7 +2,7 @@
 //! go: `chain`, `kernel`, `initrd`, `boot`, `exit`, `sanboot`, `sleep`, `iseq`, `echo`, `goto`, labels, `&&`, `||`, and
 //! `${..}` settings. A command that is not known fails, as it does in iPXE.
 //!
-//! This file only reads: [`Script::next`] says which command comes next, the firmware carries it out and says how it
+//! This file only reads: [`Script::advance`] says which command comes next, the firmware carries it out and says how it
 //! ended. Invariant: every script is bounded in length, and between two commands that take time there is a bounded
 //! number of steps.
 
@@ -106,7 +106,7 @@ impl<'a> Script<'a> {
         })
     }
 
-    /// How the command that [`Script::next`] gave ended.
+    /// How the command that [`Script::advance`] gave ended.
     pub fn ended(&mut self, how: Ended) {
         self.last = how;
     }
@@ -115,7 +115,7 @@ impl<'a> Script<'a> {
     ///
     /// # Errors
     /// The script ends badly.
-    pub fn step(&mut self) -> Result<Option<Command>, Error> {
+    pub fn advance(&mut self) -> Result<Option<Command>, Error> {
         loop {
             self.steps += 1;
             if self.steps > STEPS {
@@ -248,7 +248,7 @@ mod tests {
         };
         let mut commands = Vec::new();
         loop {
-            match script.step() {
+            match script.advance() {
                 Ok(Some(Command::Exit)) => {
                     commands.push(Command::Exit);
                     return (commands, None);

@@ -111,9 +111,9 @@ impl Life {
         let mut last = Next::Nothing("there is nothing to start from".into());
         for source in sources {
             last = match source {
-                Source::Disk => self.disk_boot().await,
-                Source::Pxe => self.network_boot(boot::Method::Pxe).await,
-                Source::Http => self.network_boot(boot::Method::Http).await,
+                Source::Disk => self.start_disk().await,
+                Source::Pxe => self.start_network(boot::Method::Pxe).await,
+                Source::Http => self.start_network(boot::Method::Http).await,
                 Source::Elsewhere => {
                     Next::Rest(Stage::Halted, Some("waiting in the firmware for a person".into()))
                 }
@@ -125,7 +125,7 @@ impl Life {
         last
     }
 
-    async fn disk_boot(&self) -> Next {
+    async fn start_disk(&self) -> Next {
         match system::start(self).await {
             Ok(()) => Next::Rest(Stage::System, None),
             Err(system::Error::NotBootable(why)) => Next::Nothing(why.into()),
@@ -133,16 +133,16 @@ impl Life {
         }
     }
 
-    async fn network_boot(&self, method: boot::Method) -> Next {
+    async fn start_network(&self, method: boot::Method) -> Next {
         match firmware::boot(self, method).await {
-            Ok(firmware::Loaded::Kernel { command_line }) => self.agent_boot(&command_line).await,
-            Ok(firmware::Loaded::Disk) => self.disk_boot().await,
+            Ok(firmware::Loaded::Kernel { command_line }) => self.start_agent(&command_line).await,
+            Ok(firmware::Loaded::Disk) => self.start_disk().await,
             Ok(firmware::Loaded::Nothing) => Next::Nothing("the network has nothing to start".into()),
             Err(error) => Next::Nothing(underlay_core::because(&error)),
         }
     }
 
-    async fn agent_boot(&self, command_line: &str) -> Next {
+    async fn start_agent(&self, command_line: &str) -> Next {
         self.enters(Stage::Agent);
         self.rack.takes(&self.machine, &self.rack.pace().agent).await;
         match agent::run(self, command_line).await {
