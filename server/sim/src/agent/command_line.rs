@@ -71,8 +71,7 @@ fn api(text: &str) -> Option<SocketAddr> {
     if uri.scheme_str() != Some("https") {
         return None;
     }
-    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
-    Some(SocketAddr::new(host, uri.port_u16().unwrap_or(443)))
+    crate::boot::http::literal(&uri, 443)
 }
 
 #[cfg(test)]

@@ -270,9 +270,16 @@ pub(crate) fn locate(url: &str) -> Option<(SocketAddr, String)> {
     if uri.scheme_str() != Some("http") {
         return None;
     }
-    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    Some((SocketAddr::new(host, uri.port_u16().unwrap_or(80)), path.to_owned()))
+    Some((literal(&uri, 80)?, path.to_owned()))
+}
+
+/// The literal address of a URL, and its port.
+pub(crate) fn literal(uri: &Uri, default: u16) -> Option<SocketAddr> {
+    let host = uri.host()?;
+    // A port that is too large reads as none.
+    let port = if uri.authority()?.as_str().len() == host.len() { default } else { uri.port_u16()? };
+    Some(SocketAddr::new(host.trim_start_matches('[').trim_end_matches(']').parse().ok()?, port))
 }
 
 /// A URL without its last part, which may be a one-time secret.
