@@ -4,10 +4,12 @@
 //! Invariant: an address has one slot and a slot has one holder, so no address is ever live for two MACs. A MAC keeps
 //! its address beyond expiry until somebody else needs it. Declined addresses rest in memory only: after a restart the
 //! client that declined one declines it again.
-//! Memory: a slot per address that was ever given, at most [`MAX_SLOTS`].
+//! Memory: a slot per address that was ever given, at most [`MAX_SLOTS`]. Anybody can ask for offers under made-up MACs, so
+//! at most [`MAX_OFFERS`] stand at a time; one more takes the place of the oldest, which is still good if it is asked for
+//! before that.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     net::Ipv4Addr,
     time::Duration,
 };
@@ -23,6 +25,8 @@ use super::{
 
 /// How many addresses of one network are in use or remembered at most.
 pub const MAX_SLOTS: usize = 1 << 20;
+/// How many offers stand at a time: what ten thousand machines a second ask for while their firmware collects offers.
+pub const MAX_OFFERS: usize = 1 << 18;
 const OFFER: Duration = Duration::from_secs(30);
 const DECLINED: Duration = Duration::from_secs(600);
 /// How often a full pool looks again at addresses it had passed over.
@@ -82,6 +86,8 @@ pub struct Pool {
     slots: HashMap<Ipv4Addr, Slot>,
     macs: HashMap<Mac, Holdings>,
     by_expiry: BTreeSet<(Timestamp, Ipv4Addr)>,
+    /// Offers in the order they were made, some of which were taken or forgotten since.
+    offers: VecDeque<(Ipv4Addr, Timestamp)>,
     /// Offset, over all ranges, of the next address that was never looked at.
     fresh: u64,
     rescan: Option<Timestamp>,
@@ -123,6 +129,8 @@ impl Pool {
             self.clear(address);
             let slot = Slot { holder: Some(claim.mac), hold: Hold::Offered, expires: now + OFFER };
             self.fill(address, slot);
+            self.drop_stale_offers(now);
+            self.offers.push_back((address, slot.expires));
         }
         Some(address)
     }
@@ -188,9 +196,40 @@ impl Pool {
             .into_iter()
             .flatten()
             .find(|address| claim.allows(*address) && !self.is_taken(claim, *address, now))
+            .or_else(|| self.recycled(claim))
             .or_else(|| self.unused(claim))
             .or_else(|| self.expired(claim, now))
             .or_else(|| self.rescanned(claim, now))
+    }
+
+    /// Where as many offers stand as may, the address of the oldest one.
+    fn recycled(&mut self, claim: Claim<'_>) -> Option<Ipv4Addr> {
+        let mut free = None;
+        while self.offers.len() >= MAX_OFFERS && free.is_none() {
+            let (address, expires) = self.offers.pop_front()?;
+            if self.stands(address, expires) {
+                self.vacate(Some(address));
+                free = Some(address).filter(|address| claim.allows(*address));
+            }
+        }
+        free
+    }
+
+    /// Invariant: no more than [`MAX_OFFERS`] stay.
+    fn drop_stale_offers(&mut self, now: Timestamp) {
+        while let Some(&(address, expires)) = self.offers.front()
+            && (expires <= now || self.offers.len() >= MAX_OFFERS || !self.stands(address, expires))
+        {
+            self.offers.pop_front();
+            if expires > now && self.stands(address, expires) {
+                self.vacate(Some(address));
+            }
+        }
+    }
+
+    fn stands(&self, address: Ipv4Addr, expires: Timestamp) -> bool {
+        let held = self.slots.get(&address);
+        held.is_some_and(|slot| slot.hold == Hold::Offered && slot.expires == expires)
     }
 
     fn unused(&mut self, claim: Claim<'_>) -> Option<Ipv4Addr> {

@@ -169,3 +169,28 @@ fn a_range_added_later_is_found() {
     let claim = Claim { network: &network, mac: mac(99), reserved: None, directory: &directory };
     assert_eq!(pool.offer(claim, None, now), Some(first));
 }
+
+#[test]
+fn offers_to_made_up_machines_fill_neither_memory_nor_network() {
+    let mut network = network();
+    network.cidr = "10.0.0.0/8".parse().unwrap();
+    network.ranges =
+        vec![crate::dhcp::AddressRange { first: [10, 1, 0, 0].into(), last: [10, 200, 0, 0].into() }];
+    let (directory, mut pool) = (Fixed::default(), Pool::default());
+    let claim = |n: u32| Claim { network: &network, mac: mac(n), reserved: None, directory: &directory };
+    let bound = pool.offer(claim(1), None, Timestamp::UNIX_EPOCH).unwrap();
+    pool.bind(claim(1), bound, Timestamp::UNIX_EPOCH).unwrap();
+    let flood = u32::try_from(MAX_OFFERS).unwrap() + 5000;
+    for n in 2..flood {
+        assert!(pool.offer(claim(n), None, Timestamp::UNIX_EPOCH).is_some(), "machine {n}");
+    }
+    assert!(pool.slots.len() <= MAX_OFFERS + 2, "{} slots", pool.slots.len());
+    assert!(pool.offers.len() <= MAX_OFFERS && pool.macs.len() <= MAX_OFFERS + 1);
+    assert_eq!(pool.lease_of(mac(1)), Some(bound), "a lease is nobody's to recycle");
+    let real = pool.offer(claim(flood), None, Timestamp::UNIX_EPOCH).unwrap();
+    assert!(pool.bind(claim(flood), real, Timestamp::UNIX_EPOCH).is_some(), "who comes now gets one");
+    for _ in 0..1000 {
+        pool.offer(claim(flood - 1), None, Timestamp::UNIX_EPOCH).unwrap();
+    }
+    assert!(pool.slots.len() <= MAX_OFFERS + 1000, "who repeats itself takes nothing");
+}
