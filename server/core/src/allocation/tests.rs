@@ -98,7 +98,7 @@ fn a_group_is_spread_over_racks_and_kept_apart_where_that_is_required() {
 
 #[test]
 fn machines_that_are_placed_already_count_in_their_group_alone() {
-    let hosts = [host("a1", 8, "a"), host("a2", 8, "a"), host("b1", 8, "b")];
+    let hosts = [host("a1", 8, "a"), host("a2", 8, "a"), host("b1", 8, "b"), host("b2", 16, "b")];
     let spread = Spread { label: "rack".into(), mode: SpreadMode::Prefer, group: None };
     let (owner, other) = (name("default"), name("other"));
     let (web, db) = (name("web-0"), name("db-0"));
@@ -115,7 +115,7 @@ fn machines_that_are_placed_already_count_in_their_group_alone() {
         require: &require,
         spread: Some(&spread),
     };
-    assert_eq!(choose(&[want], &hosts, &placed), [Answer::Host(hosts[2].id)]);
+    assert_eq!(choose(&[want], &hosts, &placed), [Answer::Host(hosts[3].id)]);
 }
 
 #[test]
