@@ -11,6 +11,8 @@ pub(super) fn step(world: &World<'_>, deployed: Option<&Deployed>, generation: i
     if world.generation() > generation {
         let mut status = world.status();
         status.deployed = deployed.cloned();
+        // Whoever asks again may have as many replacements again.
+        status.given_up.clear();
         return Step::advance(status, State::Pending);
     }
     let object = &world.snapshot.object;

@@ -141,7 +141,7 @@ async fn a_host_that_may_run_the_machine_is_not_replaced_before_it_is_seen_off()
 #[tokio::test(start_paused = true)]
 async fn replacements_end_with_what_the_pool_allows_and_a_retry_begins_anew() {
     let (rack, _) = lab(5, Spec { replacements: 1, ..Spec::default() }).await;
-    for number in 1..=2 {
+    for number in 1..=3 {
         rack.boxes.with(&format!("lab-{number}"), |one| one.habit = Habit::NoAgent);
     }
     let machine = rack.put::<Machine>("web-0", pooled());
@@ -149,8 +149,15 @@ async fn replacements_end_with_what_the_pool_allows_and_a_retry_begins_anew() {
     let failure = rack.machine(machine).progress.failure.expect("a failure");
     assert!(failure.why.contains("before it lab-1; pool lab allows 1 replacements"), "{failure}");
     rack.apply_again(machine);
+    assert_eq!(rack.settle(machine).await, "failed", "three hosts on one boot network are no coincidence");
+    let failure = rack.machine(machine).progress.failure.expect("a failure");
+    assert!(failure.why.contains("3 hosts have failed"), "{failure}");
+    let good = rack.put::<Machine>("web-1", pooled());
+    assert_eq!(rack.settle(good).await, "ready", "the next host is good, so it was the hosts after all");
+    rack.apply_again(machine);
     assert_eq!(rack.settle(machine).await, "ready");
-    assert_eq!(host_of(&rack, machine), "lab-3");
+    assert_eq!(host_of(&rack, machine), "lab-5");
+    assert!(rack.machine(machine).status.given_up.is_empty(), "whoever asks again begins anew");
 }
 
 #[tokio::test(start_paused = true)]
