@@ -1,5 +1,7 @@
 //! Which host: the one that is named, or one that the pool gives. And what a pool has to say about those it has given.
 
+use std::time::Duration;
+
 use underlay_core::{
     Effect, ErrorKind, Failure, Kind, Object, Step,
     host::{self, Host},
@@ -25,7 +27,10 @@ pub(super) enum Found {
 /// The host that the machine is to have.
 pub(super) async fn find(world: &World<'_>) -> Result<Found, Failure> {
     match (&world.spec().host, &world.spec().require) {
-        (Some(name), _) => named(world, name).await,
+        (Some(name), _) => match unwanted(world).await? {
+            Some(step) => Ok(Found::Step(Box::new(step))),
+            None => named(world, name).await,
+        },
         (None, Some(require)) => required(world, require).await,
         (None, None) => Ok(Found::Refused(Failure::new(
             ErrorKind::Invalid,
@@ -35,6 +40,21 @@ pub(super) async fn find(world: &World<'_>) -> Result<Found, Failure> {
             "write host or require and apply again",
         ))),
     }
+}
+
+/// A pool gave it a host before the spec named one, and nothing was begun there: that is let go first.
+async fn unwanted(world: &World<'_>) -> Result<Option<Step<Machine>>, Failure> {
+    let object = &world.snapshot.object;
+    let held = world.view.claim(object.meta.id).await.map_err(|error| world.unreadable(&error))?;
+    let Some(held) = held.filter(|held| object.status.host != Some(*held)) else { return Ok(None) };
+    let host = world.host(held).await?;
+    let (key, wanted) = (&host.meta.key, object.spec.host.as_deref().unwrap_or_default());
+    if wanted == key.name.as_str() || wanted == format!("{}/{}", key.owner, key.name) {
+        return Ok(None);
+    }
+    let reason = format!("host {} to be let go, which it wants no more", key.name);
+    let step = Step::wait(world.status(), reason, Duration::ZERO);
+    Ok(Some(step.with(Effect::Release { host: held })))
 }
 
 async fn named(world: &World<'_>, name: &str) -> Result<Found, Failure> {

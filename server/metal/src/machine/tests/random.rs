@@ -1,4 +1,4 @@
-//! Random lives of two machines and two hosts: whatever is put, deleted, broken, pressed and said in whatever order, some
+//! Random lives of two machines and two hosts in one pool: whatever is put, deleted, broken, pressed and said in whatever order, some
 //! things never happen, and when the world stops failing everything comes to rest.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -14,16 +14,19 @@ use underlay_core::{
     identity,
     machine::{Machine, Redeploy, Spec, State},
     observation::{Body, Source},
+    pool::{self, Pool},
     view::View as _,
 };
 
 use crate::{
     bmc::fake::{Call, Fault, Times},
-    testing::{self, Commits, Habit, Rack, image_ref, machine},
+    testing::{self, Commits, Habit, Rack, image_ref, machine, pooled},
 };
 
 const HOSTS: [&str; 2] = ["lab-1", "lab-2"];
 const MACHINES: [&str; 2] = ["web-1", "web-2"];
+/// In place of a host: whichever the pool gives.
+const POOLED: usize = HOSTS.len();
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -72,7 +75,7 @@ fn event() -> impl Strategy<Value = Event> {
     let power = prop::sample::select(vec![Power::On, Power::Off]);
     let digit = prop::sample::select(vec!['a', 'b']);
     prop_oneof![
-        6 => (machine.clone(), host.clone(), digit.clone(), 1..4_i64)
+        6 => (machine.clone(), 0..=POOLED, digit.clone(), 1..4_i64)
             .prop_map(|(machine, host, image, generation)| Event::Put { machine, host, image, generation }),
         2 => machine.clone().prop_map(|machine| Event::ApplyAgain { machine }),
         2 => machine.clone().prop_map(|machine| Event::Delete { machine }),
@@ -132,6 +135,8 @@ impl Watch {
         for name in MACHINES {
             let Some(id) = rack.find(Kind::Machine, name) else { continue };
             let machine = rack.machine(id);
+            let held = rack.store().claims.values().filter(|holder| **holder == id).count();
+            prop_assert!(held <= 1, "{held} hosts at once: {:?}", machine.state);
             let run = machine.state.run().map(|run| run.host);
             let deployed = machine.state.deployed().map(|deployed| deployed.host);
             for host in run.into_iter().chain(deployed) {
@@ -154,7 +159,8 @@ impl Rack {
 
 fn spec(host: usize, image: char, generation: i64) -> Spec {
     let redeploy = Redeploy { generation, ..Redeploy::default() };
-    Spec { image: image_ref("debian", image), redeploy, ..machine(HOSTS[host]) }
+    let base = HOSTS.get(host).map_or_else(pooled, |host| machine(host));
+    Spec { image: image_ref("debian", image), redeploy, ..base }
 }
 
 async fn happen(rack: &Rack, event: Event) {
@@ -226,6 +232,16 @@ async fn ends_well(rack: &Rack, watch: &mut Watch) -> Result<(), TestCaseError> 
     let resting: Vec<_> = MACHINES.iter().filter_map(|name| rack.find(Kind::Machine, name)).collect();
     for id in &resting {
         let machine = rack.machine(*id);
+        let waits = machine.progress.waiting_for.as_deref().unwrap_or_default();
+        if machine.state == State::Pending && waits.starts_with("a host of pool lab") {
+            prop_assert!(none_is_free(rack), "it waits while one is free: {waits}");
+            continue;
+        }
+        if machine.state == State::Pending && waits.starts_with("its turn") {
+            let failed = |id: &ObjectId| matches!(rack.machine(*id).state, State::Failed { .. });
+            prop_assert!(resting.iter().any(failed), "nobody has the turn it waits for: {waits}");
+            continue;
+        }
         prop_assert!(machine.state.is_settled() && machine.meta.deleted_at.is_none(), "{:?}", machine);
         prop_assert_eq!(machine.meta.observed_generation, machine.meta.generation);
         let failed = matches!(machine.state, State::Failed { .. });
@@ -239,6 +255,14 @@ async fn ends_well(rack: &Rack, watch: &mut Watch) -> Result<(), TestCaseError> 
     watch.look(rack).await?;
     prop_assert_eq!(watch.deploys.values().map(Vec::len).sum::<usize>(), deploys, "what rests, rests");
     Ok(())
+}
+
+/// Has the pool nothing to give?
+fn none_is_free(rack: &Rack) -> bool {
+    HOSTS.iter().all(|name| {
+        let id = rack.find(Kind::Host, name).expect("a host");
+        rack.store().claims.contains_key(&id) || rack.phase::<Host>(id) != "available"
+    })
 }
 
 /// What was ready for a spec is imaged again only for another one.
@@ -255,6 +279,9 @@ fn live(events: Vec<Event>, commits: Commits) -> Result<(), TestCaseError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
         let mut rack = Rack::with_hosts(2).await;
+        let limit = underlay_core::pool::Limit::Count(1);
+        rack.put::<Pool>("lab", pool::Spec { max_disrupted: Some(limit), ..pool::Spec::default() });
+        rack.run_due().await;
         rack.commits = commits;
         let mut watch = Watch::default();
         for event in events {
@@ -308,7 +335,7 @@ fn rested(rack: &Rack, name: &str) -> Option<(ObjectId, underlay_core::machine::
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_nothing_is_lost_and_nothing_is_imaged_twice(
