@@ -48,7 +48,7 @@ fn machines(rack: &Simulated, image: &Image, count: usize, cpus: u32) -> String 
         "resource \"underlay_image\" \"os\" {{\n  name = \"os\"\n  source = {{ url = \"{}\", sha256 = \"{}\" }}\n}}\n\
          resource \"underlay_machine\" \"web\" {{\n  count = {count}\n  name = \"web-${{count.index}}\"\n  \
          image = underlay_image.os.id\n  require = {{ pool = underlay_pool.general.name, cpus = {cpus}, \
-         memory = \"1GiB\", disks = [{{ min_size = \"1GiB\" }}] }}\n  spread = {{ label = \"rack\" }}\n  \
+         memory = \"1GiB\" }}\n  spread = {{ label = \"rack\" }}\n  \
          depends_on = [{}]\n}}\n\
          output \"hosts\" {{\n  value = sort(underlay_machine.web[*].host)\n}}\n",
         spec.url,
