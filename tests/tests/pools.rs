@@ -94,7 +94,7 @@ fn a_pool_gives_hosts_by_need_and_the_plan_tells_what_it_cannot_give() {
     terraform.destroy().expect(0);
     for machine in rack.machines() {
         let seen = rack.machine(machine["name"].as_str().unwrap());
-        assert_eq!(seen["does"], "off", "{seen}");
+        assert_eq!(seen["power"], "off", "{seen}");
     }
 }
 
