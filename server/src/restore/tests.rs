@@ -1,3 +1,5 @@
+//! A restored server is on hold; what is no backup, is another server's, or meets a running server changes nothing.
+
 use clap::Parser;
 use jiff::Timestamp;
 use underlay_core::brake;

@@ -1,3 +1,5 @@
+//! The inventory of machines made of files: what is there is read, what is not is left out.
+
 use std::{fs, os::unix::fs::symlink, path::Path};
 
 use underlay_core::{Bytes, Mac};

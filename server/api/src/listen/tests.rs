@@ -1,3 +1,5 @@
+//! Listeners: who may connect without TLS, how many, and how long they may take.
+
 use std::{net::SocketAddr, os::unix::fs::PermissionsExt, time::Duration};
 
 use tokio::{

@@ -1,3 +1,5 @@
+//! The authority: kept over restarts, private, never replaced behind our back; certificates say what it says.
+
 use std::os::unix::fs::PermissionsExt;
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P384_SHA384};

@@ -1,3 +1,5 @@
+//! The ramdisk: what is in it, that it is the same each time, and that damaged packages are errors.
+
 mod hostile;
 
 use std::{

@@ -1,3 +1,5 @@
+//! qcow2 headers and tables: what is read, what is refused by name, and that nothing is followed out of bounds.
+
 use std::io::Cursor;
 
 use proptest::prelude::*;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use underlay_core::{
     Effect, ErrorKind, Failure, Kind, Object, Step,
+    bmc::Power,
     host::{self, Host},
     machine::{Deployed, Machine, Require, Spec},
     pool::Pool,
@@ -11,7 +12,7 @@ use underlay_core::{
 
 use super::{
     needs::Need,
-    world::{LATER, World},
+    world::{LATER, SOON, World},
 };
 
 /// What comes of looking for a host.
@@ -118,11 +119,7 @@ async fn required(world: &World<'_>, require: &Require) -> Result<Found, Failure
         if let Need::NotYet(reason, amount) = usable(world, host.meta.key.name.as_str(), &host) {
             return Ok(Found::Step(Box::new(Step::wait(world.status(), reason, LATER).at(amount))));
         }
-        let text = format!("let host {} go again: it cannot be used any more", host.meta.key.name);
-        let step = Step::wait(world.status(), "another host of its pool", LATER)
-            .with(Effect::Release { host: held })
-            .with(Effect::Note { text });
-        return Ok(Found::Step(Box::new(step)));
+        return let_go(world, &host).await.map(|step| Found::Step(Box::new(step)));
     }
     let found = world.view.by_name(&object.meta.key, Kind::Pool, &require.pool).await;
     let Some(raw) = found.map_err(|error| world.unreadable(&error))? else {
@@ -142,6 +139,37 @@ async fn required(world: &World<'_>, require: &Require) -> Result<Found, Failure
     };
     let step = Step::wait(world.status(), reason, LATER).with(Effect::Want { pool: pool.meta.id });
     Ok(Found::Step(Box::new(step)))
+}
+
+/// Lets a host go that cannot be used any more. Where its agent has been given the machine's work it may run the machine,
+/// and is let go only once it is seen off.
+async fn let_go(world: &World<'_>, host: &Object<Host>) -> Result<Step<Machine>, Failure> {
+    let (name, mut status) = (&host.meta.key.name, world.status());
+    let may_run = status.host == Some(host.meta.id) && status.inventory.is_some();
+    if may_run && !seen_off(world, host).await? {
+        let reason = format!("host {name}, which cannot be used any more, to switch off");
+        return Ok(Step::wait(status, reason, SOON));
+    }
+    status.host = None;
+    status.host_name = None;
+    status.inventory = None;
+    let text = format!("let host {name} go again: it cannot be used any more");
+    let step = Step::wait(status, "another host of its pool", LATER);
+    Ok(step.with(Effect::Release { host: host.meta.id }).with(Effect::Note { text }))
+}
+
+/// Is the host off? It is asked to be.
+pub(super) async fn seen_off(world: &World<'_>, host: &Object<Host>) -> Result<bool, Failure> {
+    let bmc = world.bmc(host).await?;
+    let observed =
+        bmc.observe().await.map_err(|error| world.driver_failed(host, "reading its power", &error))?;
+    if observed.power == Power::Off {
+        return Ok(true);
+    }
+    bmc.ensure_power(Power::Off)
+        .await
+        .map_err(|error| world.driver_failed(host, "switching it off", &error))?;
+    Ok(false)
 }
 
 /// The pool that a host belongs to, if there is one of that name.

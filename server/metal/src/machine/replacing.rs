@@ -6,7 +6,6 @@
 
 use underlay_core::{
     Effect, ErrorKind, Failure, Object, Step,
-    bmc::Power,
     host::{self, Host},
     machine::{Machine, Run, State},
     observation::Source,
@@ -33,13 +32,14 @@ pub(super) async fn step(world: &World<'_>, run: &Run, failure: &Failure) -> Res
         return Ok(world.stand(run, refusal, Disk::Touched));
     }
     let name = &host.meta.key.name;
-    if !matches!(host.state, host::State::Quarantined { .. }) {
+    // One that is being asked anew who it is cannot be given out either.
+    if host.state == host::State::Available {
         let reason = format!("host {name} to be set aside: {}", failure.why);
         return Ok(Step::wait(world.status(), reason, LATER));
     }
     // Before the seed was handed out nothing of this machine can run there; after it, it must be seen off.
     let may_run = run.phone_home.is_some();
-    match off(world, &host).await {
+    match claiming::seen_off(world, &host).await {
         Ok(true) => Ok(let_go(world, run, &host, failure)),
         _ if !may_run && world.snapshot.is_stalled(world.machines.patience.power) => {
             Ok(let_go(world, run, &host, failure))
@@ -77,20 +77,6 @@ fn accuse(
         failure: Box::new(failure.clone()),
         shared: claiming::shared(&run.target, world.spec(), pool),
     })
-}
-
-/// Is the host off? It is asked to be.
-async fn off(world: &World<'_>, host: &Object<Host>) -> Result<bool, Failure> {
-    let bmc = world.bmc(host).await?;
-    let observed =
-        bmc.observe().await.map_err(|error| world.driver_failed(host, "reading its power", &error))?;
-    if observed.power == Power::Off {
-        return Ok(true);
-    }
-    bmc.ensure_power(Power::Off)
-        .await
-        .map_err(|error| world.driver_failed(host, "switching it off", &error))?;
-    Ok(false)
 }
 
 /// Why no other host is tried, where none is.
@@ -143,6 +129,7 @@ fn let_go(world: &World<'_>, run: &Run, host: &Object<Host>, failure: &Failure) 
     status.given_up.push(name);
     status.host = None;
     status.host_name = None;
+    status.inventory = None;
     status.deployed = None;
     withdrawn(Step::advance(status, State::Pending), run.host)
         .with(Effect::Release { host: run.host })

@@ -11,7 +11,8 @@ use underlay_core::{
     view,
 };
 
-use super::waiting;
+/// How many answers of those who got no host are kept; the others wait without a reason of their own.
+const ANSWERS: usize = 256;
 
 pub(super) async fn step(snapshot: &Snapshot<Pool>, view: &dyn View) -> Result<Step<Pool>, Failure> {
     let unreadable = |error: view::Error| unreadable(snapshot, &error);
@@ -47,10 +48,13 @@ pub(super) async fn step(snapshot: &Snapshot<Pool>, view: &dyn View) -> Result<S
             }
             Answer::None(why) => {
                 let text = why.to_string();
+                if status.unmet.len() >= ANSWERS {
+                    continue;
+                }
                 if snapshot.object.status.unmet.get(&id) != Some(&text) {
                     effects.push(Effect::Wake { id });
                 }
-                waiting::note(&mut status, id, text);
+                status.unmet.insert(id, text);
             }
         }
     }

@@ -1,10 +1,9 @@
 //! Moves pools: gives free hosts to the machines that want one, all who wait in one step and one transaction.
 //!
 //! Only a pool's own controller gives out its hosts, so two machines never race for one, and a machine that waits knows
-//! why: [`waiting`] keeps the answer of everyone who got none.
+//! why: the pool's status keeps the answers of those who got none.
 
 mod grant;
-mod waiting;
 
 #[cfg(test)]
 mod tests;

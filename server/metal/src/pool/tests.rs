@@ -4,13 +4,14 @@ use std::{collections::BTreeSet, time::Duration};
 
 use underlay_core::{
     Effect, ErrorKind, Failure, ObjectId, State as _,
+    bmc::Power,
     host::{self, Host},
     machine::{Machine, Require, Spread, SpreadMode, State},
     pool::{Limit, Pool, Spec},
 };
 
 use crate::{
-    bmc::fake::{Fault, Times},
+    bmc::fake::{Call, Fault, Times},
     testing::{self, Habit, Rack, pooled},
 };
 
@@ -136,6 +137,27 @@ async fn a_host_that_may_run_the_machine_is_not_replaced_before_it_is_seen_off()
     rack.bmc("lab-1").mend();
     assert_eq!(rack.settle(machine).await, "ready");
     assert_eq!(host_of(&rack, machine), "lab-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_was_kept_for_a_look_is_seen_off_too_before_a_retry_takes_another() {
+    let (rack, _) = lab(2, Spec { replacements: 0, ..Spec::default() }).await;
+    rack.boxes.with("lab-1", |one| one.habit = Habit::Stalls);
+    let machine = rack.put::<Machine>("web-0", pooled());
+    assert_eq!(rack.settle(machine).await, "failed");
+    let kept = rack.find(underlay_core::Kind::Host, "lab-1").expect("a host");
+    assert_eq!(rack.bmc("lab-1").seen().power, Power::On, "it is left as it is");
+    rack.bmc("lab-1").break_down(Some(Call::Power(Power::Off)), Fault::Lie, Times::Forever);
+    rack.apply_again(machine);
+    rack.go_on(Duration::from_secs(24 * 3600)).await;
+    assert_eq!(rack.store().claims.get(&kept), Some(&machine));
+    assert_eq!(rack.store().claims.len(), 1, "it has no other meanwhile");
+    let waits = rack.machine(machine).progress.waiting_for.expect("it waits");
+    assert!(waits.contains("lab-1, which cannot be used any more, to switch off"), "{waits}");
+    rack.bmc("lab-1").mend();
+    assert_eq!(rack.settle(machine).await, "ready");
+    assert_eq!(host_of(&rack, machine), "lab-2");
+    assert_eq!(rack.bmc("lab-1").seen().power, Power::Off);
 }
 
 #[tokio::test(start_paused = true)]

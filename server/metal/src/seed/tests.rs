@@ -1,3 +1,5 @@
+//! What cloud-init is told, byte by byte, and the limits of what fits.
+
 use std::io::Read;
 
 use underlay_core::machine::{Address, Network, Redeploy, RootHint, Spec, Vlan, WaitFor};

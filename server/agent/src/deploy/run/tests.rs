@@ -1,3 +1,5 @@
+//! A deployment from order to report: nothing is touched before every check has passed, and what was touched is said.
+
 use std::sync::Mutex;
 
 use tokio::sync::watch;

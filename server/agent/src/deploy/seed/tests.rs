@@ -1,3 +1,5 @@
+//! The seed gets its partition on GPT and MBR disks, twice the same, and hostile tables are refused unharmed.
+
 use gptman::GPT;
 
 use super::{ends::Ends, place::NAME, *};

@@ -1,3 +1,5 @@
+//! Writing an image: whole and verified over cut connections, flipped bits and failing disks, within its memory.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;

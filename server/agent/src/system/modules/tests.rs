@@ -1,3 +1,5 @@
+//! Module aliases match as the shell does, in bounded time; modules come after what they need.
+
 use super::{alias::matches, *};
 
 fn tables(dep: &str, alias: &str) -> Modules {

@@ -1,3 +1,5 @@
+//! Manifests: both spellings are the golden ones and read back; a flipped bit is refused or changes nothing.
+
 use super::*;
 
 const MIB: u64 = 1 << 20;

@@ -1,3 +1,5 @@
+//! What a change costs, from nothing to a move.
+
 use super::*;
 use crate::{
     ObjectId,

@@ -1,3 +1,5 @@
+//! The scripted BMC passes the suite that every driver passes, and breaks as it is told.
+
 use underlay_core::bmc::{Bmc, Error, Power, Target};
 
 use super::{Call, Fake, Fault, Times};
