@@ -35,6 +35,7 @@ mod provider;
 mod reads;
 pub mod resources;
 mod size;
+mod values;
 mod wait;
 mod written;
 

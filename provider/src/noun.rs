@@ -240,3 +240,27 @@ noun!(
     machine_event,
     machines
 );
+noun!(
+    Profile,
+    "profile",
+    "defined",
+    None,
+    profile,
+    profile_service_client::ProfileServiceClient,
+    PutProfileRequest,
+    ProfileEvent,
+    profile_event,
+    profiles
+);
+noun!(
+    Site,
+    "site",
+    "known",
+    None,
+    site,
+    site_service_client::SiteServiceClient,
+    PutSiteRequest,
+    SiteEvent,
+    site_event,
+    sites
+);

@@ -54,11 +54,13 @@ impl Provider for Underlay {
 
     fn register(&self, catalog: &mut Catalog<Session>) {
         catalog
+            .resource(resources::Site)
             .resource(resources::Pool)
             .resource(resources::Host)
             .resource(resources::Network)
             .resource(resources::Credential)
             .resource(resources::Image)
+            .resource(resources::Profile)
             .resource(resources::Machine)
             .resource(resources::Ready)
             .data_source(data::Pool)

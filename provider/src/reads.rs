@@ -22,6 +22,8 @@ const LIMIT: usize = 1000;
 pub(crate) struct Reads {
     pub(crate) host: Batch<pb::Host>,
     pub(crate) pool: Batch<pb::Pool>,
+    pub(crate) profile: Batch<pb::Profile>,
+    pub(crate) site: Batch<pb::Site>,
     pub(crate) network: Batch<pb::Network>,
     pub(crate) credential: Batch<pb::Credential>,
     pub(crate) image: Batch<pb::Image>,

@@ -34,7 +34,7 @@ use underlay_engine::Engine;
 use underlay_image::{Fetcher, Images, Importer, Limits, local::LocalRoot};
 use underlay_metal::{
     bmc::{Drivers, Gate, qemu},
-    config::{Credentials, Networks},
+    config::{Credentials, Networks, Profiles, Sites},
     dhcp,
     host::Hosts,
     http,
@@ -402,6 +402,8 @@ async fn engine(
     Ok(Engine::new(store.clone(), underlay_engine::Config::default())
         .register(Networks)
         .register(Credentials)
+        .register(Profiles)
+        .register(Sites)
         .register(Pools)
         .register(Images::new(images, importer, local, uploads, Asking(store.clone())))
         .register(Hosts { bmcs: bmcs.clone(), audit })

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `host/` | `underlay_host` |
 //! | `pool/` | `underlay_pool` |
+//! | `profile/` | `underlay_profile` |
+//! | `site/` | `underlay_site` |
 //! | `network/` | `underlay_network` |
 //! | `credential/` | `underlay_credential` |
 //! | `image/` | `underlay_image` |
@@ -22,7 +24,9 @@ mod machine;
 mod network;
 mod object;
 mod pool;
+mod profile;
 mod ready;
+mod site;
 
 pub use credential::{Credential, model as credential_model};
 pub use host::{Host, model as host_model};
@@ -30,4 +34,6 @@ pub use image::{Image, model as image_model};
 pub use machine::{Machine, model as machine_model};
 pub use network::{Network, model as network_model};
 pub use pool::{Pool, model as pool_model};
+pub use profile::{Profile, model as profile_model};
 pub use ready::{Model as ReadyModel, Ready};
+pub use site::{Site, model as site_model};

@@ -16,6 +16,7 @@ use crate::{
     import,
     lifecycle::{self, Doomed, Wanted},
     noun::Noun,
+    planned::Planned,
     written::{Fit, Unfit},
 };
 
@@ -46,6 +47,9 @@ pub(super) trait Mirror: Schema + Clone + Default {
         prior: Option<&Self>,
         options: pb::PutOptions,
     ) -> Fit<<Self::Noun as Noun>::Put>;
+
+    /// Notes what the plan makes of the object, for those that inherit from it.
+    fn foretell(_: &Planned, _: &<Self::Noun as Noun>::Put) {}
 
     /// The state that an object has now; `prior` gives the user's spelling.
     fn read(prior: &Self, object: &Self::Noun) -> Self;
@@ -119,6 +123,7 @@ pub(super) async fn plan<M: Mirror>(
         Err(Unfit::NotKnown) => return Ok(None),
         Err(unfit) => return Err(unfit.into()),
     };
+    M::foretell(&client.planned, &put);
     let attributes = M::attributes();
     let wanted = Wanted::<M::Noun> { name, put, limit: M::WAIT, attributes: &attributes };
     let is_settled_later = |objection: &pb::FieldError| is_settled_later(client, objection);

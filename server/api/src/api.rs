@@ -14,7 +14,8 @@ use underlay_proto::v1::{
     host_service_server::HostServiceServer, image_service_server::ImageServiceServer,
     machine_service_server::MachineServiceServer, network_service_server::NetworkServiceServer,
     operation_service_server::OperationServiceServer, pool_service_server::PoolServiceServer,
-    server_service_server::ServerServiceServer,
+    profile_service_server::ProfileServiceServer, server_service_server::ServerServiceServer,
+    site_service_server::SiteServiceServer,
 };
 use underlay_store::Store;
 
@@ -62,6 +63,7 @@ impl Api {
             config: Arc::new(config),
             metrics: Arc::new(Metrics::default()),
             prospects: Arc::default(),
+            planned: Arc::default(),
             refusals: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -89,6 +91,8 @@ impl Api {
         let routes = routes! {
             HostServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             PoolServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
+            SiteServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
+            ProfileServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             NetworkServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             CredentialServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             ImageServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;

@@ -5,7 +5,13 @@ use std::{path::PathBuf, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use underlay_store::Store;
 
-use crate::{auth::record::Refusals, metrics::Metrics, ports::Ports, rules::Prospects, tls::Authority};
+use crate::{
+    auth::record::Refusals,
+    metrics::Metrics,
+    ports::Ports,
+    rules::{Planned, Prospects},
+    tls::Authority,
+};
 
 /// Settings of the API.
 #[derive(Clone, Debug)]
@@ -41,6 +47,8 @@ pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
     /// What was found for machines that are planned.
     pub(crate) prospects: Arc<Prospects>,
+    /// What the plan that asks is about to change; empty but in a Preview.
+    pub(crate) planned: Arc<Planned>,
     /// Bounds what refusals leave in the audit.
     pub(crate) refusals: Arc<Refusals>,
     /// Ends every stream.

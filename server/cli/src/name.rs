@@ -5,7 +5,7 @@ use underlay_proto::v1::{Key, ObjectRef, Selector, selector::By};
 
 use crate::exit::Error;
 
-const KINDS: [&str; 6] = ["pool", "host", "network", "credential", "image", "machine"];
+const KINDS: [&str; 8] = ["site", "pool", "host", "network", "credential", "image", "profile", "machine"];
 
 /// The kind a word means, in singular or plural.
 ///

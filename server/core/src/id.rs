@@ -24,12 +24,24 @@ pub enum Kind {
     Machine,
     /// Where machines come from.
     Pool,
+    /// Typed attributes that are injected into machines.
+    Profile,
+    /// A place.
+    Site,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are listed to people.
-    pub const ALL: [Kind; 6] =
-        [Kind::Pool, Kind::Host, Kind::Network, Kind::Credential, Kind::Image, Kind::Machine];
+    pub const ALL: [Kind; 8] = [
+        Kind::Site,
+        Kind::Pool,
+        Kind::Host,
+        Kind::Network,
+        Kind::Credential,
+        Kind::Image,
+        Kind::Profile,
+        Kind::Machine,
+    ];
 
     /// The word used in SQL, logs, the command line and error texts.
     pub fn as_str(self) -> &'static str {
@@ -40,6 +52,8 @@ impl Kind {
             Kind::Image => "image",
             Kind::Machine => "machine",
             Kind::Pool => "pool",
+            Kind::Profile => "profile",
+            Kind::Site => "site",
         }
     }
 }
@@ -52,7 +66,9 @@ impl fmt::Display for Kind {
 
 /// The text names no kind.
 #[derive(Debug, thiserror::Error)]
-#[error("\"{0}\" is not a kind of object; there are pool, host, network, credential, image and machine")]
+#[error(
+    "\"{0}\" is not a kind of object; there are site, pool, host, network, credential, image, profile and machine"
+)]
 pub struct UnknownKind(String);
 
 impl FromStr for Kind {

@@ -2,7 +2,7 @@
 //!
 //! - [`id`], [`mac`], [`bytes`]: names, addresses and sizes
 //! - [`noun`], [`object`]: what every object has; [`host`], [`machine`], [`image`], [`network`], [`credential`],
-//!   [`pool`]: each kind
+//!   [`pool`], [`profile`], [`site`]: each kind
 //! - [`allocation`]: which host a machine gets
 //! - [`controller`], [`outcome`], [`view`], [`observation`]: the contract with the engine
 //! - [`brake`], [`cancellation`]: what holds work back, and what stops it
@@ -39,6 +39,8 @@ pub mod object;
 pub mod observation;
 pub mod outcome;
 pub mod pool;
+pub mod profile;
+pub mod site;
 pub mod view;
 
 pub use brake::{Brake, Brakes};

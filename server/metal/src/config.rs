@@ -1,5 +1,5 @@
-//! Moves what needs no moving: a network or a credential is in use as soon as it is put, and gone as soon as it is
-//! deleted (the API refuses to delete one that is in use). Of a network it says whether another DHCP server is on it.
+//! Moves what needs no moving: a network, a credential, a profile or a site is in use as soon as it is put, and gone as soon
+//! as it is deleted (the API refuses to delete one that is in use). Of a network it says whether another DHCP server is on it.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -9,6 +9,8 @@ use underlay_core::{
     credential::{self, Credential},
     network::{self, Mode, Network},
     observation::{Body, Evidence, Observation, Source},
+    profile::{self, Profile},
+    site::{self, Site},
 };
 
 /// Moves networks.
@@ -16,6 +18,12 @@ pub struct Networks;
 
 /// Moves credentials.
 pub struct Credentials;
+
+/// Moves profiles.
+pub struct Profiles;
+
+/// Moves sites.
+pub struct Sites;
 
 #[async_trait]
 impl Controller for Networks {
@@ -48,6 +56,34 @@ impl Controller for Credentials {
             _ if snapshot.is_deleting() => Step::gone(status),
             credential::State::Pending => Step::advance(status, credential::State::Stored),
             credential::State::Stored => Step::done(status, None),
+        })
+    }
+}
+
+#[async_trait]
+impl Controller for Profiles {
+    type Noun = Profile;
+
+    async fn step(&self, snapshot: &Snapshot<Profile>, _view: &dyn View) -> Result<Step<Profile>, Failure> {
+        let status = snapshot.object.status.clone();
+        Ok(match snapshot.object.state {
+            _ if snapshot.is_deleting() => Step::gone(status),
+            profile::State::Pending => Step::advance(status, profile::State::Defined),
+            profile::State::Defined => Step::done(status, None),
+        })
+    }
+}
+
+#[async_trait]
+impl Controller for Sites {
+    type Noun = Site;
+
+    async fn step(&self, snapshot: &Snapshot<Site>, _view: &dyn View) -> Result<Step<Site>, Failure> {
+        let status = snapshot.object.status.clone();
+        Ok(match snapshot.object.state {
+            _ if snapshot.is_deleting() => Step::gone(status),
+            site::State::Pending => Step::advance(status, site::State::Known),
+            site::State::Known => Step::done(status, None),
         })
     }
 }

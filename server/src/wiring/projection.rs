@@ -269,7 +269,7 @@ impl Projection {
                     tracing::warn!(kind = Network::KIND.as_str(), error = because(&error), "unreadable")
                 }
             },
-            Kind::Pool | Kind::Credential | Kind::Image | Kind::Machine => {}
+            Kind::Site | Kind::Pool | Kind::Credential | Kind::Image | Kind::Profile | Kind::Machine => {}
         }
     }
 

@@ -82,6 +82,34 @@ pub(crate) async fn wake_dependents(
     for row in rows {
         queue::kick(write, row.parsed("id")?, now).await?;
     }
+    wake_heirs(write, kind, key, now).await
+}
+
+/// Wakes the machines that inherit from a pool or a site without naming it: those on the pool's hosts, or in the site,
+/// that have profiles.
+async fn wake_heirs(write: &mut Write<'_>, kind: Kind, key: &Key, now: Timestamp) -> Result<(), Error> {
+    let heirs = match kind {
+        Kind::Pool => {
+            "SELECT DISTINCT p.id FROM reference h JOIN claim c ON c.host = h.id JOIN reference p ON p.id = c.machine \
+             WHERE p.kind = 'profile' AND h.kind = 'pool' AND h.bond = 'belongs' AND h.site = $1 AND h.name = $2 \
+             AND (h.owner = '' OR h.owner = $3)"
+        }
+        Kind::Site => {
+            "SELECT DISTINCT id FROM reference WHERE kind = 'profile' AND bond = 'needs' AND site = $1 AND site = $2 \
+             AND $3 <> ''"
+        }
+        _ => return Ok(()),
+    };
+    let rows = sqlx::query(heirs)
+        .bind(key.site.as_str())
+        .bind(key.name.as_str())
+        .bind(key.owner.as_str())
+        .fetch_all(write.connection())
+        .await
+        .map_err(Error::doing("finding who inherits from an object"))?;
+    for row in rows {
+        queue::kick(write, row.parsed("id")?, now).await?;
+    }
     Ok(())
 }
 

@@ -17,7 +17,8 @@ use underlay_proto::v1::{
     self as pb, agent_service_client::AgentServiceClient, credential_service_client::CredentialServiceClient,
     host_service_client::HostServiceClient, image_service_client::ImageServiceClient,
     machine_service_client::MachineServiceClient, network_service_client::NetworkServiceClient,
-    operation_service_client::OperationServiceClient, server_service_client::ServerServiceClient,
+    operation_service_client::OperationServiceClient, profile_service_client::ProfileServiceClient,
+    server_service_client::ServerServiceClient,
 };
 
 use super::GLANCE;
@@ -80,6 +81,19 @@ impl Client {
         Ok(())
     }
 
+    /// Put a profile, with secret values as JSON.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub async fn put_profile(&self, name: &str, spec: pb::ProfileSpec, secrets: &str) -> Result<()> {
+        let mut client = ProfileServiceClient::new(self.channel().await?);
+        let secret_values = Some(secrets.to_owned());
+        client
+            .put(pb::PutProfileRequest { key: key(name), spec: Some(spec), options: None, secret_values })
+            .await?;
+        Ok(())
+    }
+
     /// Put a host.
     ///
     /// # Errors
@@ -124,14 +138,17 @@ impl Client {
         spec: pb::MachineSpec,
         how: pb::PutOptions,
     ) -> Result<pb::Machine> {
+        let request = pb::PutMachineRequest { spec: Some(spec), options: Some(how), ..Default::default() };
+        self.put_machine_as(name, request).await
+    }
+
+    /// Put a machine with all that a request can say.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub async fn put_machine_as(&self, name: &str, request: pb::PutMachineRequest) -> Result<pb::Machine> {
         let mut client = MachineServiceClient::new(self.channel().await?);
-        let request = pb::PutMachineRequest {
-            key: key(name),
-            spec: Some(spec),
-            options: Some(how),
-            user_data: None,
-            clear_user_data: false,
-        };
+        let request = pb::PutMachineRequest { key: key(name), ..request };
         client.put(request).await?.into_inner().machine.context("a Put answers with the machine")
     }
 

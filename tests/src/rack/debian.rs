@@ -58,7 +58,14 @@ pub async fn deploys_and_lives_alone(way: Way) -> Result<()> {
         network: Some(specs::tagged(220, &format!("{ADDRESS}/24"))),
         ..specs::machine(&image, "r1", Ready::Booted)
     };
-    client.put_machine("web", spec, pb::PutOptions::default()).await?;
+    client.put_profile("base", profile(), r#"{"app.key": "s3cret \"quoted\""}"#).await?;
+    let request = pb::PutMachineRequest {
+        spec: Some(pb::MachineSpec { profiles: vec!["base".into()], ..spec }),
+        // It has files of its own: both are written.
+        user_data: Some("#cloud-config\nwrite_files:\n- {path: /etc/mine, content: mine}\n".into()),
+        ..Default::default()
+    };
+    client.put_machine_as("web", request).await?;
     client
         .machine_when("web", WHOLE, |machine| !["", "pending"].contains(&super::client::phase(machine)))
         .await?;
@@ -85,6 +92,7 @@ pub async fn deploys_and_lives_alone(way: Way) -> Result<()> {
     let first = ssh(&segment, &key, "cat /proc/sys/kernel/random/boot_id").await?;
     ensure!(ssh(&segment, &key, "hostname").await? == "web", "its name is not the machine's");
     story("ssh over the tagged VLAN");
+    finds_its_attributes(&segment, &key).await?;
     ssh(&segment, &key, "sync").await?;
 
     server.stop().await?;
@@ -98,6 +106,38 @@ pub async fn deploys_and_lives_alone(way: Way) -> Result<()> {
     ensure!(vlan.contains(&format!("{ADDRESS}/24")), "the VLAN has {vlan}");
     story(&format!("without the server: up again {:.1} s after a cold start", cold.elapsed().as_secs_f64()));
     console::says(&host.join("console.log"), "login:", 1, PATIENCE).await?;
+    Ok(())
+}
+
+/// What is injected: values, a secret, and a file with places for both.
+fn profile() -> pb::ProfileSpec {
+    let declared = |ty: &str, secret| pb::Declaration {
+        r#type: ty.into(),
+        secret,
+        required: true,
+        ..Default::default()
+    };
+    let template = "{{#ntp.servers}}\nserver {{.}}\n{{/ntp.servers}}\nkey={{shell app.key}}\n";
+    let file = pb::ProfileFile { template: Some(template.into()), mode: "0640".into(), ..Default::default() };
+    pb::ProfileSpec {
+        schema: [
+            ("ntp.servers".into(), declared("list(string)", false)),
+            ("app.key".into(), declared("string", true)),
+        ]
+        .into(),
+        values: [("ntp.servers".into(), r#"["10.0.0.1", "10.0.0.2"]"#.into())].into(),
+        secret_values: Some(pb::SecretValues { version: 1, ..Default::default() }),
+        files: [("/etc/app.conf".into(), file)].into(),
+    }
+}
+
+async fn finds_its_attributes(segment: &Segment, key: &Path) -> Result<()> {
+    let read = "stat -c '%a %U' /etc/underlay/secrets.json /etc/app.conf /etc/underlay/values.json; \
+                cat /etc/app.conf /etc/mine; echo; tr -d ' \\n' < /etc/underlay/values.json";
+    let found = ssh(segment, key, read).await?;
+    let expected = "600 root\n640 root\n644 root\nserver 10.0.0.1\nserver 10.0.0.2\nkey='s3cret \"quoted\"'\nmine\n\
+                    {\"ntp.servers\":[\"10.0.0.1\",\"10.0.0.2\"]}";
+    ensure!(found == expected, "its attributes are:\n{found}\nand not:\n{expected}");
     Ok(())
 }
 

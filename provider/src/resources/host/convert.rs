@@ -9,6 +9,7 @@ use super::model::{Boot, Identity, Model, Qemu, Redfish};
 use crate::{
     client::Client,
     facts::hardware,
+    planned::Planned,
     resources::object::{Mirror, fields},
     written::{
         Fit, all_bytes, bytes, nested, plain, seen_all_bytes, seen_bytes, seen_caseless, seen_list, seen_map,
@@ -39,6 +40,12 @@ impl Mirror for Model {
     ) -> Fit<pb::PutHostRequest> {
         let key = client.key(plan.name.require()?);
         Ok(pb::PutHostRequest { key: Some(key), spec: Some(spec(plan)?), options: Some(options) })
+    }
+
+    fn foretell(planned: &Planned, put: &pb::PutHostRequest) {
+        if let (Some(key), Some(spec)) = (&put.key, &put.spec) {
+            planned.host(&key.name, &spec.pool);
+        }
     }
 
     fn read(prior: &Self, host: &pb::Host) -> Self {

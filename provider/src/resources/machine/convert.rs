@@ -12,8 +12,10 @@ use super::{
 };
 use crate::{
     client::Client,
+    planned::Lenders,
     resources::object::{Mirror, fields},
-    written::{Fit, bytes, nested, plain, seen_bytes, seen_list, seen_text, settled},
+    values,
+    written::{Fit, bytes, nested, plain, seen_bytes, seen_list, seen_number, seen_text, settled},
 };
 
 impl Mirror for Model {
@@ -43,9 +45,23 @@ impl Mirror for Model {
         options: pb::PutOptions,
     ) -> Fit<pb::PutMachineRequest> {
         let key = client.key(plan.name.require()?);
-        let spec = Some(spec(plan, config)?);
+        let before = prior.map(|prior| &prior.secret_values_version);
+        let (noted, secret_values) =
+            values::secrets(&config.secret_values_wo, &plan.secret_values_version, before)?;
+        let spec = spec(plan, config, noted)?;
+        let pool = spec.require.as_ref().map(|require| require.pool.as_str()).unwrap_or_default();
+        let lenders = Lenders { profiles: &spec.profiles, pool, host: &spec.host };
+        let planned = client.planned.inherited(lenders).filter(|_| !spec.profiles.is_empty());
         let (user_data, clear_user_data) = user_data(plan, config, prior)?;
-        Ok(pb::PutMachineRequest { key: Some(key), spec, options: Some(options), user_data, clear_user_data })
+        Ok(pb::PutMachineRequest {
+            key: Some(key),
+            spec: Some(spec),
+            options: Some(options),
+            user_data,
+            clear_user_data,
+            secret_values,
+            planned,
+        })
     }
 
     fn read(prior: &Self, machine: &pb::Machine) -> Self {
@@ -67,6 +83,13 @@ impl Mirror for Model {
             user_data: seen_user_data(&prior.user_data, &spec.user_data_digest),
             user_data_wo: Attr::Null,
             user_data_wo_version: prior.user_data_wo_version.clone(),
+            profiles: seen_list(&prior.profiles, spec.profiles),
+            values: values::seen_values(&prior.values, &spec.values),
+            secret_values_wo: Attr::Null,
+            secret_values_version: seen_number(
+                &prior.secret_values_version,
+                spec.secret_values.map(|noted| noted.version).unwrap_or_default(),
+            ),
             allow_disruption: seen_text(&spec.allow_disruption),
             redeploy: seen_redeploy(&prior.redeploy, &spec.redeploy.unwrap_or_default()),
             wait_for: seen_text(&spec.wait_for),
@@ -99,7 +122,7 @@ impl Mirror for Model {
     }
 }
 
-fn spec(plan: &Model, config: &Model) -> Fit<pb::MachineSpec> {
+fn spec(plan: &Model, config: &Model, secret_values: Option<pb::SecretValues>) -> Fit<pb::MachineSpec> {
     Ok(pb::MachineSpec {
         hostname: plain(&plan.hostname)?,
         image: plain(&plan.image)?,
@@ -114,6 +137,9 @@ fn spec(plan: &Model, config: &Model) -> Fit<pb::MachineSpec> {
         redeploy: nested(&plan.redeploy, redeploy)?,
         wait_for: plain(&plan.wait_for)?,
         user_data_digest: String::new(),
+        profiles: plain(&plan.profiles)?,
+        values: values::values("values", &plan.values)?,
+        secret_values,
     })
 }
 

@@ -50,6 +50,11 @@ impl Resource for Machine {
             }
             _ => {}
         }
+        if !config.secret_values_wo.is_null() && config.secret_values_version.is_null() {
+            let detail = "A change of secret_values_wo cannot be seen. Write secret_values_version = 1 beside it, and raise it \
+                          whenever one of the values changes.";
+            found.error_at("secret_values_version", "These secret values have no version", detail);
+        }
         if !config.user_data_wo.is_null() && config.user_data_wo_version.is_null() {
             let detail = "A change of user_data_wo cannot be seen. Write user_data_wo_version = 1 beside it, and raise it \
                           whenever the data changes.";

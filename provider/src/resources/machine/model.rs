@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tfplugin::{Attr, Schema, Timeouts, schema::validate};
+use tfplugin::{Attr, Schema, Timeouts, cty::Value, schema::validate};
 
 pub use super::claim::{DiskNeed, Require, Spread};
 pub use super::network::{Address, Bond, Dns, Network, Vlan};
-use crate::{resources::object::valid_name, size};
+use crate::{resources::object::valid_name, size, values};
 
 /// A machine: the claim on one host, and what runs on it.
 ///
@@ -60,6 +60,18 @@ pub struct Model {
     /// Raise it whenever `user_data_wo` changes.
     #[tf(optional)]
     pub user_data_wo_version: Attr<i64>,
+    /// Names of its profiles: which attributes it has. Of two that give a value the first wins.
+    #[tf(optional)]
+    pub profiles: Attr<Vec<String>>,
+    /// What it says itself of its attributes: one value for each, of the type that its profile declares.
+    #[tf(optional, validate = values::valid)]
+    pub values: Attr<Value>,
+    /// Values of secret attributes; in no plan and no state.
+    #[tf(optional, write_only, sensitive)]
+    pub secret_values_wo: Attr<Value>,
+    /// Raise it whenever one of `secret_values_wo` changes.
+    #[tf(optional)]
+    pub secret_values_version: Attr<i64>,
     /// The worst an apply may do without being refused: `none`, `reboot`, `erase_root`, `erase_all` or `move`.
     #[tf(default = "reboot", validate = validate::one_of(&["none", "reboot", "erase_root", "erase_all", "move"]))]
     pub allow_disruption: Attr<String>,

@@ -10,6 +10,7 @@ use super::model::Model;
 use crate::{
     client::{Client, Session},
     errors::paragraphs,
+    planned::Lenders,
     reads,
     resources::object,
 };
@@ -23,6 +24,10 @@ pub(super) async fn modify(cx: &mut Context<Session>, plan: &mut Plan<Model>) ->
     let image = plan.planned.image.as_str().split('@').next().unwrap_or_default().to_owned();
     let host = plan.planned.host.as_str().to_owned();
     let pool = plan.config.require.get().map(|require| require.pool.as_str().to_owned()).unwrap_or_default();
+    let profiles = plan.planned.profiles.get().cloned().unwrap_or_default();
+    let named_host = plan.config.host.get().cloned().unwrap_or_default();
+    let (pool_name, host_name) = (pool.clone(), named_host);
+    let lenders = Lenders { profiles: &profiles, pool: &pool_name, host: &host_name };
     let preview = object::plan(cx, plan, |client, objection| {
         let is_made_before = client.planned.has("host", &host) || client.planned.has("image", &image);
         match objection.attribute.as_str() {
@@ -32,6 +37,9 @@ pub(super) async fn modify(cx: &mut Context<Session>, plan: &mut Plan<Model>) ->
             // The hosts may come with this plan.
             "require" => client.planned.has_any("host"),
             "require.pool" => client.planned.has("pool", &pool),
+            // Judged by what is there now, where what comes with this plan is not known yet.
+            "values" | "secret_values_wo" => client.planned.is_vague(lenders),
+            attribute if attribute.starts_with("profiles") => client.planned.is_vague(lenders),
             // What is created disrupts nothing; if something is in the way, the Put says so.
             "allow_disruption" => is_create,
             _ => false,

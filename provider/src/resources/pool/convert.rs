@@ -8,7 +8,9 @@ use underlay_proto::v1 as pb;
 use super::model::Model;
 use crate::{
     client::Client,
+    planned::Planned,
     resources::object::{Mirror, fields},
+    values,
     written::{Fit, plain, seen_text, settled},
 };
 
@@ -34,8 +36,15 @@ impl Mirror for Model {
         let spec = pb::PoolSpec {
             max_disrupted: plain(&plan.max_disrupted)?,
             replacements: u32::try_from(plain(&plan.replacements)?).ok(),
+            values: values::values("values", &plan.values)?,
         };
         Ok(pb::PutPoolRequest { key: Some(key), spec: Some(spec), options: Some(options) })
+    }
+
+    fn foretell(planned: &Planned, put: &pb::PutPoolRequest) {
+        if let (Some(key), Some(spec)) = (&put.key, &put.spec) {
+            planned.pool(&key.name, spec.clone());
+        }
     }
 
     fn read(prior: &Self, pool: &pb::Pool) -> Self {
@@ -47,6 +56,7 @@ impl Mirror for Model {
             name: meta.key.map(|key| key.name).into(),
             max_disrupted: seen_limit(&prior.max_disrupted, &spec.max_disrupted),
             replacements: spec.replacements.map(i64::from).into(),
+            values: values::seen_values(&prior.values, &spec.values),
             phase: pool.standing.clone().unwrap_or_default().phase.into(),
             timeouts: prior.timeouts.clone(),
         }

@@ -1,8 +1,8 @@
 //! The schema of `underlay_pool`.
 
-use tfplugin::{Attr, Schema, Timeouts, schema::validate};
+use tfplugin::{Attr, Schema, Timeouts, cty::Value, schema::validate};
 
-use crate::resources::object::valid_name;
+use crate::{resources::object::valid_name, values};
 
 /// A pool: where machines come from that say what they need and name no host.
 ///
@@ -25,6 +25,10 @@ pub struct Model {
     /// How many other hosts are tried for a machine that was never ready, when the host is at fault.
     #[tf(default = 2, validate = validate::between(0..=100))]
     pub replacements: Attr<i64>,
+    /// Values of attributes, for every machine on its hosts whose profiles declare them; profiles and the machine itself
+    /// overrule them.
+    #[tf(optional, validate = values::valid)]
+    pub values: Attr<Value>,
     /// Where it stands: `open` once it gives out hosts.
     #[tf(computed)]
     pub phase: Attr<String>,

@@ -36,14 +36,15 @@ fn ours(service: &str, method: &str) -> Option<Access> {
 
         ("HostService", "Power" | "ListDiscovered") => Role::Operator,
         (
-            "PoolService" | "HostService" | "NetworkService" | "CredentialService",
+            "SiteService" | "PoolService" | "HostService" | "NetworkService" | "CredentialService"
+            | "ProfileService",
             "Put" | "Delete" | "Preview",
         ) => Role::Operator,
         ("ImageService", "Put" | "Delete" | "Preview" | "Upload") => Role::Tenant,
         ("MachineService", "Put" | "Delete" | "Preview") => Role::Tenant,
         (
             "PoolService" | "HostService" | "NetworkService" | "CredentialService" | "ImageService"
-            | "MachineService",
+            | "MachineService" | "SiteService" | "ProfileService",
             "Get" | "BatchGet" | "List" | "Watch",
         ) => Role::Viewer,
 

@@ -7,7 +7,7 @@ use underlay_core::{
 };
 use underlay_proto::v1 as pb;
 
-use super::{claim, faults::Faults, inventory, machine_network, object};
+use super::{claim, faults::Faults, inventory, machine_network, object, values};
 
 const WAIT_FOR: [(&str, WaitFor); 2] = [("booted", WaitFor::Booted), ("written", WaitFor::Written)];
 /// The longest public key, in bytes.
@@ -49,6 +49,9 @@ pub(crate) fn spec(message: pb::MachineSpec, key: &Key) -> Result<Spec, Vec<Fiel
         network: message.network.map(|network| machine_network::network(&mut faults, network)),
         ssh_keys,
         user_data_digest,
+        profiles: profiles(&mut faults, message.profiles),
+        values: values::values(&mut faults, "values", message.values),
+        secret_values: message.secret_values.map(|secrets| values::secret_values(&mut faults, secrets)),
         allow_disruption: faults
             .parse_optional("allow_disruption", &message.allow_disruption)
             .unwrap_or(Disruption::Reboot),
@@ -60,6 +63,11 @@ pub(crate) fn spec(message: pb::MachineSpec, key: &Key) -> Result<Spec, Vec<Fiel
 
 fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
+}
+
+fn profiles(faults: &mut Faults, names: Vec<String>) -> Vec<String> {
+    let names = faults.list("profiles", names).into_iter().enumerate();
+    names.map(|(at, name)| faults.text(&format!("profiles.{at}"), name, 512)).collect()
 }
 
 fn root(faults: &mut Faults, message: pb::RootHint) -> RootHint {
@@ -115,6 +123,9 @@ pub(crate) fn spec_message(spec: &Spec) -> pb::MachineSpec {
         }),
         wait_for: wait_for.to_owned(),
         user_data_digest: spec.user_data_digest.clone().unwrap_or_default(),
+        profiles: spec.profiles.clone(),
+        values: values::message(&spec.values),
+        secret_values: spec.secret_values.as_ref().map(values::secret_message),
     }
 }
 

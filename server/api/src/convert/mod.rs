@@ -16,6 +16,9 @@ pub(crate) mod network;
 pub(crate) mod object;
 pub(crate) mod operation;
 pub(crate) mod pool;
+pub(crate) mod profile;
+pub(crate) mod site;
+pub(crate) mod values;
 mod wire;
 
 pub(crate) use faults::Faults;

@@ -6,7 +6,7 @@ use underlay_core::{
 };
 use underlay_proto::v1 as pb;
 
-use super::{faults::Faults, object};
+use super::{faults::Faults, object, values};
 
 /// Reads a spec.
 ///
@@ -16,7 +16,8 @@ pub(crate) fn spec(message: pb::PoolSpec) -> Result<Spec, Vec<FieldError>> {
     let mut faults = Faults::default();
     let max_disrupted = faults.parse_optional("max_disrupted", &message.max_disrupted);
     let replacements = message.replacements.unwrap_or(Spec::default().replacements);
-    faults.into_result(Some(Spec { max_disrupted, replacements }))
+    let values = values::values(&mut faults, "values", message.values);
+    faults.into_result(Some(Spec { max_disrupted, replacements, values }))
 }
 
 /// Spells a spec.
@@ -24,6 +25,7 @@ pub(crate) fn spec_message(spec: &Spec) -> pb::PoolSpec {
     pb::PoolSpec {
         max_disrupted: spec.max_disrupted.map(|limit| limit.to_string()).unwrap_or_default(),
         replacements: Some(spec.replacements),
+        values: values::message(&spec.values),
     }
 }
 

@@ -156,14 +156,69 @@ prop_compose! {
     }
 }
 
+fn some_value() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(serde_json::Value::from),
+        any::<i64>().prop_map(serde_json::Value::from),
+        "\\PC{0,20}".prop_map(serde_json::Value::from),
+    ];
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            collection::vec(inner.clone(), 0..3).prop_map(serde_json::Value::from),
+            collection::btree_map("[a-z]{1,5}", inner, 0..3)
+                .prop_map(|entries| serde_json::Value::Object(entries.into_iter().collect())),
+        ]
+    })
+}
+
+fn values() -> impl Strategy<Value = core::profile::Values> {
+    collection::btree_map("[a-z][a-z.]{0,10}[a-z]", some_value(), 0..3)
+}
+
+fn some_type() -> impl Strategy<Value = core::profile::Type> {
+    select(vec!["string", "number", "bool", "list(string)", "map(list(number))"])
+        .prop_map(|text| text.parse().expect("a type"))
+}
+
+fn secret_values() -> impl Strategy<Value = core::profile::SecretValues> {
+    let types = collection::btree_map("[a-z]{1,5}", some_type(), 0..3);
+    (any::<i64>(), types).prop_map(|(version, types)| core::profile::SecretValues { version, types })
+}
+
+prop_compose! {
+    fn profile_spec()(
+        schema in collection::btree_map("[a-z.]{1,9}", (some_type(), any::<bool>(), any::<bool>(), "[a-z ]{0,9}"), 0..3),
+        values in values(),
+        secret_values in option::of(secret_values()),
+        files in collection::btree_map("/[a-z]{1,9}", (any::<bool>(), "\\PC{0,40}"), 0..3),
+    ) -> core::profile::Spec {
+        core::profile::Spec {
+            schema: schema.into_iter().map(|(name, (ty, required, secret, description))| {
+                (name, core::profile::Declaration { ty, required, secret, description })
+            }).collect(),
+            values,
+            secret_values,
+            files: files.into_iter().map(|(path, (is_template, text))| {
+                let content = if is_template {
+                    core::profile::Content::Template(text)
+                } else {
+                    core::profile::Content::Plain(text)
+                };
+                (path, core::profile::File { content, mode: "0600".into(), owner: "app:app".into() })
+            }).collect(),
+        }
+    }
+}
+
 prop_compose! {
     fn pool_spec()(
         max_disrupted in option::of(prop_oneof![
             any::<u32>().prop_map(core::pool::Limit::Count), any::<u32>().prop_map(core::pool::Limit::Percent),
         ]),
         replacements in any::<u32>(),
+        values in values(),
     ) -> core::pool::Spec {
-        core::pool::Spec { max_disrupted, replacements }
+        core::pool::Spec { max_disrupted, replacements, values }
     }
 }
 
@@ -182,7 +237,9 @@ prop_compose! {
             select(vec![Aspect::Image, Aspect::Config, Aspect::Network, Aspect::Root]), 0..4,
         ), 1..i64::MAX),
         wait_for in select(vec![WaitFor::Booted, WaitFor::Written]),
+        injected in (collection::vec(text(), 0..3), values(), option::of(secret_values())),
     ) -> core::machine::Spec {
+        let (profiles, values, secret_values) = injected;
         let (hostname, image, host) = names;
         let (kind, min_size, serial, wwn, by_path) = root;
         core::machine::Spec {
@@ -191,7 +248,7 @@ prop_compose! {
             require: claim.as_ref().ok().map(|(require, _)| require.clone()),
             spread: claim.ok().and_then(|(_, spread)| spread),
             root: RootHint { kind, min_size: min_size.map(Bytes), serial, wwn, by_path },
-            network, ssh_keys, user_data_digest, allow_disruption,
+            network, ssh_keys, user_data_digest, profiles, values, secret_values, allow_disruption,
             redeploy: Redeploy { on: redeploy.0, generation: redeploy.1 },
             wait_for,
         }
@@ -232,6 +289,11 @@ proptest! {
     #[test]
     fn a_pool_survives_the_wire(spec in pool_spec()) {
         prop_assert_eq!(pool::spec(pool::spec_message(&spec)), Ok(spec));
+    }
+
+    #[test]
+    fn a_profile_survives_the_wire(spec in profile_spec()) {
+        prop_assert_eq!(profile::spec(profile::spec_message(&spec)), Ok(spec));
     }
 
     #[test]

@@ -2,18 +2,18 @@
 
 use underlay_core::{
     FieldError, Key, Noun, Object, credential::Credential, host::Host, image::Image, machine::Machine,
-    network::Network, pool::Pool,
+    network::Network, pool::Pool, profile::Profile, site::Site,
 };
 use underlay_proto::v1 as pb;
 
-use super::{credential, host, image, machine, network, pool};
+use super::{credential, host, image, machine, network, pool, profile, site};
 
 /// A noun that travels.
 pub(crate) trait Wire: Noun + Sized {
     /// The object as it travels.
     type Message: Send + 'static;
     /// Its spec as it travels.
-    type SpecMessage: Default + Send + 'static;
+    type SpecMessage: Clone + Default + Send + Sync + 'static;
 
     /// Reads a spec; `key` fills in what defaults to the object's name.
     ///
@@ -100,5 +100,31 @@ impl Wire for Machine {
 
     fn message(object: &Object<Self>) -> pb::Machine {
         machine::message(object)
+    }
+}
+
+impl Wire for Profile {
+    type Message = pb::Profile;
+    type SpecMessage = pb::ProfileSpec;
+
+    fn spec(message: pb::ProfileSpec, _: &Key) -> Result<Self::Spec, Vec<FieldError>> {
+        profile::spec(message)
+    }
+
+    fn message(object: &Object<Self>) -> pb::Profile {
+        profile::message(object)
+    }
+}
+
+impl Wire for Site {
+    type Message = pb::Site;
+    type SpecMessage = pb::SiteSpec;
+
+    fn spec(message: pb::SiteSpec, key: &Key) -> Result<Self::Spec, Vec<FieldError>> {
+        site::spec(message, key)
+    }
+
+    fn message(object: &Object<Self>) -> pb::Site {
+        site::message(object)
     }
 }

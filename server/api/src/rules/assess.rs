@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use underlay_core::{
     Failure, FieldError, Key, Object,
     machine::{Aspect, Disruption},
+    profile::SecretValues,
 };
 
 use super::references;
@@ -46,6 +47,11 @@ pub(crate) trait Rules: Wire {
 
     /// Writes into the spec what may be known of the secret.
     fn note_secret(_: &mut Self::Spec, _: SecretDigest, _: Option<&Self::Spec>) {}
+
+    /// What the spec knows of sealed values, where the noun has any.
+    fn secret_values(_: &mut Self::Spec) -> Option<&mut Option<SecretValues>> {
+        None
+    }
 
     /// Which pools a Put of `spec` over `existing`, or a deletion of it, is about.
     async fn pools(

@@ -9,6 +9,7 @@ use underlay_core::{
     host::{self, Host},
     image::Image,
     machine::{Change, Deployed, Disruption, Machine, Spec, State, USER_DATA, plan},
+    profile::SecretValues,
 };
 
 use super::{Assessment, Rules, SecretDigest, fit, prospect, references};
@@ -26,6 +27,10 @@ impl Rules for Machine {
             SecretDigest::New(digest) => Some(digest),
             SecretDigest::None => None,
         };
+    }
+
+    fn secret_values(spec: &mut Spec) -> Option<&mut Option<SecretValues>> {
+        Some(&mut spec.secret_values)
     }
 
     /// Those of the host it wants and of the host it has.
@@ -66,20 +71,26 @@ impl Rules for Machine {
         existing: Option<&Object<Machine>>,
     ) -> Result<Assessment, Error> {
         let deployed = existing.and_then(on_disk);
-        let change = plan(spec, deployed);
+        let host = host(context, key, spec, existing).await?;
+        let inheritance = context.inheritance(key, spec, host.as_ref()).await?;
+        let change = plan(spec, inheritance.digest(spec).as_deref(), deployed);
         let mut assessment = Assessment {
             disruption: change.disruption,
             pending: change.pending.clone(),
             errors: references::missing::<Machine>(context, key, spec).await?,
             ..Assessment::default()
         };
+        // What is missing was said already.
+        assessment.errors.retain(|fault| !context.planned.brings(fault, spec));
+        if inheritance.missing.is_empty() {
+            assessment.errors.extend(inheritance.resolve(spec).1);
+        }
         if let Some(fault) = moving(key, spec, existing) {
             assessment.disruption = Disruption::Move;
             assessment.errors.push(fault);
             return Ok(assessment);
         }
         assessment.blocks.extend(fence(key, spec, &change));
-        let host = host(context, key, spec, existing).await?;
         let image = read::<Image>(context, key, Kind::Image, image_name(spec)).await?;
         if let Some(image) = &image {
             assessment.errors.extend(other_content(spec, image));

@@ -2,18 +2,21 @@
 //! more. Reads the store, changes nothing; Put and Preview share every judgement.
 //!
 //! - [`assess`]: the judgement and its parts; [`fingerprint`]: what a person approved
+//! - [`planned`]: what else the plan that asks is about to change
 //! - [`references`]: does what is named exist, and who names an object
-//! - [`nouns`]: the rules of pools, hosts, networks, credentials and images; [`machine`], [`fit`], [`prospect`]: those of machines
+//! - [`nouns`]: the rules of every noun but machines; [`machine`], [`fit`], [`prospect`]: those of machines
 
 mod assess;
 mod fingerprint;
 mod fit;
 mod machine;
 mod nouns;
+mod planned;
 mod prospect;
 mod references;
 
 pub(crate) use assess::{Assessment, Rules, SecretDigest};
 pub(crate) use fingerprint::Fingerprint;
+pub(crate) use planned::Planned;
 pub(crate) use prospect::Prospects;
 pub(crate) use references::{references, users};

@@ -1,4 +1,4 @@
-//! The rules of pools, hosts, networks, credentials and images.
+//! The rules of every noun but machines.
 
 use async_trait::async_trait;
 use underlay_core::{
@@ -8,6 +8,8 @@ use underlay_core::{
     image::{self, Image},
     network::Network,
     pool::Pool,
+    profile::{self, Profile, SecretValues},
+    site::Site,
 };
 
 use super::{Rules, references};
@@ -67,6 +69,16 @@ impl Rules for Network {}
 #[async_trait]
 impl Rules for Credential {
     const SECRET: Option<&'static str> = Some(credential::SECRET);
+}
+
+#[async_trait]
+impl Rules for Site {}
+
+#[async_trait]
+impl Rules for Profile {
+    fn secret_values(spec: &mut profile::Spec) -> Option<&mut Option<SecretValues>> {
+        Some(&mut spec.secret_values)
+    }
 }
 
 #[async_trait]

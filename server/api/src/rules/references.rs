@@ -79,7 +79,9 @@ pub(crate) fn references(raw: &RawObject) -> Result<Vec<Reference>, Error> {
     Ok(match raw.meta.kind {
         Kind::Host => raw.clone().decode::<Host>()?.spec.references(),
         Kind::Machine => raw.clone().decode::<Machine>()?.spec.references(),
-        Kind::Pool | Kind::Network | Kind::Credential | Kind::Image => Vec::new(),
+        Kind::Site | Kind::Pool | Kind::Network | Kind::Credential | Kind::Image | Kind::Profile => {
+            Vec::new()
+        }
     })
 }
 

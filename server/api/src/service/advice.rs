@@ -49,7 +49,7 @@ pub(super) fn advice(
         Kind::Image if record.phase == "failed" => {
             advice.push("Correct source.url or source.sha256, then run: terraform apply".into());
         }
-        Kind::Pool | Kind::Image | Kind::Network | Kind::Credential => {}
+        Kind::Site | Kind::Pool | Kind::Image | Kind::Network | Kind::Credential | Kind::Profile => {}
     }
     if let Some(waiting) = record.raw.progress.waiting_for.as_ref().filter(|_| advice.is_empty()) {
         advice.push(format!("Nothing; it waits for {waiting}. To follow it: {}", follow(meta)));

@@ -1,6 +1,6 @@
 //! Explain: where an object stands, since when, why, and what to do; everything the server knows of it in one answer.
 
-use underlay_core::Kind;
+use underlay_core::{Kind, host::Host, machine::Machine};
 use underlay_proto::v1 as pb;
 use underlay_store::Record;
 
@@ -17,8 +17,12 @@ const EVENTS: usize = 20;
 const OPERATIONS: usize = 5;
 const USERS: usize = 20;
 
-/// Tells what is known of an object.
-pub(super) async fn explain(context: &Context, record: &Record) -> Result<pb::Explanation, Error> {
+/// Tells what is known of an object; with `values` also those of a machine's attributes.
+pub(super) async fn explain(
+    context: &Context,
+    record: &Record,
+    values: bool,
+) -> Result<pb::Explanation, Error> {
     let (store, id, meta) = (&context.store, record.id(), &record.raw.meta);
     let mut operations = Vec::new();
     for listed in store.operations(Some(id), OPERATIONS).await? {
@@ -34,6 +38,10 @@ pub(super) async fn explain(context: &Context, record: &Record) -> Result<pb::Ex
         seen.extend(store.observations(host.0.id()).await?);
     }
     seen.sort_by_key(|seen| std::cmp::Reverse(seen.at));
+    let (values, value_errors) = match values && meta.kind == Kind::Machine {
+        true => attributes(context, record).await?,
+        false => Default::default(),
+    };
     let others: Vec<&Record> = related.iter().map(|(other, _)| other).collect();
     let advice = advice::advice(record, &others, &seen)?;
     Ok(pb::Explanation {
@@ -44,7 +52,35 @@ pub(super) async fn explain(context: &Context, record: &Record) -> Result<pb::Ex
         evidence: seen.iter().map(operation::evidence).collect(),
         related: related.iter().map(|(other, attribute)| spell(other, attribute)).collect(),
         advice,
+        values,
+        value_errors,
     })
+}
+
+/// The attributes of a machine, each with who gives it, as a deployment of now would inject them.
+async fn attributes(
+    context: &Context,
+    record: &Record,
+) -> Result<(Vec<pb::AttributeValue>, Vec<pb::FieldError>), Error> {
+    let machine = record.raw.clone().decode::<Machine>()?;
+    let host = match (&machine.spec.host, context.store.claim(record.id()).await?) {
+        (_, Some(held)) => context.store.get(held).await?,
+        (Some(name), None) => context.store.resolve(&machine.meta.key, Kind::Host, name).await?,
+        (None, None) => None,
+    };
+    let host = host.map(|host| host.raw.decode::<Host>()).transpose()?;
+    let inheritance = context.inheritance(&machine.meta.key, &machine.spec, host.as_ref()).await?;
+    let (resolved, faults) = inheritance.resolve(&machine.spec);
+    let values = resolved.0.into_iter().map(|(name, given)| pb::AttributeValue {
+        name,
+        r#type: given.ty.to_string(),
+        secret: given.secret,
+        declared_by: given.declared_by,
+        origin: given.from.map(|origin| origin.to_string()).unwrap_or_default(),
+        value: given.value.map(|value| value.to_string()).unwrap_or_default(),
+        secret_version: given.version,
+    });
+    Ok((values.collect(), object::fields(&faults)))
 }
 
 fn is_host(record: &Record) -> bool {

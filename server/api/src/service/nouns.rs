@@ -3,12 +3,20 @@
 use secrecy::SecretString;
 use tonic::{Request, Response, Status, Streaming};
 use underlay_core::{
-    credential::Credential, host::Host, image::Image, machine::Machine, network::Network, pool::Pool,
+    credential::Credential,
+    host::Host,
+    image::Image,
+    machine::Machine,
+    network::Network,
+    pool::Pool,
+    profile::{Profile, Values},
+    site::Site,
 };
 use underlay_proto::v1::{
     self as pb, credential_service_server::CredentialService, host_service_server::HostService,
     image_service_server::ImageService, machine_service_server::MachineService,
     network_service_server::NetworkService, pool_service_server::PoolService,
+    profile_service_server::ProfileService, site_service_server::SiteService,
 };
 
 use super::{
@@ -34,6 +42,17 @@ fn secret(attribute: &str, text: Option<String>) -> Result<Secret, Error> {
     }
 }
 
+/// Values to seal, JSON by attribute.
+fn sealed(text: Option<String>) -> Result<Option<Values>, Error> {
+    let Some(text) = text else { return Ok(None) };
+    if text.len() > SECRET {
+        return Err(Error::field("secret_values_wo", format!("is longer than {SECRET} bytes")));
+    }
+    let values = serde_json::from_str::<Values>(&text);
+    // What a reader says of text it cannot read quotes it.
+    values.map(Some).map_err(|_| Error::field("secret_values_wo", "is not a JSON object"))
+}
+
 /// The Put message of a noun.
 trait Message<N: Rules> {
     /// Takes it apart.
@@ -44,6 +63,7 @@ macro_rules! noun {
     (
         $service:ident for $noun:ident: $field:ident, $fields:ident,
         put $put:ident -> $put_response:ident, secret |$message:ident| $secret:expr,
+        $(values $values:ident,)? $(planned $planned:ident,)?
         batch $batch:ident by $batch_mod:ident, list $list:ident, event $event:ident by $event_mod:ident
         $(, $($extra:tt)*)?
     ) => {
@@ -51,7 +71,11 @@ macro_rules! noun {
             fn wanted(self) -> Result<Wanted<$noun>, Error> {
                 let $message = self;
                 let secret = $secret;
-                Ok(Wanted { key: $message.key, spec: $message.spec, options: $message.options, secret })
+                let secret_values: Option<Values> =
+                    [$(sealed($message.$values)?)?].into_iter().next().flatten();
+                let planned: Option<pb::Planned> = [$($message.$planned)?].into_iter().next().flatten();
+                let (key, spec, options) = ($message.key, $message.spec, $message.options);
+                Ok(Wanted { key, spec, options, secret, secret_values, planned })
             }
         }
 
@@ -141,6 +165,20 @@ noun! {
 }
 
 noun! {
+    SiteService for Site: site, sites,
+    put PutSiteRequest -> PutSiteResponse, secret |message| Secret::Keep,
+    batch BatchGetSitesResponse by batch_get_sites_response, list ListSitesResponse,
+    event SiteEvent by site_event
+}
+
+noun! {
+    ProfileService for Profile: profile, profiles,
+    put PutProfileRequest -> PutProfileResponse, secret |message| Secret::Keep, values secret_values,
+    batch BatchGetProfilesResponse by batch_get_profiles_response, list ListProfilesResponse,
+    event ProfileEvent by profile_event
+}
+
+noun! {
     CredentialService for Credential: credential, credentials,
     put PutCredentialRequest -> PutCredentialResponse, secret |message| secret("password", message.password)?,
     batch BatchGetCredentialsResponse by batch_get_credentials_response, list ListCredentialsResponse,
@@ -157,6 +195,7 @@ noun! {
         Some(text) if text.is_empty() => Secret::Clear,
         given => secret("user_data", given)?,
     },
+    values secret_values, planned planned,
     batch BatchGetMachinesResponse by batch_get_machines_response, list ListMachinesResponse,
     event MachineEvent by machine_event
 }

@@ -174,9 +174,9 @@ impl OperationService for Operations {
         &self,
         request: Request<pb::ExplainRequest>,
     ) -> Result<Response<pb::Explanation>, Status> {
-        let reference = request.into_inner().object;
-        let reference = reference.ok_or_else(|| Error::field("object", "say which object is meant"))?;
+        let request = request.into_inner();
+        let reference = request.object.ok_or_else(|| Error::field("object", "say which object is meant"))?;
         let record = any(&self.context, reference).await?;
-        Ok(Response::new(explain::explain(&self.context, &record).await?))
+        Ok(Response::new(explain::explain(&self.context, &record, request.values).await?))
     }
 }

@@ -2,17 +2,24 @@
 //!
 //! Invariant: whatever Preview lists as an error, Put refuses, whether or not anybody asked for a Preview first.
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
-use underlay_core::{ErrorKind, Failure, FieldError, Incarnation, Key, Object, Spec, machine::Disruption};
+use underlay_core::{
+    ErrorKind, Failure, FieldError, Incarnation, Key, Object, Spec,
+    machine::Disruption,
+    profile::{SECRET_VALUES, SecretValues, Values},
+};
 use underlay_proto::v1 as pb;
 use underlay_store::{Intent, PutOutcome, PutRequest, Retry, operation::Verb};
 
 use super::objects::{Objects, incarnation, spell};
 use crate::{
     auth::{Caller, Pools},
+    context::Context,
     convert::object,
     errors::Error,
-    rules::{Assessment, Fingerprint, Rules, SecretDigest},
+    rules::{Assessment, Fingerprint, Planned, Rules, SecretDigest},
 };
 
 /// The longest id of a request, in bytes.
@@ -24,6 +31,9 @@ pub(super) struct Wanted<N: Rules> {
     pub(super) spec: Option<N::SpecMessage>,
     pub(super) options: Option<pb::PutOptions>,
     pub(super) secret: Secret,
+    /// Values to seal by attribute; `None` keeps those that are stored, unless the spec has none any more.
+    pub(super) secret_values: Option<Values>,
+    pub(super) planned: Option<pb::Planned>,
 }
 
 /// What a Put says about the object's secret.
@@ -58,12 +68,12 @@ impl<N: Rules> Objects<N> {
         caller: &Caller,
         wanted: Wanted<N>,
     ) -> Result<(N::Message, pb::PutResult), Error> {
-        let options = wanted.options.unwrap_or_default();
+        let options = wanted.options.clone().unwrap_or_default();
         let held = incarnation(&options.incarnation)?;
         if options.request_id.len() > REQUEST_ID {
             return Err(Error::field("request_id", format!("is longer than {REQUEST_ID} bytes")));
         }
-        let judged = self.judge(caller, wanted.key, wanted.spec, &wanted.secret, held, Mode::Put).await?;
+        let mut judged = self.judge(caller, &wanted, held, Mode::Put).await?;
         refuse_worse::<N>(&judged, &options.fingerprint)?;
         let renews = options.retry || judged.existing.as_ref().is_none_or(|it| it.spec != judged.spec);
         hold_to::<N>(&judged, renews)?;
@@ -84,6 +94,7 @@ impl<N: Rules> Objects<N> {
             (Secret::Clear, Some(name)) => vec![(name.to_owned(), String::new().into())],
             _ => Vec::new(),
         };
+        request.secrets.extend(sealed_values::<N>(&mut judged, wanted.secret_values.as_ref()));
         caller.trail.note_detail(&changed(&judged, &request));
         let put = self.context.store.on_record(&caller.trail).put(request).await;
         let put = match put {
@@ -107,11 +118,10 @@ impl<N: Rules> Objects<N> {
     }
 
     pub(super) async fn preview_one(&self, caller: &Caller, wanted: Wanted<N>) -> Result<pb::Preview, Error> {
-        let held = incarnation(&wanted.options.unwrap_or_default().incarnation)?;
-        let judged = match self
-            .judge(caller, wanted.key, wanted.spec, &wanted.secret, held, Mode::Preview)
-            .await
-        {
+        let held = incarnation(&wanted.options.clone().unwrap_or_default().incarnation)?;
+        let planned = wanted.planned.clone().map(Planned::read).unwrap_or_default();
+        let with_plan = Self::new(Context { planned: Arc::new(planned), ..self.context.clone() });
+        let judged = match with_plan.judge(caller, &wanted, held, Mode::Preview).await {
             Ok(judged) => judged,
             // What is wrong with the spec is an answer, not a failure of the call.
             Err(Error::Invalid(faults)) => {
@@ -134,13 +144,11 @@ impl<N: Rules> Objects<N> {
     async fn judge(
         &self,
         caller: &Caller,
-        key: Option<pb::Key>,
-        spec: Option<N::SpecMessage>,
-        secret: &Secret,
+        wanted: &Wanted<N>,
         held: Option<Incarnation>,
         mode: Mode,
     ) -> Result<Judged<N>, Error> {
-        let key = object::key(key)?;
+        let key = object::key(wanted.key.clone())?;
         caller.trail.note_object(format_args!("{} {key}", N::KIND));
         caller.must_write(&key, &Pools::Untouched)?;
         let existing = match self.context.store.get_by_key(N::KIND, &key).await? {
@@ -150,17 +158,48 @@ impl<N: Rules> Objects<N> {
         if mode == Mode::Put {
             check_held(held, existing.as_ref(), &key)?;
         }
-        let mut spec = N::spec(spec.unwrap_or_default(), &key)?;
+        let mut spec = N::spec(wanted.spec.clone().unwrap_or_default(), &key)?;
         caller.must_write(&key, &N::pools(&self.context, &key, Some(&spec), existing.as_ref()).await?)?;
         if N::unprotects(&spec, existing.as_ref()) && !caller.may_unprotect {
             return Err(protected::<N>(caller, &key));
         }
-        N::note_secret(&mut spec, secret_digest(secret, mode), existing.as_ref().map(|it| &it.spec));
+        let digest = secret_digest(&wanted.secret, mode);
+        N::note_secret(&mut spec, digest, existing.as_ref().map(|it| &it.spec));
+        note_types::<N>(&mut spec, wanted.secret_values.as_ref(), existing.as_ref())?;
         spec.validate()?;
         let assessment = N::assess(&self.context, &key, &spec, existing.as_ref()).await?;
         let fingerprint = Fingerprint::of::<N>(&spec, existing.as_ref(), assessment.disruption);
         Ok(Judged { key, spec, existing, assessment, fingerprint })
     }
+}
+
+/// Notes the types of the values that are sealed: of those that came, else of those that are stored.
+fn note_types<N: Rules>(
+    spec: &mut N::Spec,
+    given: Option<&Values>,
+    existing: Option<&Object<N>>,
+) -> Result<(), Error> {
+    let Some(Some(noted)) = N::secret_values(spec) else { return Ok(()) };
+    let stored = existing.and_then(|existing| N::secret_values(&mut existing.spec.clone())?.take());
+    match (given, stored) {
+        (Some(values), _) => *noted = SecretValues::of(noted.version, values)?,
+        (None, Some(stored)) => noted.types = stored.types,
+        (None, None) => noted.types.clear(),
+    }
+    Ok(())
+}
+
+/// The values to seal, as one secret; empty where there are none any more.
+fn sealed_values<N: Rules>(judged: &mut Judged<N>, given: Option<&Values>) -> Option<(String, SecretString)> {
+    let text = match (N::secret_values(&mut judged.spec)?, given) {
+        (Some(_), None) => return None,
+        (Some(_), Some(values)) => serde_json::json!(values).to_string(),
+        (None, _) => {
+            N::secret_values(&mut judged.existing.as_mut()?.spec)?.as_ref()?;
+            String::new()
+        }
+    };
+    Some((SECRET_VALUES.to_owned(), text.into()))
 }
 
 fn secret_digest(secret: &Secret, mode: Mode) -> SecretDigest {

@@ -49,6 +49,8 @@ pub(super) async fn read(what: &str, connection: Connection, target: &Target) ->
         "host" => read!(host_service_client::HostServiceClient),
         "network" => read!(network_service_client::NetworkServiceClient),
         "credential" => read!(credential_service_client::CredentialServiceClient),
+        "site" => read!(site_service_client::SiteServiceClient),
+        "profile" => read!(profile_service_client::ProfileServiceClient),
         "image" => read!(image_service_client::ImageServiceClient),
         _ => read!(machine_service_client::MachineServiceClient),
     }?)

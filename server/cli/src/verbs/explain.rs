@@ -18,20 +18,26 @@ pub struct Explain {
     /// How many lines of its history are shown
     #[arg(long, default_value_t = 10)]
     events: usize,
+    /// Show a machine's attributes: each value, and who gives it
+    #[arg(long)]
+    values: bool,
 }
 
 pub(super) async fn run(explain: Explain, shared: Shared) -> Result<(), Error> {
     let object = name::object(&explain.object, &shared.target.site, &shared.target.owner)?;
     let connection = shared.target.connect().await?;
     super::brakes::remind(&connection, &shared.target.site).await;
-    let request = ExplainRequest { object: Some(object) };
+    let request = ExplainRequest { object: Some(object), values: explain.values };
     let told = OperationServiceClient::new(connection).explain(request).await?.into_inner();
     match shared.output {
         Format::Json => println!("{:#}", output::json(&told)?),
+        Format::Table if explain.values => print!("{}", values::text(&explain.object, &told)),
         Format::Table => print!("{}", text(&explain.object, &told, explain.events)),
     }
     Ok(())
 }
+
+mod values;
 
 fn text(object: &str, told: &Explanation, events: usize) -> String {
     let mut lines = Vec::new();

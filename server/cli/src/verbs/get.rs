@@ -14,7 +14,7 @@ use crate::{
 /// List objects of a kind, or show one
 #[derive(Args, Debug)]
 pub struct Get {
-    /// pools, hosts, networks, credentials, images, machines, discovered, or KIND/NAME
+    /// sites, pools, hosts, networks, credentials, images, profiles, machines, discovered, or KIND/NAME
     #[arg(value_name = "KIND[/NAME]")]
     what: String,
     /// Objects of every owner
@@ -47,6 +47,8 @@ pub(super) async fn run(get: Get, shared: Shared) -> Result<(), Error> {
         "network" => networks(connection, filter, shared.output).await,
         "credential" => credentials(connection, filter, shared.output).await,
         "image" => images(connection, filter, shared.output).await,
+        "site" => sites(connection, filter, shared.output).await,
+        "profile" => profiles(connection, filter, shared.output).await,
         _ => machines(connection, filter, shared.output).await,
     }
 }
@@ -164,6 +166,27 @@ listing!(
     |credential| {
         let spec = credential.spec.clone().unwrap_or_default();
         vec![object_name(credential.meta.as_ref()), or_dash(&spec.username), spec.secret_version.to_string()]
+    }
+);
+
+listing!(sites, site_service_client::SiteServiceClient, sites, ["NAME", "VALUES"], |site| {
+    let values = site.spec.clone().unwrap_or_default().values;
+    vec![object_name(site.meta.as_ref()), values.len().to_string()]
+});
+
+listing!(
+    profiles,
+    profile_service_client::ProfileServiceClient,
+    profiles,
+    ["NAME", "ATTRIBUTES", "REQUIRED", "SECRET", "FILES"],
+    |profile| {
+        let spec = profile.spec.clone().unwrap_or_default();
+        let count = |wanted: fn(&v1::Declaration) -> bool| {
+            spec.schema.values().filter(|declared| wanted(declared)).count().to_string()
+        };
+        let mut cells = vec![object_name(profile.meta.as_ref()), spec.schema.len().to_string()];
+        cells.extend([count(|it| it.required), count(|it| it.secret), spec.files.len().to_string()]);
+        cells
     }
 );
 

@@ -35,12 +35,15 @@ pub type Allowance = Disruption;
 pub enum Aspect {
     /// The image.
     Image,
-    /// `user_data`, `ssh_keys` and `hostname`: what the seed says.
+    /// `user_data`, `ssh_keys`, `hostname`, and the machine's own profiles and values: what the seed says.
     Config,
     /// The network of the installed system.
     Network,
     /// The choice of the root disk.
     Root,
+    /// What it inherits from its profiles, its pool and its site. It never re-images by itself, because who changes it does
+    /// not see the machine's plan: it waits for `redeploy.generation`.
+    Values,
 }
 
 impl Aspect {
@@ -51,6 +54,7 @@ impl Aspect {
             Aspect::Config => "config",
             Aspect::Network => "network",
             Aspect::Root => "root",
+            Aspect::Values => "values",
         }
     }
 }
@@ -58,6 +62,7 @@ impl Aspect {
 impl FromStr for Aspect {
     type Err = String;
 
+    /// What `redeploy.on` may name.
     fn from_str(text: &str) -> Result<Self, String> {
         [Aspect::Image, Aspect::Config, Aspect::Network, Aspect::Root]
             .into_iter()
@@ -111,13 +116,14 @@ pub struct Change {
 }
 
 /// What putting `spec` does to a machine on which `deployed` runs; nothing runs on a new machine, so nothing is
-/// disrupted there.
-pub fn plan(spec: &Spec, deployed: Option<&Deployed>) -> Change {
+/// disrupted there. `inherited` is the digest of what it inherits by now.
+pub fn plan(spec: &Spec, inherited: Option<&str>, deployed: Option<&Deployed>) -> Change {
     let Some(deployed) = deployed else { return Change::default() };
     if !spec.stays_on(&deployed.host_name) {
         return Change { disruption: Disruption::Move, ..Change::default() };
     }
-    let wanted = Deployed::digests(spec);
+    let mut wanted = Deployed::digests(spec);
+    wanted.extend(inherited.map(|digest| (Aspect::Values, digest.to_owned())));
     let differs: BTreeSet<Aspect> = wanted
         .iter()
         .filter(|(aspect, digest)| deployed.digests.get(aspect) != Some(digest))

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Allowance, Aspect, Network, Require, Spread};
-use crate::{Bytes, FieldError, Kind, Reference};
+use crate::{
+    Bytes, FieldError, Kind, Reference,
+    profile::{SecretValues, Values, validate_values},
+};
 
 /// The name under which a machine's `user_data` is sealed.
 pub const USER_DATA: &str = "user_data";
@@ -34,6 +37,15 @@ pub struct Spec {
     pub ssh_keys: Vec<String>,
     /// BLAKE3 of `user_data`, hex; the data itself is sealed.
     pub user_data_digest: Option<String>,
+    /// Its profiles: which attributes it has, and what they are where it does not say. Of two that give one, the first wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<String>,
+    /// What it says itself of its attributes.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    pub values: Values,
+    /// What is known of the values that are sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_values: Option<SecretValues>,
     /// The worst disruption an apply may cause without being refused.
     pub allow_disruption: Allowance,
     /// What re-images the machine in place.
@@ -120,6 +132,7 @@ impl crate::Spec for Spec {
             network.validate(&mut errors);
         }
         self.validate_claim(&mut errors);
+        self.validate_profiles(&mut errors);
         if self.redeploy.generation < 1 {
             errors.push(FieldError::new("redeploy.generation", "counts from 1"));
         }
@@ -130,11 +143,31 @@ impl crate::Spec for Spec {
         let name = self.image.split('@').next().unwrap_or_default();
         let host = self.host.iter().map(|host| Reference::new(Kind::Host, host, "host"));
         let pool = self.require.iter().map(|it| Reference::new(Kind::Pool, &it.pool, "require.pool"));
-        host.chain(pool).chain([Reference::new(Kind::Image, name, "image")]).collect()
+        let image = Reference::new(Kind::Image, name, "image");
+        let profiles = self.profiles.iter().enumerate();
+        let profiles =
+            profiles.map(|(at, name)| Reference::new(Kind::Profile, name, format!("profiles.{at}")));
+        host.chain(pool).chain([image]).chain(profiles).collect()
     }
 }
 
+/// The most profiles that one machine can have.
+const PROFILES: usize = 64;
+
 impl Spec {
+    fn validate_profiles(&self, errors: &mut Vec<FieldError>) {
+        if self.profiles.len() > PROFILES {
+            errors.push(FieldError::new("profiles", format!("has more than {PROFILES} entries")));
+        }
+        for (at, name) in self.profiles.iter().enumerate() {
+            if self.profiles.iter().take(at).any(|earlier| earlier == name) {
+                errors
+                    .push(FieldError::new(format!("profiles.{at}"), format!("names {name:?} a second time")));
+            }
+        }
+        validate_values(&self.values, errors);
+    }
+
     fn validate_claim(&self, errors: &mut Vec<FieldError>) {
         match (&self.host, &self.require) {
             (None, None) => {

@@ -105,17 +105,23 @@ pub struct Deployed {
 }
 
 impl Deployed {
-    /// Digest of each part of `spec`, BLAKE3 in hex. The image counts by its content, not by its name.
+    /// Digest of each part of `spec`, BLAKE3 in hex. The image counts by its content, not by its name. What the machine
+    /// inherits is no part of its spec; see [`Deployed::inheriting`].
     pub fn digests(spec: &Spec) -> BTreeMap<Aspect, String> {
         let digest =
             |value: serde_json::Value| blake3::hash(value.to_string().as_bytes()).to_hex().to_string();
         let image = super::spec::image_digest(&spec.image).unwrap_or(&spec.image);
+        let mut config = vec![
+            serde_json::json!(spec.hostname),
+            serde_json::json!(spec.ssh_keys),
+            serde_json::json!(spec.user_data_digest),
+        ];
+        if !spec.profiles.is_empty() {
+            config.push(serde_json::json!([spec.profiles, spec.values, spec.secret_values]));
+        }
         [
             (Aspect::Image, digest(serde_json::json!(image))),
-            (
-                Aspect::Config,
-                digest(serde_json::json!([spec.hostname, spec.ssh_keys, spec.user_data_digest])),
-            ),
+            (Aspect::Config, digest(serde_json::Value::Array(config))),
             (Aspect::Network, digest(serde_json::json!(spec.network))),
             (Aspect::Root, digest(serde_json::json!(spec.root))),
         ]
@@ -133,6 +139,21 @@ impl Deployed {
             epoch,
             ready_at: None,
         }
+    }
+
+    /// The same with what the machine inherits from its profiles, pool and site, by its digest.
+    pub fn inheriting(mut self, digest: Option<String>) -> Self {
+        match digest {
+            Some(digest) => drop(self.digests.insert(Aspect::Values, digest)),
+            None => drop(self.digests.remove(&Aspect::Values)),
+        }
+        self
+    }
+
+    /// Is it what `spec` says, whatever the machine inherits?
+    pub fn is_of(&self, spec: &Spec) -> bool {
+        let own = self.digests.iter().filter(|(aspect, _)| **aspect != Aspect::Values);
+        own.eq(Self::digests(spec).iter())
     }
 }
 

@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::FieldError;
+use crate::{
+    FieldError,
+    profile::{Values, validate_values},
+};
 
 /// How often a machine that was never ready is put onto another host, where nothing is said.
 const REPLACEMENTS: u32 = 2;
@@ -17,11 +20,14 @@ pub struct Spec {
     pub max_disrupted: Option<Limit>,
     /// How many other hosts are tried for a machine that was never ready, when the host is at fault.
     pub replacements: u32,
+    /// Values of attributes, for every machine on its hosts whose profiles declare them.
+    #[serde(skip_serializing_if = "Values::is_empty")]
+    pub values: Values,
 }
 
 impl Default for Spec {
     fn default() -> Self {
-        Self { max_disrupted: None, replacements: REPLACEMENTS }
+        Self { max_disrupted: None, replacements: REPLACEMENTS, values: Values::new() }
     }
 }
 
@@ -86,6 +92,7 @@ impl crate::Spec for Spec {
         if self.replacements > 100 {
             errors.push(FieldError::new("replacements", "use at most 100"));
         }
+        validate_values(&self.values, &mut errors);
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 }

@@ -12,10 +12,14 @@ use underlay_core::{
 };
 
 use super::{
+    inheriting,
     needs::{self, Need},
     world::{Disk, LATER, World},
 };
-use crate::{seed, token};
+use crate::{
+    seed::{self, Attributes},
+    token,
+};
 
 /// A host that is seen to boot is waited for, but for no longer than so many times the patience with one that is silent.
 const LOOPS: u32 = 4;
@@ -115,7 +119,14 @@ async fn called_home(
     let phone_home = Token(token::mint());
     let mut next = run.clone();
     next.phone_home = (world.spec().wait_for == WaitFor::Booted).then(|| phone_home.digest());
-    let seed = make_seed(world, run, host, inventory, disk.sector, &phone_home).await?;
+    let inheritance = inheriting::inheritance(world, Some(host)).await?;
+    if let Some(failure) = inheriting::unfit(world, &inheritance) {
+        return Ok(world.give_up(run, failure, Disk::Untouched));
+    }
+    // It may have changed since this deployment began; what is written now is what counts.
+    next.target = next.target.inheriting(inheritance.digest(world.spec()));
+    let attributes = inheriting::attributes(world, &inheritance).await?;
+    let seed = make_seed(world, run, host, inventory, disk.sector, &phone_home, &attributes).await?;
     let deploy = Deploy {
         identity: identity::expected(&host.spec.identity),
         root: world.spec().root.clone(),
@@ -154,6 +165,7 @@ async fn make_seed(
     inventory: &Inventory,
     sector: u32,
     phone_home: &Token,
+    attributes: &Attributes,
 ) -> Result<Vec<u8>, Failure> {
     let object = &world.snapshot.object;
     let user_data =
@@ -166,6 +178,7 @@ async fn make_seed(
         boot_mac: boot_mac.or(host.spec.identity.boot_mac).or(host.status.boot_mac),
         user_data: user_data.as_ref(),
         phone_home: crate::http::phone_home_url(&url, phone_home),
+        attributes,
     };
     seed::image(&content, sector).map_err(|error| {
         Failure::new(

@@ -3,7 +3,7 @@
 //! Order of a deployment: [`pending`] finds and claims, [`powering_off`] starts from a known point, [`powering_on`]
 //! boots the agent, [`booting`] waits for it and checks who it is, [`imaging`] follows its work, [`starting`] waits for
 //! the installed system, [`ready`] rests. [`failed`] rests too; [`replacing`] exchanges a broken host of a pool for
-//! another; [`releasing`] lets go. [`held`] is what stops them from outside; [`claiming`], [`needs`] and [`world`] hold what
+//! another; [`releasing`] lets go. [`held`] is what stops them from outside; [`claiming`], [`inheriting`], [`needs`] and [`world`] hold what
 //! several of them ask.
 //!
 //! Invariant: nothing is written to a disk before the agent's identity has matched the enrolment, and what was ready for
@@ -14,6 +14,7 @@ mod claiming;
 mod failed;
 mod held;
 mod imaging;
+mod inheriting;
 mod needs;
 mod pending;
 mod powering_off;

@@ -13,13 +13,21 @@ use underlay_core::{
 
 use super::{
     claiming::{self, Found, Turn},
+    inheriting,
     needs::{self, Need},
     world::{LATER, World},
 };
 
 pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
     let previous = world.snapshot.object.status.deployed.clone();
-    let change = plan(world.spec(), previous.as_ref());
+    let inherited = match &previous {
+        Some(deployed) => {
+            let host = world.find_host(deployed.host).await?;
+            inheriting::inheritance(world, host.as_ref()).await?.digest(world.spec())
+        }
+        None => None,
+    };
+    let change = plan(world.spec(), inherited.as_deref(), previous.as_ref());
     let wanted = previous.as_ref().filter(|_| change.disruption == Disruption::None);
     if let Some(deployed) = wanted.filter(|deployed| !was_interrupted(world, deployed)) {
         let step = Step::advance(world.status(), State::Ready { deployed: deployed.clone() });
@@ -51,6 +59,11 @@ pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
         Need::NotYet(reason, amount) => return Ok(Step::wait(world.status(), reason, LATER).at(amount)),
         Need::Unmet(failure) => return Ok(refuse(world, failure)),
     };
+    let inheritance = inheriting::inheritance(world, Some(&host)).await?;
+    if let Some(failure) = inheriting::unfit(world, &inheritance) {
+        return Ok(refuse(world, failure));
+    }
+    let inherited = inheritance.digest(world.spec());
     // Known before anything is wiped, where an agent has been there before.
     if let Some(inventory) = &host.status.inventory
         && let Need::Unmet(failure) = needs::disk(world, host.meta.key.name.as_str(), inventory, &image)
@@ -58,10 +71,10 @@ pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
         return Ok(refuse(world, failure));
     }
     match previous {
-        None => Ok(deploy(world, &host, None)),
+        None => Ok(deploy(world, &host, None, inherited)),
         Some(_) => Ok(match claiming::turn(world, &host).await? {
-            Turn::Free => deploy(world, &host, previous),
-            Turn::Now(effect) => deploy(world, &host, previous).with(effect),
+            Turn::Free => deploy(world, &host, previous, inherited),
+            Turn::Now(effect) => deploy(world, &host, previous, inherited).with(effect),
             Turn::Later(step) => *step,
         }),
     }
@@ -127,9 +140,15 @@ fn protected(world: &World<'_>, host: &Object<Host>) -> Failure {
     .at("host")
 }
 
-fn deploy(world: &World<'_>, host: &Object<Host>, previous: Option<Deployed>) -> Step<Machine> {
+fn deploy(
+    world: &World<'_>,
+    host: &Object<Host>,
+    previous: Option<Deployed>,
+    inherited: Option<String>,
+) -> Step<Machine> {
     let epoch = next_epoch(world);
     let target = Deployed::of(world.spec(), host.meta.id, host.meta.key.name.as_str(), epoch);
+    let target = target.inheriting(inherited);
     let by = identity::describe(&host.spec.identity);
     let text = format!("claimed host {} ({by})", host.meta.key.name);
     begin(world, host, epoch, target, previous, text)

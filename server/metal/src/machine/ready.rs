@@ -10,13 +10,18 @@ use underlay_core::{
     observation::{Body, Source},
 };
 
-use super::world::{World, withdrawn};
+use super::{
+    inheriting,
+    world::{World, withdrawn},
+};
 
 pub(super) async fn step(world: &World<'_>, deployed: &Deployed) -> Result<Step<Machine>, Failure> {
-    let change = plan(world.spec(), Some(deployed));
+    let host = world.host(deployed.host).await?;
+    let inherited = inheriting::inheritance(world, Some(&host)).await?.digest(world.spec());
+    let change = plan(world.spec(), inherited.as_deref(), Some(deployed));
     let mut status = world.status();
     status.pending = change.pending.clone();
-    status.forwards = world.host(deployed.host).await?.status.forwards;
+    status.forwards = host.status.forwards;
     let called = called_late(world, deployed, &mut status).await?;
     let step = decide(world, status, change);
     Ok(if called { withdrawn(step, deployed.host) } else { step })

@@ -236,7 +236,7 @@ impl World<'_> {
         self.generation() > run.generation
             && (!spec.stays_on(&target.host_name)
                 || target.redeploy_generation != spec.redeploy.generation
-                || target.digests != Deployed::digests(spec))
+                || !target.is_of(spec))
     }
 
     /// Start over from the spec as it is now; the claim is kept.

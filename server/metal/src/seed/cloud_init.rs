@@ -1,12 +1,16 @@
 //! `meta-data` and `vendor-data`: who the system is, its keys, and the call home. The user's `user-data` is left as it
 //! is; where both say something, cloud-init lets the user's win.
+//!
+//! Files of attributes must be there whatever the user writes, so they are a second part of `user-data`, merged after the
+//! user's: it adds to the list of files and overrules nothing (cloud-init, "Merging user-data sections").
 
 use std::collections::BTreeMap;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::{Content, Error};
+use super::{Content, Error, File};
 
 #[derive(Serialize)]
 struct MetaData<'a> {
@@ -27,6 +31,51 @@ pub(super) fn meta_data(content: &Content<'_>) -> Result<String, Error> {
         public_keys: keys.map(|(position, key)| (format!("key-{position}"), key.trim())).collect(),
     };
     serde_json::to_string(&data).map_err(|source| Error::Document { name: "meta-data", source })
+}
+
+/// The boundary between the parts; no text of a user comes to have it.
+const BOUNDARY: &str = "==underlay-b7b6c8d1f2a94f0c8a0e==";
+
+/// `user-data`: the user's own, and the files of attributes where there are any.
+pub(super) fn user_data(content: &Content<'_>, own: &str) -> String {
+    let files: Vec<_> = content.attributes.all_files().iter().map(write_file).collect();
+    if files.is_empty() {
+        return own.to_owned();
+    }
+    let ours = serde_json::json!({
+        "write_files": files,
+        "merge_how": [
+            { "name": "list", "settings": ["append"] },
+            { "name": "dict", "settings": ["no_replace", "recurse_list"] },
+        ],
+    });
+    // A part without a type of its own is read by its first line, as the whole would be.
+    let (mut text, base64) = (String::new(), |text: &str| lines(&BASE64_STANDARD.encode(text)));
+    text.push_str(&format!("Content-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\nMIME-Version: 1.0\n"));
+    for (kind, part) in [("text/plain", own), ("text/cloud-config", &format!("#cloud-config\n{ours}\n"))] {
+        text.push_str(&format!(
+            "\n--{BOUNDARY}\nContent-Type: {kind}; charset=\"utf-8\"\nMIME-Version: 1.0\n\
+             Content-Transfer-Encoding: base64\n\n{}",
+            base64(part)
+        ));
+    }
+    text.push_str(&format!("\n--{BOUNDARY}--\n"));
+    text
+}
+
+/// Lines of the length that mail has (RFC 2045, section 6.8).
+fn lines(text: &str) -> String {
+    text.as_bytes().chunks(76).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect()
+}
+
+fn write_file(file: &File) -> serde_json::Value {
+    serde_json::json!({
+        "path": file.path,
+        "content": BASE64_STANDARD.encode(file.content.expose_secret()),
+        "encoding": "b64",
+        "permissions": file.mode,
+        "owner": file.owner,
+    })
 }
 
 #[derive(Serialize)]

@@ -1,5 +1,6 @@
 //! The seed: what the installed system is told about itself, as a small file system labelled CIDATA.
 //!
+//! - `attributes.rs`: the files that profiles make
 //! - `cloud_init.rs`: `meta-data`, `user-data` and `vendor-data` of the NoCloud data source
 //! - `network.rs`: `network-config`, version 2
 //! - `volume.rs`: the FAT file system that carries them
@@ -9,10 +10,12 @@
 //!
 //! Follows the NoCloud data source of cloud-init: a vfat or iso9660 volume labelled `cidata` or `CIDATA`.
 
+mod attributes;
 mod cloud_init;
 mod network;
 mod volume;
 
+pub use attributes::{Attributes, File};
 use underlay_core::{Mac, SecretString, machine};
 
 /// What goes into a seed.
@@ -27,6 +30,8 @@ pub struct Content<'a> {
     pub user_data: Option<&'a SecretString>,
     /// The one-time URL to call when the system is up.
     pub phone_home: SecretString,
+    /// What is injected.
+    pub attributes: &'a Attributes,
 }
 
 /// Why no seed could be made.
@@ -36,6 +41,14 @@ pub enum Error {
     #[error("user_data has {size} bytes, {limit} are allowed")]
     TooLarge {
         /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The injected files are larger than a seed may hold.
+    #[error("the files of its attributes have {size} bytes, {limit} are allowed")]
+    Files {
+        /// Their size in bytes.
         size: usize,
         /// The limit in bytes.
         limit: usize,
@@ -57,6 +70,9 @@ pub enum Error {
 /// The largest user data, as other clouds allow it: 64 KiB is common, 512 KiB is ample.
 const USER_DATA_LIMIT: usize = 512 << 10;
 
+/// The most that injected files may have together: with the user data, what an agent takes as one message.
+const FILES_LIMIT: usize = 768 << 10;
+
 /// The seed's file system, for a disk with sectors of `sector` bytes.
 ///
 /// # Errors
@@ -67,9 +83,13 @@ pub fn image(content: &Content<'_>, sector: u32) -> Result<Vec<u8>, Error> {
     if user_data.len() > USER_DATA_LIMIT {
         return Err(Error::TooLarge { size: user_data.len(), limit: USER_DATA_LIMIT });
     }
+    let injected = content.attributes.size();
+    if injected > FILES_LIMIT {
+        return Err(Error::Files { size: injected, limit: FILES_LIMIT });
+    }
     let files = [
         ("meta-data", cloud_init::meta_data(content)?),
-        ("user-data", user_data.to_owned()),
+        ("user-data", cloud_init::user_data(content, user_data)),
         ("vendor-data", cloud_init::vendor_data(content)?),
         ("network-config", network::config(content.spec.network.as_ref(), content.boot_mac)?),
     ];

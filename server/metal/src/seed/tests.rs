@@ -17,6 +17,9 @@ fn spec() -> Spec {
         network: None,
         ssh_keys: vec!["ssh-ed25519 AAAA ops\n".into()],
         user_data_digest: None,
+        profiles: Vec::new(),
+        values: Default::default(),
+        secret_values: None,
         allow_disruption: underlay_core::machine::Disruption::Reboot,
         redeploy: Redeploy::default(),
         wait_for: WaitFor::Booted,
@@ -24,7 +27,9 @@ fn spec() -> Spec {
 }
 
 fn content<'a>(spec: &'a Spec, user_data: Option<&'a SecretString>) -> Content<'a> {
+    static NONE: std::sync::LazyLock<Attributes> = std::sync::LazyLock::new(Attributes::default);
     Content {
+        attributes: &NONE,
         instance: "i-1".into(),
         spec,
         boot_mac: Some(Mac([0x52, 0x54, 0, 0, 0, 1])),

@@ -299,7 +299,7 @@ impl Rack {
             Kind::Machine => self.step_with(&self.machines, raw).await,
             Kind::Host => self.step_with(&self.hosts, raw).await,
             Kind::Pool => self.step_with(&self.pools, raw).await,
-            Kind::Image | Kind::Network | Kind::Credential => {}
+            Kind::Image | Kind::Network | Kind::Credential | Kind::Profile | Kind::Site => {}
         }
     }
 

@@ -17,7 +17,10 @@ pub mod serve;
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::{Power, Stage};
+use crate::{
+    machine::{Power, Stage},
+    system::files::Files,
+};
 
 /// The socket's name in the rack's directory.
 pub const SOCKET: &str = "rack.sock";
@@ -40,6 +43,9 @@ pub struct Shown {
     pub boots: u32,
     /// Its disks.
     pub disks: Vec<ShownDisk>,
+    /// The files that its seed has made the installed system write, by path; of one machine only.
+    #[serde(skip_serializing_if = "Files::is_empty")]
+    pub files: Files,
 }
 
 /// One disk, as it is shown.

@@ -19,6 +19,7 @@ use crate::{
     fault::{Fault, rules},
     machine::{Machine, Reset},
     rack::Rack,
+    system::files::Files,
 };
 
 /// Serve on the socket at `path` until cancelled. A socket that a dead rack left behind is taken over.
@@ -69,7 +70,15 @@ pub fn shown(machine: &Machine) -> Shown {
         note: state.note.as_ref().map(ToString::to_string),
         boots: state.boots,
         disks: state.disks.iter().map(disk).collect(),
+        files: Files::new(),
     }
+}
+
+/// The files of the system that has started from the machine's disk.
+fn files(machine: &Machine) -> Files {
+    let started = machine.state().disks.iter().find(|disk| disk.instance.is_some()).cloned();
+    let seed = started.and_then(|disk| disk.seed?.read().ok());
+    seed.map(|seed| seed.files).unwrap_or_default()
 }
 
 async fn list(State(rack): State<Arc<Rack>>) -> Json<Vec<Shown>> {
@@ -78,7 +87,7 @@ async fn list(State(rack): State<Arc<Rack>>) -> Json<Vec<Shown>> {
 
 async fn show(State(rack): State<Arc<Rack>>, Segment(name): Segment<String>) -> Response {
     match rack.named(&name) {
-        Some(machine) => Json(shown(machine)).into_response(),
+        Some(machine) => Json(Shown { files: files(machine), ..shown(machine) }).into_response(),
         None => refuse(StatusCode::NOT_FOUND, &format!("there is no machine {name}; see underlay sim list")),
     }
 }

@@ -1,8 +1,9 @@
 //! The installed system: starts from a disk that holds a whole image and a seed, reads the seed, and calls home once per
 //! instance with host keys of its own, as cloud-init does.
 //!
-//! - [`seed`]: reading the seed's file system
+//! - [`seed`]: reading the seed's file system; [`files`]: the files it makes the system write
 
+pub mod files;
 pub mod seed;
 
 use std::{sync::Arc, time::Duration};

@@ -6,6 +6,8 @@ use std::io::{Cursor, Read};
 use fatfs::{FileSystem, FsOptions};
 use serde::Deserialize;
 
+use super::files::{self, Files};
+
 const SECTOR: usize = 512;
 /// The longest volume that is kept, and the longest document that is read of it.
 const LONGEST: usize = 16 << 20;
@@ -29,6 +31,8 @@ pub struct Seed {
     pub phone_home: Option<String>,
     /// How often it is tried.
     pub tries: u32,
+    /// The files that it makes the system write.
+    pub files: Files,
 }
 
 /// The seed makes no sense.
@@ -83,6 +87,8 @@ impl Volume {
             hostname: meta.hostname,
             tries: vendor.phone_home.as_ref().map_or(1, |call| call.tries),
             phone_home: vendor.phone_home.map(|call| call.url),
+            // An older server's seed may have none.
+            files: self.file("user-data").map(|text| files::of(&text)).unwrap_or_default(),
         })
     }
 

@@ -17,6 +17,9 @@ fn spec() -> Spec {
         network: None,
         ssh_keys: Vec::new(),
         user_data_digest: None,
+        profiles: Vec::new(),
+        values: crate::profile::Values::new(),
+        secret_values: None,
         allow_disruption: Disruption::Reboot,
         redeploy: Redeploy::default(),
         wait_for: WaitFor::Booted,
@@ -29,18 +32,18 @@ fn deployed() -> Deployed {
 
 #[test]
 fn a_new_machine_disrupts_nothing() {
-    assert_eq!(plan(&spec(), None), Change::default());
+    assert_eq!(plan(&spec(), None, None), Change::default());
 }
 
 #[test]
 fn the_same_spec_changes_nothing() {
-    assert_eq!(plan(&spec(), Some(&deployed())), Change::default());
+    assert_eq!(plan(&spec(), None, Some(&deployed())), Change::default());
 }
 
 #[test]
 fn another_image_erases_the_root_disk() {
     let wanted = Spec { image: format!("debian@sha256:{}", "b".repeat(64)), ..spec() };
-    let change = plan(&wanted, Some(&deployed()));
+    let change = plan(&wanted, None, Some(&deployed()));
     assert_eq!(change.disruption, Disruption::EraseRoot);
     assert_eq!(change.because, [Aspect::Image].into());
 }
@@ -48,13 +51,13 @@ fn another_image_erases_the_root_disk() {
 #[test]
 fn the_same_content_under_another_name_changes_nothing() {
     let wanted = Spec { image: format!("renamed@sha256:{}", "a".repeat(64)), ..spec() };
-    assert_eq!(plan(&wanted, Some(&deployed())), Change::default());
+    assert_eq!(plan(&wanted, None, Some(&deployed())), Change::default());
 }
 
 #[test]
 fn a_change_outside_redeploy_on_waits_as_pending() {
     let wanted = Spec { user_data_digest: Some("77".into()), ..spec() };
-    let change = plan(&wanted, Some(&deployed()));
+    let change = plan(&wanted, None, Some(&deployed()));
     assert_eq!(change.disruption, Disruption::None);
     assert_eq!(change.pending, [Aspect::Config].into());
 }
@@ -63,7 +66,7 @@ fn a_change_outside_redeploy_on_waits_as_pending() {
 fn a_raised_generation_takes_what_is_pending_with_it() {
     let redeploy = Redeploy { generation: 2, ..Redeploy::default() };
     let wanted = Spec { hostname: "web-9".into(), redeploy, ..spec() };
-    let change = plan(&wanted, Some(&deployed()));
+    let change = plan(&wanted, None, Some(&deployed()));
     assert_eq!(change.disruption, Disruption::EraseRoot);
     assert!(change.pending.is_empty());
 }
@@ -71,12 +74,26 @@ fn a_raised_generation_takes_what_is_pending_with_it() {
 #[test]
 fn another_host_is_a_move_whatever_else_changes() {
     let wanted = Spec { host: Some("lab-2".into()), ..spec() };
-    assert_eq!(plan(&wanted, Some(&deployed())).disruption, Disruption::Move);
+    assert_eq!(plan(&wanted, None, Some(&deployed())).disruption, Disruption::Move);
 }
 
 #[test]
 fn what_is_required_is_not_asked_again_of_a_host_that_a_machine_has() {
     let require = Some(Require { pool: "general".into(), cpus: Some(4096), ..Require::default() });
     let wanted = Spec { host: None, require, ..spec() };
-    assert_eq!(plan(&wanted, Some(&deployed())), Change::default());
+    assert_eq!(plan(&wanted, None, Some(&deployed())), Change::default());
+}
+
+#[test]
+fn what_is_inherited_waits_and_never_re_images_by_itself() {
+    let runs = || deployed().inheriting(Some("a".into()));
+    assert_eq!(plan(&spec(), Some("a"), Some(&runs())), Change::default());
+    let all = [Aspect::Image, Aspect::Config, Aspect::Network, Aspect::Root];
+    let eager = Spec { redeploy: Redeploy { on: all.into(), generation: 1 }, ..spec() };
+    let change = plan(&eager, Some("b"), Some(&runs()));
+    assert_eq!((change.disruption, change.pending), (Disruption::None, [Aspect::Values].into()));
+    let raised = Spec { redeploy: Redeploy { on: all.into(), generation: 2 }, ..spec() };
+    let change = plan(&raised, Some("b"), Some(&runs()));
+    assert_eq!((change.disruption, change.because), (Disruption::EraseRoot, [Aspect::Values].into()));
+    "values".parse::<Aspect>().expect_err("redeploy.on cannot name it");
 }

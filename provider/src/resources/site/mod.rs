@@ -1,0 +1,55 @@
+//! `underlay_site`: a place, and what the attributes of its machines are.
+
+mod convert;
+pub mod model;
+
+use tfplugin::{
+    Context, Diagnostics, Resource, async_trait,
+    resource::{Change, ImportId, New, Outcome, Plan},
+};
+
+use self::model::Model;
+use super::object;
+use crate::client::Session;
+
+/// The resource.
+#[derive(Debug, Clone, Copy)]
+pub struct Site;
+
+#[async_trait]
+impl Resource for Site {
+    type Data = Session;
+    type Model = Model;
+
+    fn type_name(&self) -> &'static str {
+        "underlay_site"
+    }
+
+    async fn modify_plan(
+        &self,
+        cx: &mut Context<Session>,
+        plan: &mut Plan<Model>,
+    ) -> Result<(), Diagnostics> {
+        object::plan(cx, plan, |_, _| false).await.map(drop)
+    }
+
+    async fn create(&self, cx: &mut Context<Session>, new: New<Model>) -> Outcome<Model> {
+        object::create(cx, new).await
+    }
+
+    async fn read(&self, cx: &mut Context<Session>, state: Model) -> Result<Option<Model>, Diagnostics> {
+        object::read(cx, state).await
+    }
+
+    async fn update(&self, cx: &mut Context<Session>, change: Change<Model>) -> Outcome<Model> {
+        object::update(cx, change).await
+    }
+
+    async fn delete(&self, cx: &mut Context<Session>, state: Model) -> Result<(), Diagnostics> {
+        object::delete(cx, state).await
+    }
+
+    async fn import(&self, cx: &mut Context<Session>, id: ImportId) -> Result<Model, Diagnostics> {
+        object::import(cx, &id).await
+    }
+}

@@ -1,0 +1,104 @@
+//! What a plan is about to change that its machines inherit from, as the provider tells it in a Preview: so that a profile and
+//! the machine that uses it are judged together before either is there.
+//!
+//! Invariant: it is heard in a Preview only. A Put is judged by what is stored.
+
+use std::collections::{BTreeMap, HashMap};
+
+use underlay_core::{
+    FieldError, Key, Name, Object, ObjectId,
+    host::Host,
+    machine,
+    profile::{self, Inheritance, Lender, Values},
+};
+use underlay_proto::v1 as pb;
+
+use crate::{
+    context::Context,
+    convert::{Faults, profile as wire, values},
+    errors::Error,
+};
+
+/// The most of each kind that are looked at.
+const MOST: usize = 256;
+
+/// What a plan is about to change.
+#[derive(Debug, Default)]
+pub(crate) struct Planned {
+    profiles: BTreeMap<String, profile::Spec>,
+    pools: BTreeMap<String, Values>,
+    hosts: HashMap<String, String>,
+    site: Option<Values>,
+}
+
+impl Planned {
+    /// Reads what the provider sent. What cannot be read is left out: its own Preview says what is wrong with it.
+    pub(crate) fn read(message: pb::Planned) -> Self {
+        let read = |message| values::values(&mut Faults::default(), "values", message);
+        let profiles = message.profiles.into_iter().take(MOST);
+        let pools = message.pools.into_iter().take(MOST);
+        Self {
+            profiles: profiles.filter_map(|(name, spec)| Some((name, wire::spec(spec).ok()?))).collect(),
+            pools: pools.map(|(name, spec)| (name, read(spec.values))).collect(),
+            hosts: message.hosts,
+            site: message.site.map(|site| read(site.values)),
+        }
+    }
+
+    /// Is what `fault` misses a profile that the plan brings?
+    pub(crate) fn brings(&self, fault: &FieldError, spec: &machine::Spec) -> bool {
+        let at = fault.attribute.strip_prefix("profiles.").and_then(|at| at.parse::<usize>().ok());
+        at.and_then(|at| spec.profiles.get(at)).is_some_and(|name| self.profiles.contains_key(name))
+    }
+
+    fn overlay(&self, inheritance: &mut Inheritance, key: &Key, spec: &machine::Spec) {
+        let mut profiles = Vec::new();
+        let mut missing = Vec::new();
+        for (at, name) in spec.profiles.iter().enumerate() {
+            let stored = inheritance.profiles.iter().find(|lender| lender.name == *name);
+            match (self.profiles.get(name), stored) {
+                (Some(spec), stored) => {
+                    let id = stored.map_or_else(ObjectId::new, |lender| lender.id);
+                    profiles.push(Lender { id, name: name.clone(), spec: spec.clone() });
+                }
+                (None, Some(lender)) => profiles.push(lender.clone()),
+                (None, None) => missing.push((at, name.clone())),
+            }
+        }
+        (inheritance.profiles, inheritance.missing) = (profiles, missing);
+        let named = spec.host.as_ref().and_then(|host| self.hosts.get(host));
+        let pool = spec.require.as_ref().map(|require| &require.pool).or(named);
+        let pool = pool.cloned().or_else(|| inheritance.pool.as_ref().map(|(name, _)| name.clone()));
+        if let Some((name, values)) = pool.and_then(|name| self.pools.get_key_value(&name)) {
+            inheritance.pool = Some((name.clone(), values.clone()));
+        }
+        if let Some(values) = &self.site {
+            inheritance.site = Some((key.site.to_string(), values.clone()));
+        }
+    }
+}
+
+impl Context {
+    /// What a machine inherits from, as it will be after the plan that asks.
+    pub(crate) async fn inheritance(
+        &self,
+        key: &Key,
+        spec: &machine::Spec,
+        host: Option<&Object<Host>>,
+    ) -> Result<Inheritance, Error> {
+        let mut inheritance = Inheritance::gather(&self.store, key, spec, host).await?;
+        if !spec.profiles.is_empty() {
+            // A pool that is planned for a host that is planned may be stored already.
+            let planned_pool = spec.host.as_ref().and_then(|host| self.planned.hosts.get(host));
+            if inheritance.pool.is_none()
+                && let Some(name) = planned_pool
+                && let Some(record) = self.store.resolve(key, underlay_core::Kind::Pool, name).await?
+            {
+                let pool = record.raw.decode::<underlay_core::pool::Pool>()?;
+                inheritance.pool = Some((Name::to_string(&pool.meta.key.name), pool.spec.values));
+            }
+            self.planned.overlay(&mut inheritance, key, spec);
+        }
+        Ok(inheritance)
+    }
+}
