@@ -48,7 +48,7 @@ provider_installation {
   direct {}
 }
 RC
-cp "$here/main.tf" "$work/main.tf"
+cp "$here/main.tf" "$here/chrony.conf" "$work"
 cd "$work"
 export TF_CLI_CONFIG_FILE=$work/cli.tfrc CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1 TF_INPUT=0
 
@@ -72,6 +72,18 @@ applied
 shown machines 1,2,3
 tell "web over the racks: $("$TF_BIN" output -json placed | jq -r '[to_entries[] | select(.key | startswith("web")) | .value[0:2]] | group_by(.) | map("\(.[0]) \(length)") | join(", ")')"
 empty_plan
+
+chapter "What each machine knows of its surroundings, and who says so"
+for machine in web-0 db-0; do
+    tell "$machine:"
+    underlay explain "machine/$machine" --values | sed 's/^/        | /'
+done
+told=$(underlay explain machine/db-0 --values)
+grep -q '10.0.0.9.*machine' <<<"$told" && grep -q '9000.*pool/db' <<<"$told" || fail "db-0 has other values than it was given"
+host=$(underlay describe machine/db-0 -o json | jq -r .status.host)
+underlay sim show "$host" | jq -e '.files["/etc/chrony/chrony.conf"] and .files["/etc/app.env"].mode == "0600"' >/dev/null ||
+    fail "the files of its profile are not on $host"
+tell "on $host: $(underlay sim show "$host" | jq -r '.files | keys | join(", ")')"
 
 chapter "A disk dies: the host is set aside, another one taken"
 spare=$(underlay get hosts -o json | jq -r '[.[] | select(.spec.pool == "general" and (.status.machine // "") == "") | .meta.key.name] | sort | first')

@@ -10,6 +10,11 @@ variable "rack" { type = string }
 variable "bmc_password_file" { type = string }
 variable "image_url" { type = string }
 variable "image_sha256" { type = string }
+variable "app_token" {
+  type      = string
+  ephemeral = true
+  default   = "change-me"
+}
 variable "web" {
   type    = number
   default = 5
@@ -23,11 +28,32 @@ locals {
   boxes = { for at, box in local.rack.machines : box.name => merge(box, { pool = at < 3 ? "db" : "general" }) }
 }
 
-# --- the operator's side: what stands in the rack
+# --- the operator's side: what stands in the rack, and what is so in it
+resource "underlay_site" "here" {
+  name   = "default"
+  values = { "ntp.servers" = ["10.0.0.1", "10.0.0.2"] } # wherever nobody closer to the machine says otherwise
+}
+
 resource "underlay_pool" "all" {
   for_each      = { general = "50%", db = "1" }
   name          = each.key
   max_disrupted = each.value
+  values        = { "net.mtu" = each.key == "db" ? 9000 : 1500 }
+}
+
+resource "underlay_profile" "base" {
+  name = "base"
+  schema = {
+    "ntp.servers" = { type = "list(string)", required = true }
+    "net.mtu"     = { type = "number", required = true }
+    "app.token"   = { type = "string", required = true, secret = true }
+  }
+  secret_values_wo      = { "app.token" = var.app_token }
+  secret_values_version = 1
+  files = {
+    "/etc/chrony/chrony.conf" = { template = file("${path.module}/chrony.conf") }
+    "/etc/app.env"            = { template = "APP_TOKEN={{shell app.token}}\n", mode = "0600" }
+  }
 }
 
 resource "underlay_credential" "bmc" {
@@ -62,6 +88,7 @@ resource "underlay_machine" "web" {
   image            = underlay_image.os.id
   require          = { pool = underlay_pool.all["general"].name, cpus = 8, memory = "16GiB" }
   spread           = { label = "rack" }
+  profiles         = [underlay_profile.base.name]
   allow_disruption = "erase_root"
   depends_on       = [underlay_host.box] # so that a machine is gone before its host
 }
@@ -72,6 +99,8 @@ resource "underlay_machine" "db" {
   image      = underlay_image.os.id
   require    = { pool = underlay_pool.all["db"].name }
   spread     = { label = "rack", mode = "prefer" }
+  profiles   = [underlay_profile.base.name]
+  values     = { "ntp.servers" = ["10.0.0.9"] } # databases keep a time of their own
   depends_on = [underlay_host.box]
 }
 

@@ -1,6 +1,7 @@
 resource "underlay_pool" "general" {
   name          = "general"
   max_disrupted = "10%" # of its machines, across every apply
+  values        = { "net.mtu" = 9000 } # for every machine on its hosts whose profiles declare it
 }
 
 resource "underlay_machine" "web" {

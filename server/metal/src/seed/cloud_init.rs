@@ -49,18 +49,26 @@ pub(super) fn user_data(content: &Content<'_>, own: &str) -> String {
             { "name": "dict", "settings": ["no_replace", "recurse_list"] },
         ],
     });
-    // A part without a type of its own is read by its first line, as the whole would be.
-    let (mut text, base64) = (String::new(), |text: &str| lines(&BASE64_STANDARD.encode(text)));
-    text.push_str(&format!("Content-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\nMIME-Version: 1.0\n"));
-    for (kind, part) in [("text/plain", own), ("text/cloud-config", &format!("#cloud-config\n{ours}\n"))] {
-        text.push_str(&format!(
-            "\n--{BOUNDARY}\nContent-Type: {kind}; charset=\"utf-8\"\nMIME-Version: 1.0\n\
-             Content-Transfer-Encoding: base64\n\n{}",
-            base64(part)
-        ));
-    }
-    text.push_str(&format!("\n--{BOUNDARY}--\n"));
-    text
+    let config = part("text/cloud-config", &format!("#cloud-config\n{ours}\n"));
+    // A part without a type of its own is read by its first line, as the whole would be; one that is a MIME message is a part
+    // with parts (RFC 2046, section 5.1).
+    let own = if is_mime(own) { own.trim_start().to_owned() } else { part("text/plain", own) };
+    format!(
+        "Content-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\nMIME-Version: 1.0\n\n--{BOUNDARY}\n{own}\n--{BOUNDARY}\n\
+         {config}\n--{BOUNDARY}--\n"
+    )
+}
+
+fn is_mime(text: &str) -> bool {
+    let start: String = text.trim_start().chars().take(16).collect::<String>().to_ascii_lowercase();
+    start.starts_with("content-type:") || start.starts_with("mime-version:")
+}
+
+fn part(kind: &str, text: &str) -> String {
+    let body = lines(&BASE64_STANDARD.encode(text));
+    format!(
+        "Content-Type: {kind}; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\n{body}"
+    )
 }
 
 /// Lines of the length that mail has (RFC 2045, section 6.8).

@@ -140,3 +140,69 @@ fn user_data_beyond_the_limit_is_refused_by_size() {
     let user_data: SecretString = "x".repeat(USER_DATA_LIMIT + 1).into();
     assert!(matches!(image(&content(&spec, Some(&user_data)), 512), Err(Error::TooLarge { .. })));
 }
+
+fn with_a_file() -> Attributes {
+    let values = [("ntp".to_owned(), serde_json::json!(["10.0.0.1"]))].into();
+    let secrets = [("key".to_owned(), SecretString::from("\"hunter2\"".to_owned()))].into();
+    Attributes { values, secrets, files: Vec::new() }
+}
+
+fn parts(text: &str) -> Vec<(String, String)> {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let bodies =
+        text.split("--==underlay").skip(1).filter_map(|part| part.split_once('\n')?.1.split_once("\n\n"));
+    let decoded = bodies.map(|(head, body)| {
+        let body: String = body.split_whitespace().collect();
+        (
+            head.to_owned(),
+            String::from_utf8_lossy(&BASE64_STANDARD.decode(body).unwrap_or_default()).into_owned(),
+        )
+    });
+    decoded.collect()
+}
+
+#[test]
+fn files_of_attributes_are_a_part_after_the_users_own() {
+    let (spec, attributes) = (spec(), with_a_file());
+    let user_data: SecretString = "#cloud-config\nwrite_files: []\n".to_owned().into();
+    let content = Content { attributes: &attributes, ..content(&spec, Some(&user_data)) };
+    let parts = parts(&read(image(&content, 512).expect("a seed"), "user-data"));
+    assert_eq!(parts.len(), 2, "{parts:?}");
+    assert_eq!(parts[0].1, "#cloud-config\nwrite_files: []\n");
+    let config = parts[1].1.strip_prefix("#cloud-config\n").expect("a cloud-config");
+    let config: serde_json::Value = serde_json::from_str(config).expect("JSON");
+    let files = config["write_files"].as_array().expect("files");
+    let seen: Vec<_> =
+        files.iter().map(|file| (file["path"].as_str(), file["permissions"].as_str())).collect();
+    assert_eq!(
+        seen,
+        [
+            (Some("/etc/underlay/values.json"), Some("0644")),
+            (Some("/etc/underlay/secrets.json"), Some("0600")),
+        ]
+    );
+}
+
+#[test]
+fn user_data_that_is_a_mime_message_becomes_a_part_with_parts() {
+    let (spec, attributes) = (spec(), with_a_file());
+    let own =
+        "Content-Type: multipart/mixed; boundary=\"mine\"\nMIME-Version: 1.0\n\n--mine\n\nx\n--mine--\n";
+    let user_data: SecretString = own.to_owned().into();
+    let content = Content { attributes: &attributes, ..content(&spec, Some(&user_data)) };
+    let text = read(image(&content, 512).expect("a seed"), "user-data");
+    assert!(text.contains(&format!("==\n{own}\n--==")), "{text}");
+}
+
+#[test]
+fn more_files_than_a_seed_may_hold_are_refused() {
+    let file = File {
+        path: "/a".into(),
+        content: "x".repeat(FILES_LIMIT + 1).into(),
+        mode: "0644".into(),
+        owner: "root:root".into(),
+    };
+    let (spec, attributes) = (spec(), Attributes { files: vec![file], ..Attributes::default() });
+    let content = Content { attributes: &attributes, ..content(&spec, None) };
+    assert!(matches!(image(&content, 512), Err(Error::Files { .. })));
+}
