@@ -92,6 +92,7 @@ impl Running {
         std::fs::write(&part, list)
             .and_then(|()| std::fs::rename(&part, &path))
             .context("writing the inventory")?;
+        std::fs::write(dir.join("bmc-ca.pem"), bmcs.ca_pem()).context("writing the CA of the BMCs")?;
         let (mut tasks, cancel) = (JoinSet::new(), CancellationToken::new());
         let (of_bmcs, stop) = (rack.clone(), cancel.clone());
         tasks.spawn(async move {

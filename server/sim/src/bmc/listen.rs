@@ -10,19 +10,17 @@ use std::{
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::{
-    ServerConfig,
-    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
-};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::service;
+use super::{
+    service,
+    tls::{self, Certificates},
+};
 use crate::{
     machine::{Machine, hardware},
     rack::Rack,
@@ -45,18 +43,15 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// The certificate.
-    #[error("making the certificate of the rack's BMCs")]
-    Certificate(#[source] rcgen::Error),
-    /// Its use.
-    #[error("setting up TLS of the rack's BMCs")]
-    Tls(#[source] rustls::Error),
+    /// Its certificates.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
 }
 
 /// The socket of a rack's BMCs.
 pub struct Bmcs {
     listener: TcpListener,
-    tls: TlsAcceptor,
+    tls: Arc<Certificates>,
     /// Where it listens.
     pub port: u16,
 }
@@ -72,7 +67,12 @@ impl Bmcs {
         let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
-        Ok(Self { listener, tls: TlsAcceptor::from(Arc::new(tls()?)), port })
+        Ok(Self { listener, tls: Arc::new(Certificates::new()?), port })
+    }
+
+    /// The certificate, in PEM, of the CA that signed those of the BMCs.
+    pub fn ca_pem(&self) -> &str {
+        &self.tls.ca_pem
     }
 
     /// Serve until cancelled.
@@ -102,11 +102,15 @@ fn called(rack: &Rack, stream: &TcpStream, peer: SocketAddr) -> Option<Arc<Machi
     rack.machine(hardware::at_bmc_address(local)?).cloned()
 }
 
-async fn converse(rack: Arc<Rack>, machine: Arc<Machine>, stream: TcpStream, tls: TlsAcceptor) {
+async fn converse(rack: Arc<Rack>, machine: Arc<Machine>, stream: TcpStream, tls: Arc<Certificates>) {
     let _ = stream.set_nodelay(true);
     let mut first = [0];
     match timeout(SILENCE, stream.peek(&mut first)).await {
         Ok(Ok(1)) if first == [HANDSHAKE] => {
+            let tls = match tls.acceptor(hardware::bmc_address(machine.index)) {
+                Ok(tls) => tls,
+                Err(error) => return tracing::warn!(%error, "no certificate for a BMC"),
+            };
             if let Ok(Ok(stream)) = timeout(SILENCE, tls.accept(stream)).await {
                 serve(rack, machine, stream).await;
             }
@@ -127,20 +131,4 @@ async fn serve(rack: Arc<Rack>, machine: Arc<Machine>, stream: impl AsyncRead + 
         .header_read_timeout(SILENCE)
         .serve_connection(TokioIo::new(stream), service)
         .await;
-}
-
-/// As BMCs come: a certificate that signed itself and names nobody.
-fn tls() -> Result<ServerConfig, Error> {
-    let key = rcgen::KeyPair::generate().map_err(Error::Certificate)?;
-    let mut params = rcgen::CertificateParams::default();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(rcgen::DnType::CommonName, "BMC of a simulated rack");
-    let certificate = params.self_signed(&key).map_err(Error::Certificate)?;
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| {
-            builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key)
-        })
-        .map_err(Error::Tls)
 }

@@ -1,7 +1,7 @@
 //! The Redfish services (DSP0266, DSP2046) of a rack's BMCs: one socket for all, each BMC told by the loopback address
 //! that was connected to.
 //!
-//! - [`listen`]: the socket, plain and TLS; `service.rs`: faults, authorisation, who answers what
+//! - [`listen`]: the socket, plain and TLS; [`tls`]: its certificates; `service.rs`: faults, authorisation, who answers what
 //! - `reply.rs`: answers and error bodies; `sessions.rs`: logins
 //! - `root.rs`, `system.rs`, `parts.rs`, `chassis.rs`, `manager.rs`, `bios.rs`, `update.rs`: resources
 //! - `tasks.rs`: what takes time; [`events`]: what is pushed to subscribers
@@ -20,6 +20,7 @@ mod service;
 mod sessions;
 mod system;
 mod tasks;
+pub mod tls;
 mod update;
 
 use std::collections::BTreeMap;

@@ -28,6 +28,8 @@ pub struct Entry {
     pub system: &'static str,
     /// MAC of the NIC it boots over.
     pub boot_mac: String,
+    /// MACs of all its NICs.
+    pub macs: Vec<String>,
     /// SMBIOS serial number.
     pub serial: String,
     /// SMBIOS UUID.
@@ -72,6 +74,7 @@ pub fn inventory(rack: &Rack, port: u16) -> Inventory {
             bmc_address: format!("{scheme}://{}:{port}", hardware::bmc_address(machine.index)),
             system: hardware.model.bmc.system,
             boot_mac: hardware.boot_mac().to_string(),
+            macs: hardware.macs.iter().map(ToString::to_string).collect(),
             serial: hardware.serial.clone(),
             uuid: hardware.uuid.to_string(),
             rack: format!("r{}", hardware.rack),
