@@ -8,6 +8,8 @@
 #   metal      QEMU, firmware, iPXE, and what makes a Debian image and a boot ramdisk
 #   redfish    a private libvirt, the sushy-tools Redfish emulator and Ironic's client sushy, in venvs of the cache
 #              (needs metal)
+#   ironic     a standalone Ironic in a venv of the cache, with an empty database of its own
+#   mariadb    the MariaDB server's programs, no service
 #   postgres   the PostgreSQL server binaries
 #   network    what the benchmarks of the network servers run beside: clients, and libraries of the peers
 #
@@ -32,9 +34,11 @@ packages_of() {
         openssh-client socat tcpdump curl python3 dnsmasq-base ;;
     redfish) echo libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients python3-libvirt \
         python3-venv openssl ;;
+    ironic) echo python3-venv ;;
+    mariadb) echo mariadb-server-core mariadb-client-core ;;
     postgres) echo postgresql ;;
     network) echo kea-admin dnsmasq-base iproute2 util-linux libwrap0 libpcre2-8-0 ;;
-    *) die "no level named $1; levels: base terraform metal redfish postgres network" ;;
+    *) die "no level named $1; levels: base terraform metal redfish ironic mariadb postgres network" ;;
     esac
 }
 
@@ -96,6 +100,14 @@ make_sushy() {
     "$1/out/bin/python" -m pip install -q "sushy==$SUSHY"
 }
 
+# The database of a start without history, so that nobody has to wait for the schema.
+make_ironic() {
+    /usr/bin/python3 -m venv "$1/out"
+    "$1/out/bin/python" -m pip install -q --no-deps -r "$here/peers/ironic/requirements.txt"
+    sed "s|@DIR@|$1|; s|@CONNECTION@|sqlite:///$1/out/empty.sqlite|" "$here/peers/ironic/ironic.conf" >"$1/ironic.conf"
+    "$1/out/bin/python" "$1/out/bin/ironic-dbsync" --config-file "$1/ironic.conf" create_schema
+}
+
 after() {
     case $1 in
     base)
@@ -109,6 +121,9 @@ after() {
     redfish)
         once "$UNDERLAY_CACHE/venv/sushy-$SUSHY_TOOLS" make_venv
         once "$UNDERLAY_CACHE/venv/client-$SUSHY" make_sushy
+        ;;
+    ironic)
+        once "$UNDERLAY_CACHE/venv/ironic-$(digest "$here/peers/ironic/requirements.txt")" make_ironic
         ;;
     esac
 }

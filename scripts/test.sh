@@ -48,7 +48,7 @@ can_unit() { :; }
 level_unit() {
     # Tests say by themselves what they lack and skip; CI lacks nothing.
     if [ "${CI:-}" = true ]; then
-        setup metal redfish terraform
+        setup metal redfish terraform ironic
         UNDERLAY_RAMDISK=$(scripts/ramdisk.sh)
         export UNDERLAY_RAMDISK
     fi

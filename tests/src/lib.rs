@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `ironic.rs` | [`Ironic`]: a standalone Ironic, as others wrote it |
 //! | `programs.rs` | the programs under test, built when they are first asked for |
 //! | `rack/` | [`rack`]: a boot segment with real parts, for the tests that boot machines |
 //! | `server.rs` | [`Server`]: an `underlay serve` in a directory of its own |
@@ -14,6 +15,7 @@
 // Nothing here runs outside of tests, where a panic is how a test fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod ironic;
 mod programs;
 pub mod rack;
 mod server;
@@ -21,6 +23,7 @@ mod simulated;
 mod terraform;
 mod web;
 
+pub use ironic::Ironic;
 pub use programs::program;
 pub use server::Server;
 pub use simulated::Simulated;
