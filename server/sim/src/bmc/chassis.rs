@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{
+    adapters,
     reply::{Reply, collection, healthy},
     service::Request,
 };
@@ -18,6 +19,7 @@ pub(super) fn answer(request: &Request<'_>, rest: &[&str]) -> Reply {
             Reply::ok(collection("/redfish/v1/Chassis", "ChassisCollection", "Chassis", &members))
         }
         [_] => show(request),
+        [_, "NetworkAdapters", rest @ ..] => adapters::answer(request, rest),
         _ => Reply::missing(&request.path),
     }
 }
@@ -38,6 +40,7 @@ fn show(request: &Request<'_>) -> Reply {
         "PowerState": if on { "On" } else { "Off" },
         "Location": { "Placement": { "Rack": format!("r{}", hardware.rack) }, "Info": hardware.name },
         "Status": healthy(),
+        "NetworkAdapters": { "@odata.id": format!("{}/NetworkAdapters", request.chassis()) },
         "Links": {
             "ComputerSystems": [{ "@odata.id": request.system() }],
             "ManagedBy": [{ "@odata.id": request.manager() }],

@@ -3,11 +3,12 @@
 //!
 //! - [`listen`]: the socket, plain and TLS; [`tls`]: its certificates; `service.rs`: faults, authorisation, who answers what
 //! - `reply.rs`: answers and error bodies; `sessions.rs`: logins
-//! - `root.rs`, `system.rs`, `parts.rs`, `chassis.rs`, `manager.rs`, `bios.rs`, `update.rs`: resources
+//! - `root.rs`, `system.rs`, `parts.rs`, `chassis.rs`, `adapters.rs`, `manager.rs`, `bios.rs`, `update.rs`: resources
 //! - `tasks.rs`: what takes time; [`events`]: what is pushed to subscribers
 //!
 //! Loopback only: a BMC that anybody can reach and that has the password of a simulation is nobody's wish.
 
+mod adapters;
 mod bios;
 mod chassis;
 pub mod events;

@@ -38,13 +38,13 @@ pub(super) fn answer(request: &Request<'_>, rest: &[&str]) -> Reply {
     found.map_or_else(|| Reply::missing(path), Reply::ok)
 }
 
-fn list(path: &str, kind: &str, name: &str, count: u32) -> Value {
+pub(super) fn list(path: &str, kind: &str, name: &str, count: u32) -> Value {
     let members: Vec<String> = (1..=count).map(|id| format!("{path}/{id}")).collect();
     collection(path, kind, name, &members)
 }
 
 /// `id` as a place in a list of `count`, from 0.
-fn place(id: &str, count: u32) -> Option<usize> {
+pub(super) fn place(id: &str, count: u32) -> Option<usize> {
     let id: u32 = id.parse().ok()?;
     usize::try_from(id.checked_sub(1).filter(|place| *place < count)?).ok()
 }
@@ -86,7 +86,7 @@ fn module(hardware: &Hardware, path: &str, id: &str) -> Option<Value> {
 }
 
 /// How many NICs are listed now.
-fn nics(request: &Request<'_>, hardware: &Hardware) -> u32 {
+pub(super) fn nics(request: &Request<'_>, hardware: &Hardware) -> u32 {
     let off = request.machine.state().power == Power::Off;
     match hardware.model.bmc.nics_while_off {
         NicsWhileOff::Hidden if off => 0,
