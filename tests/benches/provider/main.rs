@@ -1,4 +1,4 @@
-//! The provider beside what is built into Terraform: its start, its memory, and plans of 1, 100 and 1000 machines.
+//! The provider beside what is built into Terraform: its start, its memory, and plans and refreshes of 1, 100 and 1000 machines.
 //!
 //! `scripts/bench.sh` runs it with programs of the release profile, named in the environment: `UNDERLAY` and
 //! `UNDERLAY_PROVIDER`; `TF_BIN` names another Terraform. The machines are ready ones in a server of this run (`rack.rs`
@@ -25,6 +25,9 @@ use terraform::{Kind, Workspace};
 const STARTS: usize = 51;
 /// Machines of a plan, and how often it is measured.
 const PLANS: [(usize, usize); 3] = [(1, 11), (100, 7), (1000, 5)];
+/// What Terraform is asked for: a plan reads every machine and then compares, a refresh only reads.
+const PLAN: (&str, &[&str]) = ("plan", &["plan"]);
+const REFRESH: (&str, &[&str]) = ("refresh", &["plan", "-refresh-only"]);
 
 fn main() -> ExitCode {
     // `cargo test --benches` runs it without this word, and has no programs for it.
@@ -56,27 +59,29 @@ fn run() -> Result<(), Box<dyn Error>> {
         let (ours, written) = (workspace(Kind::Machines)?, workspace(Kind::Written)?);
         let times = format!("{rounds} runs in turn");
         heading(&format!("{count} new: plan, against terraform_data with what is written"), &times);
-        compare(&ours, &written, &server, rounds, Target::None)?;
+        compare(PLAN, [&ours, &written], &server, rounds, Target::None)?;
         ours.settle()?;
         written.settle()?;
         let held = workspace(Kind::Held(ours.values()?))?;
         held.settle()?;
         let limit = if count == most { Target::AtMostTimes(1.5) } else { Target::None };
         heading(&format!("{count} unchanged: plan, against terraform_data with the same values"), &times);
-        compare(&ours, &held, &server, rounds, limit)?;
+        compare(PLAN, [&ours, &held], &server, rounds, limit)?;
+        heading(&format!("{count} unchanged: refresh, against terraform_data with the same values"), &times);
+        compare(REFRESH, [&ours, &held], &server, rounds, limit)?;
         heading(
             &format!("{count} unchanged: plan, against terraform_data with only what is written"),
             &times,
         );
-        compare(&ours, &written, &server, rounds, Target::None)?;
+        compare(PLAN, [&ours, &written], &server, rounds, Target::None)?;
     }
     Ok(())
 }
 
-/// Plans in both workspaces in turn, and prints what it cost.
+/// Runs Terraform in both workspaces in turn, and prints what it cost.
 fn compare(
-    ours: &Workspace,
-    peer: &Workspace,
+    (verb, arguments): (&str, &[&str]),
+    [ours, peer]: [&Workspace; 2],
     server: &Server,
     rounds: usize,
     limit: Target,
@@ -84,12 +89,12 @@ fn compare(
     let (mut our_costs, mut peer_costs, mut server_cpu) = (Vec::new(), Vec::new(), Samples::default());
     for _ in 0..rounds {
         let before = server.cpu()?;
-        our_costs.push(ours.plan()?);
+        our_costs.push(ours.terraform(arguments)?);
         server_cpu.push(server.cpu()? - before);
-        peer_costs.push(peer.plan()?);
+        peer_costs.push(peer.terraform(arguments)?);
     }
     let of = |costs: &[Cost], figure: fn(&Cost) -> f64| costs.iter().map(figure).collect::<Samples>();
-    row("plan", "s", &of(&our_costs, |cost| cost.wall), &of(&peer_costs, |cost| cost.wall), limit);
+    row(verb, "s", &of(&our_costs, |cost| cost.wall), &of(&peer_costs, |cost| cost.wall), limit);
     row(
         "  CPU-seconds, Terraform + provider",
         "s",

@@ -69,11 +69,6 @@ impl Workspace {
         Ok(())
     }
 
-    /// Plans once.
-    pub fn plan(&self) -> Result<Cost, Box<dyn Error>> {
-        self.terraform(&["plan"])
-    }
-
     /// What the state holds of the first machine and is not null, as an expression in which its number is the count's.
     pub fn values(&self) -> Result<String, Box<dyn Error>> {
         let state: Value =
@@ -89,7 +84,8 @@ impl Workspace {
         Ok(fs::metadata(self.directory.path().join("terraform.tfstate"))?.len() as f64 / self.count as f64)
     }
 
-    fn terraform(&self, arguments: &[&str]) -> Result<Cost, Box<dyn Error>> {
+    /// Runs it once.
+    pub fn terraform(&self, arguments: &[&str]) -> Result<Cost, Box<dyn Error>> {
         let program = std::env::var("TF_BIN").unwrap_or_else(|_| "terraform".to_owned());
         let mut command = Command::new(program);
         command
