@@ -93,16 +93,51 @@ fn named(name: &str) -> CertificateParams {
 
 #[cfg(test)]
 mod tests {
+    use rustls::{
+        ClientConfig, RootCertStore,
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
+    };
+    use tokio_rustls::TlsConnector;
+
     use super::*;
 
-    #[test]
-    fn a_bmc_shows_the_same_certificate_at_every_connection_and_another_than_its_neighbour() {
-        let certificates = Certificates::new().unwrap();
-        let of = |last| {
-            let acceptor = certificates.acceptor(Ipv4Addr::new(127, 16, 0, last)).unwrap();
-            format!("{:?}", acceptor.config().cert_resolver)
-        };
-        assert_eq!(of(1), of(1));
-        assert_ne!(of(1), of(2));
+    /// What somebody who trusts `trusted` is shown at `address`, where the BMC at `shown` answers.
+    async fn shown(
+        certificates: &Certificates,
+        trusted: &Certificates,
+        address: Ipv4Addr,
+        shown: Ipv4Addr,
+    ) -> std::io::Result<CertificateDer<'static>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(trusted.ca_pem.as_bytes()).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(certificates.provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let acceptor = certificates.acceptor(shown).unwrap();
+        let server = tokio::spawn(async move { acceptor.accept(theirs).await.map(drop) });
+        let name = ServerName::IpAddress(IpAddr::V4(address).into());
+        let client = TlsConnector::from(Arc::new(config)).connect(name, ours).await;
+        server.await.unwrap().ok();
+        Ok(client?.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned())
+    }
+
+    #[tokio::test]
+    async fn a_bmc_shows_the_same_certificate_at_every_connection_and_another_than_its_neighbour() {
+        let (certificates, [a, b]) =
+            (Certificates::new().unwrap(), [1, 2].map(|last| Ipv4Addr::new(127, 16, 0, last)));
+        let of = async |address| shown(&certificates, &certificates, address, address).await.unwrap();
+        assert_eq!(of(a).await, of(a).await);
+        assert_ne!(of(a).await, of(b).await);
+    }
+
+    #[tokio::test]
+    async fn neither_a_neighbours_certificate_nor_another_racks_is_taken_for_a_bmcs() {
+        let (certificates, other) = (Certificates::new().unwrap(), Certificates::new().unwrap());
+        let [a, b] = [1, 2].map(|last| Ipv4Addr::new(127, 16, 0, last));
+        shown(&certificates, &certificates, a, b).await.unwrap_err();
+        shown(&certificates, &other, a, a).await.unwrap_err();
     }
 }
