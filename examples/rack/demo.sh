@@ -86,7 +86,7 @@ underlay sim show "$host" | jq -e '.files["/etc/chrony/chrony.conf"] and .files[
 tell "on $host: $(underlay sim show "$host" | jq -r '.files | keys | join(", ")')"
 
 chapter "A disk dies: the host is set aside, another one taken"
-spare=$(underlay get hosts -o json | jq -r '[.[] | select(.spec.pool == "general" and (.status.machine // "") == "") | .meta.key.name] | sort | first')
+spare=$(underlay get hosts -o json | jq -rs '[.[] | select(.spec.pool == "general" and (.status.machine // "") == "") | .meta.key.name] | sort | first')
 underlay sim fault "$spare" --disk-failure >/dev/null
 tell "the disk of $spare fails from now on, and nobody knows it yet"
 applied -var web=6

@@ -138,9 +138,11 @@ impl Server {
     /// They cannot be read.
     pub fn names(&self, kinds: &str) -> Vec<String> {
         let text = self.operate(&["get", kinds, "-o", "json"]);
-        let objects: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        let name = |object: &serde_json::Value| object["meta"]["key"]["name"].as_str().map(str::to_owned);
-        objects.as_array().into_iter().flatten().filter_map(name).collect()
+        let name = |line: &str| {
+            let object: serde_json::Value = serde_json::from_str(line).expect("an object a line");
+            object["meta"]["key"]["name"].as_str().map(str::to_owned)
+        };
+        text.lines().filter_map(name).collect()
     }
 
     fn log_file(&self) -> PathBuf {

@@ -1,5 +1,7 @@
 //! What people and scripts read: aligned tables, times, sizes, failures in four parts; JSON in the canonical protobuf form.
 
+use std::sync::OnceLock;
+
 use jiff::{Timestamp, Unit};
 use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
@@ -20,8 +22,12 @@ pub enum Format {
 /// # Errors
 /// Never for a message of our own API; a bug otherwise.
 pub fn json<M: Message + Name>(message: &M) -> anyhow::Result<serde_json::Value> {
-    let pool = DescriptorPool::decode(underlay_proto::FILE_DESCRIPTOR_SET)?;
+    // Read once: a fleet is ten thousand messages.
+    static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
+    let pool = POOL.get_or_init(|| DescriptorPool::decode(underlay_proto::FILE_DESCRIPTOR_SET).ok());
     let descriptor = pool
+        .as_ref()
+        .ok_or_else(|| anyhow::anyhow!("the API's description cannot be read"))?
         .get_message_by_name(&M::full_name())
         .ok_or_else(|| anyhow::anyhow!("{} is not in the API's description", M::full_name()))?;
     let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())?;
@@ -31,29 +37,72 @@ pub fn json<M: Message + Name>(message: &M) -> anyhow::Result<serde_json::Value>
 
 /// Columns, aligned; the last one is not padded.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain(head.get(column).map(|cell| cell.len())).max().unwrap_or_default()
-    };
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
+    let mut columns = Columns::default();
+    let mut lines = columns.lines(head, rows);
+    lines.insert(0, columns.head(head));
+    lines.join("\n")
+}
+
+/// The widths of a table's columns, for rows that come page by page: they grow and never shrink.
+#[derive(Debug, Default)]
+pub struct Columns(Vec<usize>);
+
+impl Columns {
+    /// The head, as wide as the rows that were seen.
+    pub fn head(&self, head: &[&str]) -> String {
+        self.line(head.iter().copied())
+    }
+
+    /// Rows as lines, after making room for them and for the head.
+    pub fn lines(&mut self, head: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+        self.fit(head.iter().copied());
+        for row in rows {
+            self.fit(row.iter().map(String::as_str));
+        }
+        rows.iter().map(|row| self.line(row.iter().map(String::as_str))).collect()
+    }
+
+    fn fit<'c>(&mut self, cells: impl Iterator<Item = &'c str>) {
+        for (column, cell) in cells.enumerate() {
+            let width = cell.chars().count();
+            match self.0.get_mut(column) {
+                Some(known) => *known = width.max(*known),
+                None => self.0.push(width),
+            }
+        }
+    }
+
+    fn line<'c>(&self, cells: impl Iterator<Item = &'c str>) -> String {
+        let width = |column: usize| self.0.get(column).copied().unwrap_or_default();
         let padded = cells.enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    let mut lines = vec![line(&mut head.iter().copied())];
-    lines.extend(rows.iter().map(|row| line(&mut row.iter().map(String::as_str))));
-    lines.join("\n")
+    }
 }
 
 /// How long ago, roughly: `12s`, `5m`, `3h`, `4d`.
 pub fn ago(time: Option<prost_types::Timestamp>) -> String {
     let Some(time) = timestamp(time) else { return "-".into() };
-    let seconds = Timestamp::now().since((Unit::Second, time)).map_or(0, |span| span.get_seconds()).max(0);
-    match seconds {
-        0..=119 => format!("{seconds}s"),
-        120..=7199 => format!("{}m", seconds / 60),
-        7200..=172_799 => format!("{}h", seconds / 3600),
-        _ => format!("{}d", seconds / 86_400),
+    age(Timestamp::now().since((Unit::Second, time)).map_or(0, |span| span.get_seconds()))
+}
+
+/// So many seconds, roughly: `12s`, `5m`, `3h`, `4d`.
+pub fn age(seconds: i64) -> String {
+    match seconds.max(0) {
+        seconds @ 0..=119 => format!("{seconds}s"),
+        seconds @ 120..=7199 => format!("{}m", seconds / 60),
+        seconds @ 7200..=172_799 => format!("{}h", seconds / 3600),
+        seconds => format!("{}d", seconds / 86_400),
     }
+}
+
+/// Now, in seconds since 1970.
+pub fn now() -> i64 {
+    Timestamp::now().as_second()
+}
+
+/// Now, as RFC 3339 to the second.
+pub fn clock() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// A time as RFC 3339, to the second.

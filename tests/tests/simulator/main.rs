@@ -1,5 +1,5 @@
-//! A real server and a simulated rack: whole fleets from enrolled to ready and back, every fault of the rack once, and
-//! the BMCs under a Redfish client and an Ironic that others wrote.
+//! A real server and a simulated rack: whole fleets from enrolled to ready and back, every fault of the rack once,
+//! what an operator is shown of them, and the BMCs under a Redfish client and an Ironic that others wrote.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -8,3 +8,4 @@ mod fleet;
 mod ironic;
 mod rig;
 mod sushy;
+mod views;

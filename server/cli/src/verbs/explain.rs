@@ -6,14 +6,15 @@ use underlay_proto::v1::{ExplainRequest, Explanation, operation_service_client::
 use super::Shared;
 use crate::{
     exit::Error,
+    fleet::choice::Choice,
     name,
     output::{self, Format, ago, time},
 };
 
-/// Say where an object stands, since when, why, and what to do
+/// Say where an object stands, since when, why, and what to do; or what is wrong with a fleet
 #[derive(Args, Debug)]
 pub struct Explain {
-    /// KIND/NAME, for example machine/web-0
+    /// KIND/NAME, for example machine/web-0; or KIND for all of them
     object: String,
     /// How many lines of its history are shown
     #[arg(long, default_value_t = 10)]
@@ -21,9 +22,14 @@ pub struct Explain {
     /// Show a machine's attributes: each value, and who gives it
     #[arg(long)]
     values: bool,
+    #[command(flatten)]
+    choice: Choice,
 }
 
 pub(super) async fn run(explain: Explain, shared: Shared) -> Result<(), Error> {
+    if !explain.object.contains('/') {
+        return super::explain_fleet::run(&explain.object, &explain.choice, &shared).await;
+    }
     let object = name::object(&explain.object, &shared.target.site, &shared.target.owner)?;
     let connection = shared.target.connect().await?;
     super::brakes::remind(&connection, &shared.target.site).await;

@@ -1,12 +1,17 @@
-//! `underlay get KIND` and `underlay get KIND/NAME`: one line per object.
+//! `underlay get KIND` and `underlay get KIND/NAME`: one line per object; on a terminal that has fewer lines, states and
+//! causes with counts.
 
 use clap::Args;
-use underlay_proto::v1::{self, ListRequest};
+use underlay_proto::v1;
 
-use super::Shared;
+use super::{
+    Shared,
+    listing::{self, Layout, Wanted},
+};
 use crate::{
     connect::{ANSWER, Connection},
     exit::Error,
+    fleet::{choice::Choice, row},
     name,
     output::{self, Format, ago, or_dash, size, standing},
 };
@@ -17,12 +22,14 @@ pub struct Get {
     /// sites, pools, hosts, networks, credentials, images, profiles, machines, discovered, or KIND/NAME
     #[arg(value_name = "KIND[/NAME]")]
     what: String,
-    /// Objects of every owner
-    #[arg(short, long)]
-    all_owners: bool,
-    /// Only objects with this label (hosts)
-    #[arg(short, long, value_name = "KEY=VALUE")]
-    label: Vec<String>,
+    #[command(flatten)]
+    choice: Choice,
+    /// A line for each object, also on a terminal that has fewer lines
+    #[arg(long, conflicts_with = "summary")]
+    rows: bool,
+    /// States and causes with counts, however few objects there are
+    #[arg(long)]
+    summary: bool,
 }
 
 pub(super) async fn run(get: Get, shared: Shared) -> Result<(), Error> {
@@ -34,12 +41,10 @@ pub(super) async fn run(get: Get, shared: Shared) -> Result<(), Error> {
     if get.what.contains('/') {
         return one(&get.what, connection, &shared).await;
     }
-    let filter = ListRequest {
-        site: shared.target.site.clone(),
-        owner: if get.all_owners { String::new() } else { shared.target.owner.clone() },
-        labels: labels(&get.label)?,
-        page_size: 500,
-        page_token: String::new(),
+    let filter = Wanted {
+        choice: get.choice,
+        layout: Layout::asked(get.rows, get.summary),
+        target: shared.target.clone(),
     };
     match name::kind(&get.what)? {
         "pool" => pools(connection, filter, shared.output).await,
@@ -53,49 +58,17 @@ pub(super) async fn run(get: Get, shared: Shared) -> Result<(), Error> {
     }
 }
 
-fn labels(given: &[String]) -> Result<std::collections::HashMap<String, String>, Error> {
-    let pair = |text: &String| {
-        let (key, value) =
-            text.split_once('=').ok_or_else(|| Error::Usage(format!("\"{text}\" is not KEY=VALUE")))?;
-        Ok((key.to_owned(), value.to_owned()))
-    };
-    given.iter().map(pair).collect()
-}
-
-/// Lists every page of a kind and prints it; `$row` makes a line of an object.
+/// Lists a noun; `$row` makes a line of an object.
 macro_rules! listing {
-    ($fn:ident, $client:ident::$Client:ident, $field:ident, $head:expr, $row:expr) => {
-        async fn $fn(connection: Connection, mut filter: ListRequest, format: Format) -> Result<(), Error> {
-            let mut client = v1::$client::$Client::new(connection).max_decoding_message_size(ANSWER);
-            let mut objects = Vec::new();
-            loop {
-                let page = client.list(filter.clone()).await?.into_inner();
-                objects.extend(page.$field);
-                if page.next_page_token.is_empty() {
-                    break;
-                }
-                filter.page_token = page.next_page_token;
-            }
-            match format {
-                Format::Json => {
-                    let values = objects.iter().map(output::json).collect::<Result<Vec<_>, _>>()?;
-                    println!("{:#}", serde_json::Value::Array(values));
-                }
-                Format::Table if objects.is_empty() => eprintln!("none"),
-                Format::Table => {
-                    let rows: Vec<Vec<String>> = objects.iter().map($row).collect();
-                    println!("{}", output::table(&$head, &rows));
-                }
-            }
-            Ok(())
+    ($fn:ident of $Noun:ident, $head:expr, $row:expr) => {
+        async fn $fn(connection: Connection, wanted: Wanted, format: Format) -> Result<(), Error> {
+            listing::list::<v1::$Noun>(connection, wanted, format, &$head, $row).await
         }
     };
 }
 
 listing!(
-    hosts,
-    host_service_client::HostServiceClient,
-    hosts,
+    hosts of Host,
     ["NAME", "PHASE", "POWER", "MACHINE", "POOL", "DRIVER", "FOR", "WAITING FOR"],
     |host| {
         let spec = host.spec.clone().unwrap_or_default();
@@ -120,9 +93,7 @@ listing!(
 );
 
 listing!(
-    pools,
-    pool_service_client::PoolServiceClient,
-    pools,
+    pools of Pool,
     ["NAME", "HOSTS", "FREE", "CLAIMED", "QUARANTINED", "WAITING", "DISRUPTED", "MAX DISRUPTED"],
     |pool| {
         let status = pool.status.unwrap_or_default();
@@ -136,9 +107,7 @@ listing!(
 );
 
 listing!(
-    networks,
-    network_service_client::NetworkServiceClient,
-    networks,
+    networks of Network,
     ["NAME", "CIDR", "DHCP", "RANGE", "UNKNOWN"],
     |network| {
         let spec = network.spec.clone().unwrap_or_default();
@@ -159,9 +128,7 @@ listing!(
 );
 
 listing!(
-    credentials,
-    credential_service_client::CredentialServiceClient,
-    credentials,
+    credentials of Credential,
     ["NAME", "USERNAME", "VERSION"],
     |credential| {
         let spec = credential.spec.clone().unwrap_or_default();
@@ -191,9 +158,7 @@ listing!(
 );
 
 listing!(
-    images,
-    image_service_client::ImageServiceClient,
-    images,
+    images of Image,
     ["NAME", "PHASE", "DISK", "STORED", "SHA256", "FOR", "WAITING FOR"],
     |image| {
         let spec = image.spec.clone().unwrap_or_default();
@@ -208,9 +173,7 @@ listing!(
 );
 
 listing!(
-    machines,
-    machine_service_client::MachineServiceClient,
-    machines,
+    machines of Machine,
     ["NAME", "PHASE", "HOST", "ADDRESS", "IMAGE", "FOR", "WAITING FOR"],
     |machine| {
         let spec = machine.spec.clone().unwrap_or_default();
@@ -264,12 +227,7 @@ async fn one(what: &str, connection: Connection, shared: &Shared) -> Result<(), 
 }
 
 fn object_name(meta: Option<&v1::Meta>) -> String {
-    let key = meta.and_then(|meta| meta.key.clone()).unwrap_or_default();
-    if key.owner == "default" || key.owner.is_empty() {
-        key.name
-    } else {
-        format!("{}/{}", key.owner, key.name)
-    }
+    row::name(meta)
 }
 
 fn phase(standing: Option<&v1::Standing>) -> String {

@@ -5,14 +5,17 @@ mod backup;
 mod brakes;
 mod describe;
 mod explain;
+mod explain_fleet;
 mod get;
 mod host;
 mod image;
+mod listing;
 mod operation;
 mod power;
 mod ramdisk;
 mod token;
 mod watch;
+mod watch_fleet;
 
 use std::process::ExitCode;
 
@@ -27,9 +30,9 @@ pub enum Verb {
     Get(With<get::Get>),
     /// Show everything about an object
     Describe(With<describe::Describe>),
-    /// Follow an object's work live
+    /// Follow an object's work live, or a fleet's
     Watch(With<watch::Watch>),
-    /// Say where an object stands, since when, why, and what to do
+    /// Say where an object stands, since when, why, and what to do; or what is wrong with a fleet
     Explain(With<explain::Explain>),
     /// Switch a host on or off, restart it, or ask its driver
     Power(With<power::Power>),

@@ -1,4 +1,4 @@
-//! `underlay watch KIND/NAME`: an object's work as it happens. On a terminal a line per phase with a progress bar; in a
+//! `underlay watch KIND/NAME`: an object's work as it happens; `underlay watch KIND` is [`super::watch_fleet`]. On a terminal a line per phase with a progress bar; in a
 //! pipe plain lines; with `-o json` one event a line.
 
 use std::io::IsTerminal;
@@ -9,30 +9,40 @@ use underlay_proto::v1::{
     Amount, OperationEvent, WatchOperationsRequest, amount, operation_service_client::OperationServiceClient,
 };
 
-use super::Shared;
+use super::{
+    Shared,
+    watch_fleet::{self, Ends},
+};
 use crate::{
     exit::Error,
+    fleet::choice::Choice,
     name,
     output::{self, Format},
 };
 
-/// Follow an object's work live
+/// Follow an object's work live, or a fleet's
 #[derive(Args, Debug)]
 pub struct Watch {
-    /// KIND/NAME, for example machine/web-0
-    object: String,
+    /// KIND/NAME, for example machine/web-0; or KIND for all of them [default: machines and hosts]
+    object: Option<String>,
     /// End when nothing is under way any more: exit 0 when it is as wanted, 6 when it failed
     #[arg(long)]
     until_settled: bool,
+    #[command(flatten)]
+    choice: Choice,
 }
 
 pub(super) async fn run(watch: Watch, shared: Shared) -> Result<(), Error> {
-    let object = name::object(&watch.object, &shared.target.site, &shared.target.owner)?;
+    let Some(named) = watch.object.as_deref().filter(|object| object.contains('/')) else {
+        let ends = if watch.until_settled { Ends::WhenSettled } else { Ends::Never };
+        return watch_fleet::run(watch.object.as_deref(), &watch.choice, ends, &shared).await;
+    };
+    let object = name::object(named, &shared.target.site, &shared.target.owner)?;
     let connection = shared.target.connect().await?;
     super::brakes::remind(&connection, &shared.target.site).await;
     let request = WatchOperationsRequest { object: Some(object), until_settled: watch.until_settled };
     let mut events = OperationServiceClient::new(connection).watch(request).await?.into_inner();
-    let mut screen = Screen::new(&watch.object, shared.output);
+    let mut screen = Screen::new(named, shared.output);
     let mut last = None;
     while let Some(event) = events.message().await? {
         screen.show(&event)?;
