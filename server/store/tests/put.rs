@@ -185,6 +185,10 @@ async fn a_list_comes_in_pages_and_by_label(database: &Database) {
         }
     }
     assert_eq!(listed, made);
+    for (limit, rest) in [(4, Some(made[3])), (5, None), (6, None)] {
+        let page = store.list(Kind::Host, &Filter::default(), None, limit).await.expect("list");
+        assert_eq!((page.records.len(), page.next), (limit.min(5), rest), "a page of {limit}");
+    }
     let filter = Filter { labels: [("rack".to_owned(), "r3".to_owned())].into(), ..Filter::default() };
     let page = store.list(Kind::Host, &filter, None, 10).await.expect("list");
     assert_eq!(page.records.iter().map(|record| record.id()).collect::<Vec<_>>(), [made[2]]);

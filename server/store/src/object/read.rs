@@ -104,9 +104,11 @@ impl Store {
         let revision = self.head().await?;
         let mut records = Vec::new();
         let mut cursor = after.map(|id| id.to_string()).unwrap_or_default();
+        // One more than the page tells whether there is a next. Labels are looked at here, so any number may fall away.
+        let rows = if filter.labels.is_empty() { limit + 1 } else { PAGE as usize };
         loop {
-            let batch = self.list_after(kind, filter, &cursor).await?;
-            let is_last = batch.len() < PAGE as usize;
+            let batch = self.list_after(kind, filter, &cursor, rows as i64).await?;
+            let is_last = batch.len() < rows;
             for record in batch {
                 cursor = record.id().to_string();
                 if has_labels(&record, &filter.labels) {
@@ -124,7 +126,13 @@ impl Store {
         }
     }
 
-    async fn list_after(&self, kind: Kind, filter: &Filter, cursor: &str) -> Result<Vec<Record>, Error> {
+    async fn list_after(
+        &self,
+        kind: Kind,
+        filter: &Filter,
+        cursor: &str,
+        rows: i64,
+    ) -> Result<Vec<Record>, Error> {
         let rows = sqlx::query(select_records!(
             "WHERE o.kind = $1 AND ($2 = '' OR o.site = $2) AND ($3 = '' OR o.owner = $3) \
              AND o.id > $4 AND o.purged_at IS NULL ORDER BY o.id LIMIT $5"
@@ -133,7 +141,7 @@ impl Store {
         .bind(filter.site.as_ref().map_or("", Name::as_str))
         .bind(filter.owner.as_ref().map_or("", Name::as_str))
         .bind(cursor)
-        .bind(PAGE)
+        .bind(rows)
         .fetch_all(self.pool())
         .await
         .map_err(Error::doing("listing objects"))?;
