@@ -11,9 +11,18 @@ use tempfile::TempDir;
 use underlay_proto::v1 as pb;
 
 use crate::{
-    rack::{client::Client, parts},
+    rack::{client::Client, parts, segment::Segment},
     until,
 };
+
+/// Where the two of them run.
+#[derive(Clone, Copy)]
+enum Place<'s> {
+    /// On this machine's loopback.
+    Here,
+    /// In a namespace of their own, where this is the server's address; firmware asks its DHCP server.
+    Segment(&'s Segment, &'s str),
+}
 
 /// A server and its rack. Dropping them ends both.
 pub struct Simulated {
@@ -37,6 +46,18 @@ impl Simulated {
     /// # Panics
     /// One of them does not come up.
     pub fn with_settings(settings: &[&str], arguments: &[&str]) -> Self {
+        Self::at(Place::Here, settings, arguments)
+    }
+
+    /// The same in a namespace, where the server has this address.
+    ///
+    /// # Panics
+    /// One of them does not come up.
+    pub fn on(segment: &Segment, address: &str, settings: &[&str], arguments: &[&str]) -> Self {
+        Self::at(Place::Segment(segment, address), settings, arguments)
+    }
+
+    fn at(place: Place<'_>, settings: &[&str], arguments: &[&str]) -> Self {
         let directory = TempDir::with_prefix("underlay-sim-").unwrap();
         let mut this = Self { directory, server: None, rack: None, machines: Vec::new() };
         for folder in ["images", "ramdisk"] {
@@ -46,9 +67,9 @@ impl Simulated {
         for file in ["vmlinuz", "initrd"] {
             std::fs::write(this.path("ramdisk").join(file), [0x55; 4096]).unwrap();
         }
-        this.serve(settings);
-        let url = format!("http://127.0.0.1:{}", this.address("UNDERLAY_BOOT_PORT"));
-        let mut rack = Command::new(parts::underlay().unwrap());
+        this.serve(place, settings);
+        let url = format!("http://{}:{}", place.server(), this.address("UNDERLAY_BOOT_PORT"));
+        let mut rack = place.command();
         rack.args(["sim", "--bmc-port", "0", "--server", &url, "--dir"])
             .arg(this.path("rack"))
             .args(arguments);
@@ -60,9 +81,9 @@ impl Simulated {
         this
     }
 
-    fn serve(&mut self, settings: &[&str]) {
-        let free = "127.0.0.1:0";
-        let mut server = Command::new(parts::underlay().unwrap());
+    fn serve(&mut self, place: Place<'_>, settings: &[&str]) {
+        let free = &format!("{}:0", place.server());
+        let mut server = place.command();
         server.args(["serve", "--listen", free, "--boot-listen", free, "--metrics-listen", free]);
         server.arg("--data").arg(self.path("data")).arg("--ramdisk").arg(self.path("ramdisk"));
         server.arg("--image-root").arg(self.path("images")).args(settings);
@@ -173,6 +194,23 @@ impl Simulated {
     /// There is none.
     pub fn machine(&self, name: &str) -> Value {
         serde_json::from_str(&self.at_the_rack(&["show", name])).unwrap()
+    }
+}
+
+impl Place<'_> {
+    fn server(&self) -> &str {
+        match self {
+            Place::Here => "127.0.0.1",
+            Place::Segment(_, address) => address,
+        }
+    }
+
+    fn command(&self) -> Command {
+        let program = parts::underlay().unwrap();
+        match self {
+            Place::Here => Command::new(program),
+            Place::Segment(segment, _) => segment.command(program),
+        }
     }
 }
 

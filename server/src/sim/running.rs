@@ -86,6 +86,7 @@ impl Running {
         let own = of.uid() == rustix::process::geteuid().as_raw() && of.mode() & 0o077 == 0;
         ensure!(own, "{} is not this user's alone; chmod 700 it, or name another with --dir", dir.display());
         let rack = Rack::new(settings.spec(boot_url, password(dir)?)?);
+        rack.plug_in().await.context("the rack's network")?;
         let bmcs = Bmcs::bind(port).await?;
         let list = serde_json::to_vec_pretty(&inventory::inventory(&rack, bmcs.port))?;
         let (path, part) = (dir.join("inventory.json"), dir.join("inventory.json.part"));

@@ -29,7 +29,11 @@ pub struct Rig {
 impl Rig {
     /// Starts both, imports an image, enrols every machine and waits until each was asked.
     pub async fn start(settings: &[&str], arguments: &[&str]) -> Result<Self> {
-        let rack = Simulated::with_settings(settings, arguments);
+        Self::enrol(Simulated::with_settings(settings, arguments), |spec| spec).await
+    }
+
+    /// The same with a rack that is there; `change` makes a host's spec what the test needs.
+    pub async fn enrol(rack: Simulated, change: fn(pb::HostSpec) -> pb::HostSpec) -> Result<Self> {
         let client = rack.client();
         let small = Image::make(&rack.images(), "small", 4)?;
         let image = client.import("small", small.spec(), PATIENCE).await?;
@@ -38,7 +42,7 @@ impl Rig {
         let this = &rig;
         this.each(|name| async move {
             let machine = this.rack.machines().iter().find(|machine| machine["name"] == *name).unwrap();
-            this.client.put_host(&name, this.rack.host(machine)).await?;
+            this.client.put_host(&name, change(this.rack.host(machine))).await?;
             this.client
                 .host_when(&name, PATIENCE, |host| phase(&host.standing) == "available")
                 .await

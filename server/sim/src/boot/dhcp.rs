@@ -19,6 +19,7 @@ use dhcproto::{
         relay::{RelayAgentInformation, RelayInfo},
     },
 };
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{net::UdpSocket, sync::mpsc, time::timeout};
 
 use super::Method;
@@ -85,8 +86,8 @@ impl Lease {
         named.then(|| (SocketAddr::from((self.next_server, 69)), self.file.clone()))
     }
 
-    /// The script's URL, where one is named.
-    pub fn script(&self) -> Option<String> {
+    /// The URL of a loader or a script, where one is named.
+    pub fn url(&self) -> Option<String> {
         self.file.starts_with("http://").then(|| self.file.clone())
     }
 }
@@ -107,7 +108,7 @@ impl Relay {
     pub async fn start(address: IpAddr) -> Result<Arc<Self>, Error> {
         let failed = |source| Error::Relay { address, source };
         let IpAddr::V4(own) = address else { return Err(failed(io::ErrorKind::Unsupported.into())) };
-        let socket = UdpSocket::bind((own, PORT)).await.map_err(failed)?;
+        let socket = bind(own).map_err(failed)?;
         let relay = Arc::new(Self { socket, address: own, waiting: Mutex::default() });
         let weak = Arc::downgrade(&relay);
         tokio::spawn(async move {
@@ -136,6 +137,16 @@ impl Relay {
             let _ = machine.try_send(message);
         }
     }
+}
+
+/// The relay's socket. A DHCP server on this machine may have the port on all addresses already: what is sent to this one
+/// still comes here.
+fn bind(own: Ipv4Addr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::from((own, PORT)).into())?;
+    UdpSocket::from_std(socket.into())
 }
 
 /// Discover, offer, request, acknowledgement.

@@ -1,7 +1,7 @@
 //! The firmware's way from its boot method to something that runs: address and boot file where there is a DHCP server to
 //! ask, then iPXE and its scripts, then kernel and initramfs.
 //!
-//! Firmware here has iPXE built in; where DHCP names a loader on a TFTP server the loader is fetched, as firmware would,
+//! Firmware here has iPXE built in; where DHCP names a loader on a TFTP or HTTP server it is fetched, as firmware would,
 //! and then thrown away, since no code of it runs.
 
 use std::{collections::HashMap, time::Duration};
@@ -40,6 +40,9 @@ pub enum Error {
     /// The loader did not come.
     #[error("the loader did not come by TFTP")]
     Loader(#[source] tftp::Error),
+    /// The loader did not come.
+    #[error("the loader did not come by HTTP")]
+    HttpLoader(#[source] http::Error),
     /// The first script did not come.
     #[error("the boot script did not come")]
     Fetch(#[source] http::Error),
@@ -80,9 +83,14 @@ async fn first_script(life: &Life, method: Method) -> Result<String, Error> {
     let firmware = dhcp::ask(life, server, method, dhcp::Program::Firmware).await.map_err(Error::Dhcp)?;
     if let Some(loader) = firmware.loader() {
         tftp::swallow(life, loader.0, &loader.1).await.map_err(Error::Loader)?;
+    } else if let (Method::Http, Some(url)) = (method, firmware.url()) {
+        let fetched = Nic::of(&life.rack, &life.machine).swallow(&url, None).await;
+        fetched.map_err(Error::HttpLoader)?;
+    } else {
+        return Err(Error::Dhcp(dhcp::Error::NoBootFile));
     }
     let ipxe = dhcp::ask(life, server, method, dhcp::Program::Ipxe).await.map_err(Error::Dhcp)?;
-    ipxe.script().ok_or(Error::Dhcp(dhcp::Error::NoBootFile))
+    ipxe.url().ok_or(Error::Dhcp(dhcp::Error::NoBootFile))
 }
 
 /// How a script went on.

@@ -114,6 +114,17 @@ impl Rack {
         tokio::time::sleep(part).await;
     }
 
+    /// Plugs its network in, where its firmware asks a DHCP server: better told now than at each boot that it cannot.
+    ///
+    /// # Errors
+    /// The relay's port cannot be had.
+    pub async fn plug_in(&self) -> Result<(), dhcp::Error> {
+        if self.spec.dhcp.is_some() {
+            self.relay().await?;
+        }
+        Ok(())
+    }
+
     /// The relay between its machines and the DHCP server; set up when it is first needed.
     pub(crate) async fn relay(&self) -> Result<Arc<Relay>, dhcp::Error> {
         self.relay.get_or_try_init(|| Relay::start(self.spec.relay)).await.cloned()
