@@ -89,7 +89,9 @@ impl Drivers {
             None => {
                 let login = redfish::Login { user: user.clone(), password: password.clone() };
                 let driver = Redfish::new(wanted, &host.spec.boot, login, pin.clone())?;
-                let driver = Arc::new(driver);
+                // The agent knows better, and what was told once is kept.
+                let is_told = host.status.inventory.is_some() || host.status.told.disks.is_some();
+                let driver = Arc::new(if is_told { driver } else { driver.inspecting_drives() });
                 let (redfish, boot) = (wanted.clone(), host.spec.boot.clone());
                 sessions.insert(id, Session { redfish, boot, user, password, pin, driver: driver.clone() });
                 driver

@@ -67,7 +67,8 @@ fn take(status: &mut Status, snapshot: &Snapshot<Host>, observed: &bmc::Observat
     status.power = Some(observed.power);
     status.forwards = observed.forwards.clone();
     if observed.facts != Facts::default() {
-        status.told = observed.facts.clone();
+        let disks = observed.facts.disks.clone().or(status.told.disks.take());
+        status.told = Facts { disks, ..observed.facts.clone() };
     }
     status.boot_mac = spec.identity.boot_mac.or(observed.macs.first().copied()).or(status.boot_mac);
     if status.pinned_certificate.is_none() {

@@ -17,7 +17,7 @@ use underlay_core::{
 };
 
 use super::{
-    model::{Complaint, Root},
+    model::{Collection, Complaint, Root},
     quirks,
     tls::{self, Pin},
 };
@@ -26,6 +26,8 @@ use super::{
 pub(super) const ROOT: &str = "/redfish/v1/";
 /// The largest reply that is read; a ComputerSystem has some 10 kB.
 const LARGEST_REPLY: usize = 1 << 20;
+/// How many members of a collection are read.
+const MOST_MEMBERS: usize = 64;
 const CONNECT: Duration = Duration::from_secs(5);
 /// BMCs were seen to think for 20 s over a single answer.
 const REQUEST: Duration = Duration::from_secs(25);
@@ -115,6 +117,21 @@ impl Client {
         }
         let value = self.decode(&reply, path)?;
         Ok((value, reply.etag))
+    }
+
+    /// The paths of a collection's members.
+    pub(super) async fn members(&self, collection: &str) -> Result<Vec<String>, Error> {
+        let mut paths = Vec::new();
+        let mut next = Some(collection.to_owned());
+        while let Some(page) = next {
+            let (read, _) = self.get::<Collection>(&page).await?;
+            next = if read.members.is_empty() { None } else { read.next };
+            paths.extend(read.members.into_iter().map(|link| link.path));
+            if paths.len() > MOST_MEMBERS {
+                return Err(self.nonsense(&page, format!("more than {MOST_MEMBERS} members")));
+            }
+        }
+        Ok(paths)
     }
 
     /// Send `body`; the answer's status is the caller's to judge.

@@ -9,19 +9,18 @@ use tokio::{sync::Mutex, time::Instant};
 use underlay_core::{
     Mac,
     bmc::{Bmc, Error, Observation, Power, Target},
-    host,
+    host::{self, Facts},
 };
 
 use super::{
     client::{Client, Login, ROOT},
-    model::{ActionInfo, Boot, BootWish, Collection, Interface, Reset, Root, System},
+    drives::Drives,
+    model::{ActionInfo, Boot, BootWish, Interface, Reset, Root, System},
     quirks,
 };
 
 /// How long the NICs that were read are believed to be there.
 const NICS: Duration = Duration::from_secs(3600);
-/// How many members of a collection are read.
-const MOST_MEMBERS: usize = 64;
 
 /// The driver of one Redfish host.
 pub struct Redfish {
@@ -31,6 +30,7 @@ pub struct Redfish {
     /// The path of its ComputerSystem, once found.
     path: Mutex<Option<String>>,
     nics: Mutex<Nics>,
+    drives: Drives,
 }
 
 /// Its NICs, as far as they were read.
@@ -67,7 +67,15 @@ impl Redfish {
             boot: boot.clone(),
             path: Mutex::default(),
             nics: Mutex::default(),
+            drives: Drives::default(),
         })
+    }
+
+    /// The same, which also asks once for the drives.
+    #[must_use]
+    pub fn inspecting_drives(mut self) -> Self {
+        self.drives = Drives::wanted();
+        self
     }
 
     /// SHA-256 of the certificate the BMC has shown or must show, where it is pinned.
@@ -100,7 +108,7 @@ impl Redfish {
         let (root, _) = self.client.get::<Root>(ROOT).await?;
         let systems =
             root.systems.ok_or_else(|| self.client.nonsense("GET /redfish/v1/", "it lists no Systems"))?;
-        let paths = self.members(&systems.path).await?;
+        let paths = self.client.members(&systems.path).await?;
         let is_meant = |path: &&String| match &self.system {
             None => true,
             Some(wanted) if wanted.starts_with('/') => {
@@ -123,20 +131,6 @@ impl Redfish {
         }
     }
 
-    async fn members(&self, collection: &str) -> Result<Vec<String>, Error> {
-        let mut paths = Vec::new();
-        let mut next = Some(collection.to_owned());
-        while let Some(page) = next {
-            let (read, _) = self.client.get::<Collection>(&page).await?;
-            next = if read.members.is_empty() { None } else { read.next };
-            paths.extend(read.members.into_iter().map(|link| link.path));
-            if paths.len() > MOST_MEMBERS {
-                return Err(self.client.nonsense(&page, format!("more than {MOST_MEMBERS} members")));
-            }
-        }
-        Ok(paths)
-    }
-
     /// The MACs of its NICs. Read once and then remembered for [`NICS`]: they are most of what an observation asks of a
     /// BMC, and what was read before a call was given up need not be read again by the next one.
     async fn macs(&self, system: &System) -> Result<Vec<Mac>, Error> {
@@ -147,7 +141,7 @@ impl Redfish {
         }
         // Some list no NICs while the system is off: an empty list is not believed for long.
         if nics.unread.is_empty() && nics.macs.is_empty() {
-            nics.unread = self.members(&link.path).await?;
+            nics.unread = self.client.members(&link.path).await?;
         }
         while let Some(path) = nics.unread.last() {
             let (interface, _) = self.client.get::<Interface>(path).await?;
@@ -250,16 +244,18 @@ impl Bmc for Redfish {
         let given = |text: &Option<String>| {
             text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
         };
+        let macs = self.macs(&system).await?;
+        let disks = self.drives.read(&self.client, system.storage()).await?;
         Ok(Observation {
             power: power_of(&system),
             next_boot: system.boot.as_ref().and_then(quirks::next_boot),
             serial: given(&system.serial_number),
             uuid: given(&system.uuid).map(|uuid| uuid.to_ascii_lowercase()),
-            macs: self.macs(&system).await?,
+            macs,
             forwards: Default::default(),
             boots: None,
             certificate: self.client.certificate(),
-            facts: system.facts(),
+            facts: Facts { disks, ..system.facts() },
         })
     }
 

@@ -47,6 +47,8 @@ pub(super) struct System {
     #[serde(default)]
     pub(super) boot: Option<Boot>,
     pub(super) ethernet_interfaces: Option<Link>,
+    /// Read with patience: a host is enrolled without it too.
+    pub(super) storage: Option<serde_json::Value>,
     pub(super) actions: Option<Actions>,
     pub(super) processor_summary: Option<ProcessorSummary>,
     pub(super) memory_summary: Option<MemorySummary>,
@@ -67,6 +69,11 @@ pub(super) struct MemorySummary {
 }
 
 impl System {
+    /// Where its storage is listed.
+    pub(super) fn storage(&self) -> Option<&str> {
+        self.storage.as_ref()?.get("@odata.id")?.as_str()
+    }
+
     /// What it tells of the hardware; many BMCs tell nothing before the first boot.
     pub(super) fn facts(&self) -> Facts {
         let cpus = self.processor_summary.as_ref().and_then(|it| it.logical_processor_count);
@@ -125,6 +132,31 @@ pub(super) struct ActionInfo {
 pub(super) struct Parameter {
     pub(super) name: String,
     pub(super) allowable_values: Option<Vec<String>>,
+}
+
+/// `Storage`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Storage {
+    #[serde(default)]
+    pub(super) drives: Vec<Link>,
+}
+
+/// `Drive`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Drive {
+    pub(super) capacity_bytes: Option<u64>,
+    pub(super) media_type: Option<String>,
+    pub(super) protocol: Option<String>,
+    pub(super) status: Option<Status>,
+}
+
+/// `Status`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Status {
+    pub(super) state: Option<String>,
 }
 
 /// `EthernetInterface`.

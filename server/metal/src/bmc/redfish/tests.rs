@@ -1,5 +1,6 @@
 //! The driver against a scripted Redfish service, hostile replies, and sushy-tools' emulator.
 
+mod drives;
 mod hostile;
 mod service;
 mod sushy;

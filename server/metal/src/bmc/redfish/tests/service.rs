@@ -213,6 +213,7 @@ impl State {
                 "BootSourceOverrideMode": self.boot_mode,
                 "BootSourceOverrideTarget@Redfish.AllowableValues": ["None", "Pxe", "Hdd", "UefiHttp"],
             },
+            "Storage": { "@odata.id": "/redfish/v1/Systems/1/Storage" },
             "EthernetInterfaces": { "@odata.id": "/redfish/v1/Systems/1/EthernetInterfaces" },
             "Actions": { "#ComputerSystem.Reset": reset },
         });
