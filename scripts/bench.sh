@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Prints the figures that the project holds itself to, each beside its peer, measured in turn in one run.
 #
-#   scripts/bench.sh [provider] [agent] [network]    default: all
+#   scripts/bench.sh [provider] [agent] [network] [fleet]    default: all
 #
 #   provider   start, memory, and plans of 1, 100 and 1000 machines beside the built-in terraform_data
 #   agent      image write beside `zstd -dc | tee >(b3sum) | dd oflag=direct`
 #   network    DHCP beside Kea, TFTP beside tftpd-hpa, atftpd and dnsmasq, HTTP beside nginx, in network namespaces of
 #              the run; needs root. BENCH_FIGURES="dhcp flood tftp http" chooses, BENCH_ROUNDS=3 says how often
+#   fleet      simulated machines from enrolled to active, and at rest: CPU, memory and database reads of the server.
+#              BENCH_MACHINES=1000 says how many, BENCH_IRONIC=FILE what Ironic took for as many
 #
 # Programs are of the release profile. The machine should be idle otherwise: ratios survive load, times do not.
 set -euo pipefail
@@ -60,6 +62,11 @@ bench_network() {
     cargo bench --quiet -p underlay-tests --bench network
 }
 
+bench_fleet() {
+    ulimit -n "$(ulimit -Hn)"
+    UNDERLAY_BIN=$UNDERLAY cargo bench --quiet -p underlay-tests --bench fleet
+}
+
 imported() { [ "$("$UNDERLAY" get image/bench -o json | jq -r .standing.phase)" = ready ]; }
 
 # await WHAT COMMAND...: until COMMAND succeeds; fails after a minute, or when the server ends.
@@ -80,10 +87,10 @@ stop_server() {
 }
 
 UNDERLAY=$CARGO_TARGET_DIR/release/underlay
-[ $# -gt 0 ] || set -- provider agent network
+[ $# -gt 0 ] || set -- provider agent network fleet
 cargo build --quiet --release -p underlay
 printf 'load before: %s, %s CPUs\n' "$(cut -d ' ' -f 1-3 /proc/loadavg)" "$(nproc)"
 for figure in "$@"; do
-    declare -F "bench_$figure" >/dev/null || die "no figures named $figure; there are: provider agent network"
+    declare -F "bench_$figure" >/dev/null || die "no figures named $figure; there are: provider agent network fleet"
     "bench_$figure"
 done

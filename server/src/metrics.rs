@@ -49,13 +49,19 @@ async fn metrics(State(exported): State<Arc<Exported>>) -> impl IntoResponse {
     }
 }
 
-/// Plain numbers of a network server, as counters.
+fn traffic(store: &Store) -> Vec<(&'static str, u64)> {
+    vec![("reads", store.traffic().reads()), ("writes", store.traffic().writes())]
+}
+
+/// Plain numbers of a part that knows no Prometheus, as counters.
 #[derive(Debug)]
 pub enum Plain {
     /// Of DHCP.
     Dhcp(Arc<dhcp::Counters>),
     /// Of TFTP.
     Tftp(Arc<tftp::Counters>),
+    /// Of the database.
+    Store(Store),
 }
 
 impl Collector for Plain {
@@ -63,6 +69,7 @@ impl Collector for Plain {
         let (prefix, numbers) = match self {
             Plain::Dhcp(counters) => ("underlay_dhcp", counters.snapshot()),
             Plain::Tftp(counters) => ("underlay_tftp", counters.snapshot()),
+            Plain::Store(store) => ("underlay_store", traffic(store)),
         };
         for (name, value) in numbers {
             let counter = ConstCounter::new(value);

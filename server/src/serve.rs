@@ -421,6 +421,7 @@ fn exported(
     engine.metrics().register(&mut registry);
     registry.register_collector(Box::new(Plain::Dhcp(dhcp.clone())));
     registry.register_collector(Box::new(Plain::Tftp(tftp.clone())));
+    registry.register_collector(Box::new(Plain::Store(store.clone())));
     Arc::new(Exported { registry: Mutex::new(registry), api: api.metrics(), store: store.clone() })
 }
 

@@ -8,6 +8,7 @@
 //! - [`boot_plan`], [`token`], [`assignment`], [`dhcp_lease`]: the boot servers' and the agent's side
 //! - [`brake`], [`cancellation`]: what holds work back, and what stops it; [`backup`]: copies, and what a restore voids
 //! - [`api_token`]: who may call the API; [`audit`]: who asked for what; [`retention`]: what is thrown away, and when
+//! - [`traffic`]: what was asked of the database, counted
 //! - `testing` (a feature): a database of a test's own
 //!
 //! Times are kept as microseconds since 1970 and ids as text, so one SQL text serves both databases.
@@ -44,6 +45,7 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod token;
+pub mod traffic;
 mod transaction;
 mod view;
 

@@ -26,6 +26,7 @@ use crate::{
     dialect,
     dialect::Dialect,
     migrate, reference,
+    traffic::Traffic,
 };
 
 /// How often another server's changes are looked for when no hint comes.
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     key: RwLock<SealingKey>,
     chain: OnceLock<ChainKey>,
     pub(crate) brakes: Known,
+    pub(crate) traffic: Traffic,
     url: String,
 }
 
@@ -87,6 +89,7 @@ impl Store {
             key: RwLock::new(key),
             chain: OnceLock::new(),
             brakes: Known::default(),
+            traffic: Traffic::default(),
             url,
         };
         let store = Self { inner: Arc::new(inner), trail: None };
@@ -170,7 +173,14 @@ impl Store {
         self.inner.pool.close().await;
     }
 
+    /// What was asked of the database so far.
+    pub fn traffic(&self) -> &Traffic {
+        &self.inner.traffic
+    }
+
+    /// The connections, for a read.
     pub(crate) fn pool(&self) -> &AnyPool {
+        self.inner.traffic.read();
         &self.inner.pool
     }
 

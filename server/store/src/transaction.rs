@@ -31,8 +31,10 @@ impl Store {
             Dialect::Sqlite => Some(self.inner.turn.lock().await),
             Dialect::Postgres => None,
         };
+        self.inner.traffic.write();
         let transaction = self
-            .pool()
+            .inner
+            .pool
             .begin_with(self.inner.dialect.begin_write())
             .await
             .map_err(Error::doing("beginning a write"))?;
