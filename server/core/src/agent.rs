@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, Mac, ObjectId, machine::RootHint};
+use crate::{Bytes, Mac, ObjectId, machine::RootHint, seed::Seed};
 
 /// What the agent found on the host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -148,8 +148,7 @@ pub struct Deploy {
     /// Size of the disk the image was made for.
     pub virtual_size: Bytes,
     /// A file system image (label CIDATA) that the agent puts into a partition of its own at the end of the disk.
-    #[serde(with = "base64_bytes")]
-    pub seed: Vec<u8>,
+    pub seed: Seed,
 }
 
 /// What the enrolment says about the host; each one given must match.
@@ -244,102 +243,4 @@ pub enum Purpose {
     Agent,
     /// The installed system calling its one-time URL.
     PhoneHome,
-}
-
-/// Bytes as base64, without the empty sectors: a seed is a file system of a mebibyte of which a few kilobytes are
-/// something, and it is read again with every look at the assignment.
-mod base64_bytes {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-
-    const SECTOR: usize = 512;
-    /// No seed is longer, by far.
-    const LONGEST: usize = 64 << 20;
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(untagged)]
-    enum Stored {
-        /// As releases before wrote it.
-        Whole(String),
-        /// Runs of sectors that are not empty, each with where it begins.
-        Sparse { length: usize, runs: Vec<(usize, String)> },
-    }
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        let is_empty = |sector: &[u8]| sector.iter().all(|byte| *byte == 0);
-        let mut runs: Vec<(usize, Vec<u8>)> = Vec::new();
-        for (at, sector) in bytes.chunks(SECTOR).enumerate().filter(|(_, sector)| !is_empty(sector)) {
-            match runs.last_mut().filter(|(begin, run)| begin + run.len() == at * SECTOR) {
-                Some((_, run)) => run.extend_from_slice(sector),
-                None => runs.push((at * SECTOR, sector.to_vec())),
-            }
-        }
-        let runs = runs.into_iter().map(|(begin, run)| (begin, STANDARD.encode(run))).collect();
-        Stored::Sparse { length: bytes.len(), runs }.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let (length, runs) = match Stored::deserialize(deserializer)? {
-            Stored::Whole(text) => return STANDARD.decode(text).map_err(D::Error::custom),
-            Stored::Sparse { length, runs } => (length, runs),
-        };
-        if length > LONGEST {
-            return Err(D::Error::custom("the bytes are longer than any seed"));
-        }
-        let mut bytes = vec![0; length];
-        for (begin, run) in runs {
-            let run = STANDARD.decode(run).map_err(D::Error::custom)?;
-            let end = begin.checked_add(run.len());
-            let place = end.and_then(|end| bytes.get_mut(begin..end));
-            place.ok_or_else(|| D::Error::custom("a run lies outside of the bytes"))?.copy_from_slice(&run);
-        }
-        Ok(bytes)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn deploy(seed: Vec<u8>) -> Deploy {
-        Deploy {
-            identity: ExpectedIdentity::default(),
-            root: RootHint::default(),
-            manifest_path: "/manifest".into(),
-            data_path: "/data".into(),
-            manifest_digest: String::new(),
-            virtual_size: Bytes(0),
-            seed,
-        }
-    }
-
-    #[test]
-    fn a_seed_is_stored_without_its_empty_sectors_and_read_back_whole() {
-        let mut mostly_empty = vec![0; 1 << 20];
-        for (at, byte) in [(0, 1), (511, 2), (512, 3), (70_000, 4), ((1 << 20) - 1, 5)] {
-            mostly_empty[at] = byte;
-        }
-        for seed in [mostly_empty, Vec::new(), vec![0; 700], vec![7; 1000]] {
-            let text = serde_json::to_string(&deploy(seed.clone())).unwrap();
-            assert!(text.len() < 5000, "{} bytes", text.len());
-            assert_eq!(serde_json::from_str::<Deploy>(&text).unwrap().seed, seed);
-        }
-    }
-
-    #[test]
-    fn what_an_earlier_release_stored_is_read_and_nonsense_is_not() {
-        let text = serde_json::to_string(&deploy(Vec::new())).unwrap();
-        let with =
-            |seed: &str| serde_json::from_str::<Deploy>(&text.replace(r#"{"length":0,"runs":[]}"#, seed));
-        assert_eq!(with(r#""aGVsbG8=""#).unwrap().seed, b"hello");
-        for bad in [
-            r#"{"length":4,"runs":[[0,"aGVsbG8="]]}"#,
-            r#"{"length":8,"runs":[[18446744073709551615,"aGVsbG8="]]}"#,
-            r#"{"length":99999999999,"runs":[]}"#,
-            r#""?""#,
-            "7",
-        ] {
-            assert!(with(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -6,7 +6,7 @@
 //! - [`allocation`]: which host a machine gets
 //! - [`controller`], [`outcome`], [`view`], [`observation`]: the contract with the engine
 //! - [`brake`], [`cancellation`]: what holds work back, and what stops it
-//! - [`bmc`], [`agent`], [`boot`]: the contracts with hardware, the agent and the boot servers
+//! - [`bmc`], [`agent`], [`seed`], [`boot`]: the contracts with hardware, the agent and the boot servers
 //! - [`disks`], [`identity`]: which disk, which box: the same answer on the server and in the agent
 //! - [`condition`]: what holds true of an object beside its state
 //! - [`failure`]: the one classification of errors
@@ -40,6 +40,7 @@ pub mod observation;
 pub mod outcome;
 pub mod pool;
 pub mod profile;
+pub mod seed;
 pub mod site;
 pub mod view;
 

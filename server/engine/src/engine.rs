@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use underlay_core::{Controller, Noun};
-use underlay_store::{Store, retention::Retention};
+use underlay_store::{Store, hint::Topic, retention::Retention};
 use uuid::Uuid;
 
 use crate::{
@@ -95,7 +95,7 @@ impl Engine {
         let dispatch = self.dispatch();
         info!(owner = dispatch.owner, workers = dispatch.workers, "engine runs");
         let mut steps = JoinSet::new();
-        let mut hint = store.hint();
+        let mut hint = store.hint_of(&[Topic::Queue]);
         let mut sweep = tokio::time::interval(sweep_every);
         while !cancel.is_cancelled() {
             // Marked before looking: a hint that comes while looking is not lost.

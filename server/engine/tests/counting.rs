@@ -201,8 +201,10 @@ async fn until(store: &Store, id: ObjectId, wish: impl Fn(&Record) -> bool) -> R
         let mut cursor = 0;
         loop {
             hint.mark_unchanged();
-            let changes =
-                store.changes(cursor, Follow { kind: None, id: Some(id) }, 10).await.expect("changes");
+            let changes = store
+                .changes(cursor, Follow { id: Some(id), ..Follow::default() }, 10)
+                .await
+                .expect("changes");
             cursor = changes.cursor;
             if let Some(record) = changes.records.into_iter().rfind(&wish) {
                 return record;

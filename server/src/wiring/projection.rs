@@ -19,7 +19,12 @@ use underlay_core::{
     network::{self, Network},
 };
 use underlay_metal::dhcp;
-use underlay_store::{Record, Store, feed::Follow};
+use underlay_store::{
+    Record, Store,
+    boot_plan::{BootPlan, BootPlans, Position},
+    feed::Follow,
+    hint::Topic,
+};
 
 use super::dhcp::served;
 
@@ -39,6 +44,8 @@ struct Known {
     macs: HashMap<Mac, ObjectId>,
     hosts: HashMap<ObjectId, (String, Vec<Mac>)>,
     plans: HashMap<Mac, (ObjectId, Plan)>,
+    /// For which MACs each host has a plan.
+    planned: HashMap<ObjectId, Vec<Mac>>,
     networks: HashMap<ObjectId, Segment>,
     /// Each network by its name.
     names: HashMap<String, ObjectId>,
@@ -60,6 +67,22 @@ impl Known {
         match spec.unknown() {
             network::Unknown::Discover if self.own_disks => network::Unknown::LocalDisk,
             unknown => unknown,
+        }
+    }
+
+    fn drop_plans(&mut self, host: ObjectId) {
+        for mac in self.planned.remove(&host).unwrap_or_default() {
+            if self.plans.get(&mac).is_some_and(|(of, _)| *of == host) {
+                self.plans.remove(&mac);
+            }
+        }
+    }
+
+    fn put_plan(&mut self, plan: BootPlan) {
+        self.plans.insert(plan.mac, (plan.host, plan.plan));
+        let planned = self.planned.entry(plan.host).or_default();
+        if !planned.contains(&plan.mac) {
+            planned.push(plan.mac);
         }
     }
 
@@ -150,9 +173,10 @@ impl Projection {
 
     /// Follow the store until cancelled. The first round is done when this is first pending.
     pub async fn follow(self: Arc<Self>, store: Store, cancel: CancellationToken) {
-        let mut hint = store.hint();
+        let of = [Kind::Host, Kind::Network].map(Topic::Kind);
+        let mut hint = store.hint_of(&[of.as_slice(), &[Topic::BootPlans, Topic::Brakes]].concat());
         let mut cursor = 0;
-        let mut plans_at = -1;
+        let mut plans_at = None;
         while !cancel.is_cancelled() {
             hint.mark_unchanged();
             match self.catch_up(&store, &mut cursor, &mut plans_at).await {
@@ -160,14 +184,16 @@ impl Projection {
                 Err(underlay_store::Error::Expired { .. }) => {
                     // What was forgotten are tombstones: start over from nothing.
                     self.forget();
-                    cursor = store.head().await.unwrap_or_default();
+                    (cursor, plans_at) = (store.head().await.unwrap_or_default(), None);
                     if let Err(error) = self.load(&store).await {
                         tracing::warn!(
                             error = because(&error),
                             "the boot servers' view could not be rebuilt"
                         );
                         cursor = 0;
+                        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
                     }
+                    continue;
                 }
                 Err(error) => {
                     tracing::warn!(error = because(&error), "the boot servers' view is behind the store");
@@ -202,13 +228,15 @@ impl Projection {
         &self,
         store: &Store,
         cursor: &mut i64,
-        plans_at: &mut i64,
+        plans_at: &mut Option<Position>,
     ) -> Result<(), underlay_store::Error> {
+        // Nothing of a machine is asked for here, and machines change most.
+        let narrowed = Follow { but: Some(Kind::Machine), ..Follow::default() };
         loop {
             if self.follow_brakes(store).await? {
                 self.announce();
             }
-            let changes = store.changes(*cursor, Follow::default(), BATCH).await?;
+            let changes = store.changes(*cursor, narrowed, BATCH).await?;
             let full = changes.records.len() >= BATCH;
             let networks = changes.records.iter().any(|record| record.raw.meta.kind == Kind::Network);
             changes.records.into_iter().for_each(|record| self.take(record));
@@ -220,13 +248,20 @@ impl Projection {
                 break;
             }
         }
-        if store.boot_plan_revision().await? != *plans_at {
-            let plans = store.boot_plans().await?;
-            *plans_at = plans.revision;
-            let by_mac = plans.plans.into_iter().map(|plan| (plan.mac, (plan.host, plan.plan))).collect();
-            self.known.write().unwrap_or_else(PoisonError::into_inner).plans = by_mac;
-        }
+        let news = store.boot_plans(*plans_at).await?;
+        *plans_at = Some(news.position);
+        self.take_plans(news);
         Ok(())
+    }
+
+    fn take_plans(&self, news: BootPlans) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if news.all {
+            known.plans.clear();
+            known.planned.clear();
+        }
+        news.dropped.into_iter().for_each(|host| known.drop_plans(host));
+        news.plans.into_iter().for_each(|plan| known.put_plan(plan));
     }
 
     /// Looks whether everything has to boot its own disk now. Is that news?
@@ -245,6 +280,9 @@ impl Projection {
             Kind::Host => {
                 if let Some((_, macs)) = known.hosts.remove(&id) {
                     known.macs.retain(|mac, host| *host != id || !macs.contains(mac));
+                }
+                if gone {
+                    known.drop_plans(id);
                 }
                 match record.raw.decode::<Host>() {
                     Ok(host) if !gone => {
@@ -336,7 +374,7 @@ mod tests {
     }
 
     async fn seen(projection: &Projection, store: &Store) -> (Option<Plan>, Unknown) {
-        projection.catch_up(store, &mut 0, &mut -1).await.expect("it catches up");
+        projection.catch_up(store, &mut 0, &mut None).await.expect("it catches up");
         let address = "10.12.0.9".parse().expect("an address");
         (projection.host_of(NIC).map(|(_, plan)| plan), projection.unknown_at(address))
     }

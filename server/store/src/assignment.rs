@@ -2,7 +2,7 @@
 
 use underlay_core::{ObjectId, agent::Assignment};
 
-use crate::{Error, Store, column, column::Columns, transaction::Write};
+use crate::{Error, Store, column, column::Columns, hint::Topic, transaction::Write};
 
 pub(crate) fn place(host: &str) -> String {
     format!("assignment/{host}")
@@ -10,6 +10,7 @@ pub(crate) fn place(host: &str) -> String {
 
 /// Gives the agent on its host this work, in place of any earlier one.
 pub(crate) async fn put(write: &mut Write<'_>, assignment: &Assignment) -> Result<(), Error> {
+    write.touch(Topic::Assignment(assignment.host));
     let host = assignment.host.to_string();
     let plain = column::json("assignment", assignment)?;
     let sealed = write.store().key().seal(&place(&host), plain.as_bytes());
@@ -27,6 +28,7 @@ pub(crate) async fn put(write: &mut Write<'_>, assignment: &Assignment) -> Resul
 
 /// Takes the work away from the agent on `host`.
 pub(crate) async fn forget(write: &mut Write<'_>, host: ObjectId) -> Result<(), Error> {
+    write.touch(Topic::Assignment(host));
     sqlx::query("DELETE FROM assignment WHERE host = $1")
         .bind(host.to_string())
         .execute(write.connection())
@@ -45,12 +47,20 @@ impl Store {
     /// # Errors
     /// [`Error::Unseal`], or the database fails.
     pub async fn assignment(&self, host: ObjectId) -> Result<Option<Assignment>, Error> {
-        let Some(Sealed(sealed)) = self.sealed_assignment(host).await? else { return Ok(None) };
-        let plain = self.key().open_text(&place(&host.to_string()), &sealed)?;
-        column::from_json("assignment", &plain).map(Some)
+        let sealed = self.sealed_assignment(host).await?;
+        sealed.map(|sealed| self.open_assignment(host, &sealed)).transpose()
     }
 
-    /// The same unopened, for whoever only wants to know whether it changed; ask again after a [`Store::hint`].
+    /// Opens an assignment of `host`.
+    ///
+    /// # Errors
+    /// [`Error::Unseal`].
+    pub fn open_assignment(&self, host: ObjectId, sealed: &Sealed) -> Result<Assignment, Error> {
+        let plain = self.key().open_text(&place(&host.to_string()), &sealed.0)?;
+        column::from_json("assignment", &plain)
+    }
+
+    /// The same unopened, for whoever only wants to know whether it changed; ask again after a hint of [`Topic::Assignment`].
     ///
     /// # Errors
     /// The database fails.

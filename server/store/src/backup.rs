@@ -172,6 +172,7 @@ impl Store {
         let Some(record) = Record::find(write.connection(), id).await? else { return Ok(false) };
         let meta = &record.raw.meta;
         let was_deleting = meta.deleted_at.is_some();
+        write.touch_object(meta.kind, id);
         if was_deleting {
             // The host may carry another machine by now, of which this database knows nothing.
             operation::close(&mut write, id, Ending::Superseded, None, now).await?;

@@ -1,9 +1,12 @@
 //! The boot-plan projection: what each NIC is answered. Sealed, because a plan holds a one-time token.
+//!
+//! Who follows it reads what changed since it last looked, so that a plan more costs no more in a large fleet than in a
+//! small one. Every change takes the feed's row, so revisions become visible in their own order.
 
 use sqlx::any::AnyRow;
 use underlay_core::{Mac, ObjectId, boot::Plan};
 
-use crate::{Error, Store, column::Columns, feed, transaction::Write};
+use crate::{Error, Store, column::Columns, hint::Topic, transaction::Write};
 
 /// What one NIC boots.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,12 +19,24 @@ pub struct BootPlan {
     pub plan: Plan,
 }
 
-/// All boot plans at one revision.
+/// How far somebody has followed the boot plans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    revision: i64,
+    /// Changes by servers that do not say which plan they changed.
+    unknown: i64,
+}
+
+/// What became of the boot plans since a position.
 #[derive(Clone, Debug)]
 pub struct BootPlans {
-    /// Grows with every change of any plan.
-    pub revision: i64,
-    /// The plans.
+    /// Where to go on.
+    pub position: Position,
+    /// Are these all there are, in place of what was known?
+    pub all: bool,
+    /// Hosts whose plans were dropped, before what follows was put.
+    pub dropped: Vec<ObjectId>,
+    /// The plans that were put.
     pub plans: Vec<BootPlan>,
 }
 
@@ -44,35 +59,70 @@ pub(crate) async fn put(write: &mut Write<'_>, wanted: &BootPlan) -> Result<(), 
         return Ok(());
     }
     let plain = crate::column::json("boot plan", &wanted.plan)?;
+    let revision = stamp(write).await?;
     sqlx::query(
-        "INSERT INTO boot_plan (mac, host, sealed) VALUES ($1, $2, $3) \
-         ON CONFLICT (mac) DO UPDATE SET host = excluded.host, sealed = excluded.sealed",
+        "INSERT INTO boot_plan (mac, host, sealed, revision) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (mac) DO UPDATE SET host = excluded.host, sealed = excluded.sealed, \
+         revision = excluded.revision",
     )
     .bind(&mac)
     .bind(wanted.host.to_string())
     .bind(key.seal(&place(&mac), plain.as_bytes()))
+    .bind(revision)
     .execute(write.connection())
     .await
     .map_err(Error::doing("keeping a boot plan"))?;
-    stamp(write).await
+    Ok(())
 }
 
 /// Forgets the boot plans of `host`.
 pub(crate) async fn forget(write: &mut Write<'_>, host: ObjectId) -> Result<(), Error> {
+    let failed = || Error::doing("forgetting boot plans");
     let done = sqlx::query("DELETE FROM boot_plan WHERE host = $1")
         .bind(host.to_string())
         .execute(write.connection())
         .await
-        .map_err(Error::doing("forgetting boot plans"))?;
-    if done.rows_affected() == 0 { Ok(()) } else { stamp(write).await }
+        .map_err(failed())?;
+    if done.rows_affected() == 0 {
+        return Ok(());
+    }
+    let revision = stamp(write).await?;
+    sqlx::query(
+        "INSERT INTO boot_plan_gone (host, revision) VALUES ($1, $2) \
+         ON CONFLICT (host) DO UPDATE SET revision = excluded.revision",
+    )
+    .bind(host.to_string())
+    .bind(revision)
+    .execute(write.connection())
+    .await
+    .map_err(failed())?;
+    Ok(())
 }
 
-async fn stamp(write: &mut Write<'_>) -> Result<(), Error> {
-    sqlx::query("UPDATE counter SET value = value + 1 WHERE name = 'boot_plans'")
-        .execute(write.connection())
-        .await
-        .map_err(Error::doing("stamping the boot plans"))?;
-    Ok(())
+/// The revision of a change that is about to be made.
+async fn stamp(write: &mut Write<'_>) -> Result<i64, Error> {
+    write.touch(Topic::BootPlans);
+    let rows = sqlx::query(
+        "UPDATE counter SET value = value + 1 WHERE name IN ('boot_plans', 'boot_plan_rows') \
+         RETURNING name, value",
+    )
+    .fetch_all(write.connection())
+    .await
+    .map_err(Error::doing("stamping the boot plans"))?;
+    Position::read(&rows).map(|position| position.revision)
+}
+
+impl Position {
+    fn read(counters: &[AnyRow]) -> Result<Self, Error> {
+        let (mut rows, mut all) = (0, 0);
+        for row in counters {
+            match row.text("name")?.as_str() {
+                "boot_plan_rows" => rows = row.number("value")?,
+                _ => all = row.number("value")?,
+            }
+        }
+        Ok(Self { revision: rows, unknown: all - rows })
+    }
 }
 
 fn read(store: &Store, row: &AnyRow) -> Result<BootPlan, Error> {
@@ -86,29 +136,39 @@ fn read(store: &Store, row: &AnyRow) -> Result<BootPlan, Error> {
 }
 
 impl Store {
-    /// The revision of the boot plans; ask again after a [`Store::hint`].
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn boot_plan_revision(&self) -> Result<i64, Error> {
-        let failed = Error::doing("reading the revision of the boot plans");
-        let mut connection = self.pool().acquire().await.map_err(failed)?;
-        feed::counter(&mut connection, "boot_plans").await
-    }
-
-    /// Every boot plan.
+    /// What became of the boot plans since `after`, or all of them; ask again after a hint of [`Topic::BootPlans`].
     ///
     /// # Errors
     /// [`Error::Unseal`], or the database fails.
-    pub async fn boot_plans(&self) -> Result<BootPlans, Error> {
+    pub async fn boot_plans(&self, after: Option<Position>) -> Result<BootPlans, Error> {
+        let failed = || Error::doing("reading the boot plans");
         // Read before the plans: what changes meanwhile is read twice rather than never.
-        let revision = self.boot_plan_revision().await?;
-        let rows = sqlx::query("SELECT mac, host, sealed FROM boot_plan")
+        let counters =
+            sqlx::query("SELECT name, value FROM counter WHERE name IN ('boot_plans', 'boot_plan_rows')")
+                .fetch_all(self.pool())
+                .await
+                .map_err(failed())?;
+        let position = Position::read(&counters)?;
+        let known =
+            after.filter(|after| after.unknown == position.unknown && after.revision <= position.revision);
+        if known == Some(position) {
+            return Ok(BootPlans { position, all: false, dropped: Vec::new(), plans: Vec::new() });
+        }
+        let after = known.map_or(-1, |known| known.revision);
+        let gone = sqlx::query("SELECT host FROM boot_plan_gone WHERE revision > $1")
+            .bind(after)
             .fetch_all(self.pool())
             .await
-            .map_err(Error::doing("reading the boot plans"))?;
+            .map_err(failed())?;
+        let rows =
+            sqlx::query("SELECT mac, host, sealed FROM boot_plan WHERE revision > $1 ORDER BY revision")
+                .bind(after)
+                .fetch_all(self.pool())
+                .await
+                .map_err(failed())?;
+        let dropped = gone.iter().map(|row| row.parsed("host")).collect::<Result<_, _>>()?;
         let plans = rows.iter().map(|row| read(self, row)).collect::<Result<_, _>>()?;
-        Ok(BootPlans { revision, plans })
+        Ok(BootPlans { position, all: known.is_none(), dropped, plans })
     }
 
     /// What one NIC boots.

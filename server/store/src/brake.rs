@@ -24,6 +24,7 @@ use crate::{
     Error, Record, Store,
     column::{Columns, micros, truncated},
     dialect::Dialect,
+    hint::Topic,
     transaction::Write,
 };
 
@@ -226,6 +227,8 @@ pub(crate) async fn put(write: &mut Write<'_>, brake: &Brake) -> Result<Brake, E
 
 /// Has everything looked at that may wait for a brake, or has to begin to: a host or machine that is not at rest.
 async fn wake(write: &mut Write<'_>, reach: &Reach, now: Timestamp) -> Result<(), Error> {
+    write.touch(Topic::Queue);
+    write.touch(Topic::Brakes);
     sqlx::query(
         "UPDATE queue SET kicks = kicks + 1, \
          run_at = CASE WHEN run_at IS NULL OR run_at > $1 THEN $1 ELSE run_at END \

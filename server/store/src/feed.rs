@@ -15,6 +15,8 @@ pub struct Follow {
     pub kind: Option<Kind>,
     /// Of this object.
     pub id: Option<ObjectId>,
+    /// But not of this kind.
+    pub but: Option<Kind>,
 }
 
 /// Changes after a cursor.
@@ -41,31 +43,38 @@ impl Store {
     /// # Errors
     /// [`Error::Expired`] where changes after the cursor were thrown away.
     pub async fn changes(&self, after: i64, follow: Follow, limit: usize) -> Result<Changes, Error> {
-        let failed = || Error::doing("reading the change feed");
-        let mut connection = self.pool().acquire().await.map_err(failed())?;
-        // Read before the rows: the cursor never runs ahead of what was looked at.
-        let head = counter(&mut connection, "feed_head").await?;
         let limit = i64::try_from(limit.clamp(1, 1000)).unwrap_or(1000);
-        let rows = sqlx::query(select_records!(
-            "WHERE o.revision > $1 AND o.revision <= $2 AND ($3 = '' OR o.kind = $3) AND ($4 = '' OR o.id = $4) \
-             ORDER BY o.revision LIMIT $5"
+        // One statement, so one moment: the cursor never runs ahead of what was looked at, and a purge is noticed.
+        let rows = sqlx::query(concat!(
+            "SELECT head.value AS feed_head, horizon.value AS feed_horizon, c.* \
+             FROM counter head JOIN counter horizon ON horizon.name = 'feed_horizon' LEFT JOIN (",
+            select_records!(
+                "WHERE o.revision > $1 AND ($2 = '' OR o.kind = $2) AND ($3 = '' OR o.id = $3) \
+                 AND o.kind <> $4 ORDER BY o.revision LIMIT $5"
+            ),
+            ") c ON 1 = 1 WHERE head.name = 'feed_head' ORDER BY c.revision"
         ))
         .bind(after)
-        .bind(head)
         .bind(follow.kind.map_or("", Kind::as_str))
         .bind(follow.id.map(|id| id.to_string()).unwrap_or_default())
+        .bind(follow.but.map_or("", Kind::as_str))
         .bind(limit)
-        .fetch_all(&mut *connection)
+        .fetch_all(self.pool())
         .await
-        .map_err(failed())?;
-        // Read after the rows: a purge in between is noticed.
-        let horizon = counter(&mut connection, "feed_horizon").await?;
-        if after < horizon {
-            return Err(Error::Expired { horizon });
+        .map_err(Error::doing("reading the change feed"))?;
+        let (mut head, mut records) = (after, Vec::with_capacity(rows.len()));
+        for row in &rows {
+            head = row.number("feed_head")?;
+            let horizon = row.number("feed_horizon")?;
+            if after < horizon {
+                return Err(Error::Expired { horizon });
+            }
+            if row.maybe_text("id")?.is_some() {
+                records.push(Record::read(row)?);
+            }
         }
-        let records = rows.iter().map(Record::read).collect::<Result<Vec<_>, _>>()?;
         let cursor = match records.last() {
-            Some(last) if rows.len() as i64 == limit => last.raw.meta.revision,
+            Some(last) if records.len() as i64 == limit => last.raw.meta.revision,
             _ => head.max(after),
         };
         Ok(Changes { records, cursor })

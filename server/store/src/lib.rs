@@ -2,7 +2,7 @@
 //!
 //! - [`store`], [`dialect`], [`migrate`], [`transaction`], [`column`]: opening, and the one way to write
 //! - [`object`]: put, read, list, delete; [`reference`], [`secret`], [`sealing`]: what belongs to an object
-//! - [`feed`]: changes in commit order; [`view`]: what controllers may read
+//! - [`feed`]: changes in commit order; [`hint`]: who is told of them; [`view`]: what controllers may read
 //! - [`queue`], [`commit`], [`claim`], [`observation`], [`operation`], [`event`], [`memo`]: the engine's side
 //! - [`pool`]: who belongs to a pool, who wants a host of it, who is disturbed
 //! - [`boot_plan`], [`token`], [`assignment`], [`dhcp_lease`]: the boot servers' and the agent's side
@@ -30,6 +30,7 @@ mod dialect;
 mod error;
 pub mod event;
 pub mod feed;
+pub mod hint;
 mod memo;
 mod migrate;
 pub mod object;

@@ -11,12 +11,13 @@ use sqlx::{AnyConnection, Executor};
 use crate::{Error, column::Columns};
 
 /// Version and text, in order.
-const MIGRATIONS: [(i64, &str); 5] = [
+const MIGRATIONS: [(i64, &str); 6] = [
     (1, include_str!("../migrations/0001_object.sql")),
     (2, include_str!("../migrations/0002_work.sql")),
     (3, include_str!("../migrations/0003_boot.sql")),
     (4, include_str!("../migrations/0004_pool.sql")),
     (5, include_str!("../migrations/0005_brake.sql")),
+    (7, include_str!("../migrations/0007_boot_plan.sql")),
 ];
 
 /// The version from which on it is noted what objects belong to.

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::Timestamp;
 use underlay_core::{Kind, ObjectId};
 
-use crate::{Error, Store, column::Columns, column::micros, transaction::Write};
+use crate::{Error, Store, column::Columns, column::micros, hint::Topic, transaction::Write};
 
 /// The right to step one object until it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub(crate) async fn add(
     kind: Kind,
     now: Timestamp,
 ) -> Result<(), Error> {
+    write.touch(Topic::Queue);
     sqlx::query("INSERT INTO queue (id, kind, run_at, kicks, lease_epoch) VALUES ($1, $2, $3, 0, 0)")
         .bind(id.to_string())
         .bind(kind.as_str())
@@ -46,6 +47,7 @@ pub(crate) async fn add(
 
 /// Has an object looked at now, or at once again where it is being stepped. Does nothing for one that is gone.
 pub(crate) async fn kick(write: &mut Write<'_>, id: ObjectId, now: Timestamp) -> Result<(), Error> {
+    write.touch(Topic::Queue);
     sqlx::query(
         "UPDATE queue SET kicks = kicks + 1, \
          run_at = CASE WHEN run_at IS NULL OR run_at > $2 THEN $2 ELSE run_at END WHERE id = $1",
@@ -155,6 +157,7 @@ impl Store {
             .execute(write.connection())
             .await
             .map_err(Error::doing("ending the leases of a dead server"))?;
+        write.touch(Topic::Queue);
         write.commit().await?;
         Ok(done.rows_affected())
     }

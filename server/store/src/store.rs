@@ -1,6 +1,4 @@
 //! The open database, and the hints that tell readers when to look again.
-//!
-//! A hint carries no data and may be missed or doubled; whoever follows it reads the feed or the queue by cursor.
 
 use std::{
     fmt,
@@ -25,6 +23,7 @@ use crate::{
     column::Columns,
     dialect,
     dialect::Dialect,
+    hint::{Hints, Topic},
     migrate, reference,
     traffic::Traffic,
 };
@@ -45,7 +44,7 @@ pub(crate) struct Inner {
     pub(crate) dialect: Dialect,
     /// Writers of this process queue here, in order, instead of spinning on SQLite's lock.
     pub(crate) turn: Mutex<()>,
-    pub(crate) hint: watch::Sender<u64>,
+    pub(crate) hints: Hints,
     key: RwLock<SealingKey>,
     chain: OnceLock<ChainKey>,
     pub(crate) brakes: Known,
@@ -85,7 +84,7 @@ impl Store {
             pool,
             dialect,
             turn: Mutex::new(()),
-            hint: watch::Sender::new(0),
+            hints: Hints::default(),
             key: RwLock::new(key),
             chain: OnceLock::new(),
             brakes: Known::default(),
@@ -125,7 +124,12 @@ impl Store {
 
     /// Wakes whenever something may have changed: an object, the queue, a boot plan, an assignment.
     pub fn hint(&self) -> watch::Receiver<u64> {
-        self.inner.hint.subscribe()
+        self.inner.hints.all()
+    }
+
+    /// Wakes whenever one of these may have changed.
+    pub fn hint_of(&self, topics: &[Topic]) -> watch::Receiver<u64> {
+        self.inner.hints.of(topics)
     }
 
     /// Passes on the hints of other servers until cancelled: LISTEN on Postgres, with a look every few seconds in case
@@ -151,7 +155,7 @@ impl Store {
                 () = tokio::time::sleep(POLL) => {}
                 alive = heard => if !alive { listener = None },
             }
-            self.inner.hint.send_modify(|count| *count += 1);
+            self.inner.hints.tell_all();
         }
     }
 

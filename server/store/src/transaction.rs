@@ -7,12 +7,14 @@
 
 use sqlx::{Any, AnyConnection, Transaction};
 use tokio::sync::MutexGuard;
+use underlay_core::{Kind, ObjectId};
 
 use crate::{
     Error, Store,
     audit::{self, Trail},
     column::Columns,
     dialect::Dialect,
+    hint::Topic,
 };
 
 /// A write in progress; dropped without [`Write::commit`] it leaves nothing.
@@ -21,6 +23,7 @@ pub(crate) struct Write<'a> {
     transaction: Transaction<'static, Any>,
     revision: i64,
     lines: i64,
+    touched: Vec<Topic>,
     _turn: Option<MutexGuard<'a, ()>>,
 }
 
@@ -38,7 +41,7 @@ impl Store {
             .begin_with(self.inner.dialect.begin_write())
             .await
             .map_err(Error::doing("beginning a write"))?;
-        Ok(Write { store: self, transaction, revision: 0, lines: 0, _turn: turn })
+        Ok(Write { store: self, transaction, revision: 0, lines: 0, touched: Vec::new(), _turn: turn })
     }
 
     /// Begins a write that may change an object, whose revision is taken here, or several rows; such writes are made one
@@ -69,6 +72,19 @@ impl Write<'_> {
         self.revision
     }
 
+    /// This write changes what `topic` is about.
+    pub(crate) fn touch(&mut self, topic: Topic) {
+        if !self.touched.contains(&topic) {
+            self.touched.push(topic);
+        }
+    }
+
+    /// This write changes that object.
+    pub(crate) fn touch_object(&mut self, kind: Kind, id: ObjectId) {
+        self.touch(Topic::Kind(kind));
+        self.touch(Topic::Object(id));
+    }
+
     /// The number of the next line of history; `None` when this write has written 256 already.
     pub(crate) fn next_line(&mut self) -> Option<i64> {
         let line = self.lines;
@@ -83,7 +99,7 @@ impl Write<'_> {
         dialect.notify(&mut self.transaction).await.map_err(Error::doing("notifying other servers"))?;
         self.transaction.commit().await.map_err(Error::doing("committing a write"))?;
         trail.iter().for_each(Trail::mark_written);
-        self.store.inner.hint.send_modify(|count| *count += 1);
+        self.store.inner.hints.tell(&self.touched);
         Ok(())
     }
 

@@ -145,7 +145,7 @@ async fn what_was_decided_before_a_brake_is_not_committed_after_it(database: &Da
         let lost = commit_on(&store, &held, &base, enters("on"), vec![effect.clone()]).await;
         assert!(matches!(lost, Err(Error::Conflict { .. })), "{lost:?}");
         assert!(store.assignment(host).await.unwrap().is_none());
-        assert!(store.boot_plans().await.unwrap().plans.is_empty());
+        assert!(store.boot_plans(None).await.unwrap().plans.is_empty());
         // What holds nothing up passes all the same.
         let stay = Assignment { host, on_behalf_of: machine, epoch: 1, task: Task::Stay };
         commit_on(&store, &held, &base, waits("x"), vec![Effect::Assign(stay)]).await.unwrap();
@@ -206,7 +206,7 @@ async fn a_restored_database_is_harmless(database: &Database) {
 
     let voided = store.void_after_restore("uid 0", Kept::Nothing, Timestamp::now()).await.unwrap();
     assert_eq!((voided.operations, voided.deletions, voided.api_tokens), (1, 1, 1));
-    assert!(store.boot_plans().await.unwrap().plans.is_empty());
+    assert!(store.boot_plans(None).await.unwrap().plans.is_empty());
     assert!(store.assignment(host).await.unwrap().is_none());
     let bearer = underlay_store::token::Bearer { key: "k".into(), address: "10.0.0.9".into() };
     let redeemed = store.redeem(&digest("t"), Purpose::Agent, &bearer, Timestamp::now()).await.unwrap();

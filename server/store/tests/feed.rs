@@ -65,7 +65,7 @@ async fn a_feed_shows_each_object_at_its_newest_and_its_tombstone(database: &Dat
     let changes = store.changes(page.revision, Follow::default(), 10).await.expect("changes");
     assert_eq!(changes.records.len(), 1, "three changes of one object are one");
     assert!(changes.records[0].raw.meta.purged_at.is_some());
-    let others = Follow { kind: Some(Kind::Host), id: None };
+    let others = Follow { kind: Some(Kind::Host), ..Follow::default() };
     let changes = store.changes(page.revision, others, 10).await.expect("changes");
     assert!(changes.records.is_empty());
     assert_eq!(changes.cursor, store.head().await.expect("head"), "the cursor skips what is not followed");

@@ -105,14 +105,16 @@ async fn a_boot_plan_changes_its_revision_only_when_it_changes(database: &Databa
     let plan = Plan::Agent { token: Token(CANARY.into()), epoch: 1, host };
     let put = || vec![Effect::PutBootPlan { mac, host, plan: plan.clone() }];
     step(&store, host, waits("a"), put()).await;
-    let first = store.boot_plans().await.expect("plans");
+    let first = store.boot_plans(None).await.expect("plans");
     assert_eq!(first.plans[0].plan, plan);
     store.wake(host).await.expect("wake");
     step(&store, host, waits("b"), put()).await;
-    assert_eq!(store.boot_plan_revision().await.expect("revision"), first.revision);
+    let same = store.boot_plans(Some(first.position)).await.expect("plans");
+    assert_eq!((same.position, same.all, same.plans.len()), (first.position, false, 0));
     store.wake(host).await.expect("wake");
     step(&store, host, waits("c"), vec![Effect::DropBootPlans { host }]).await;
-    assert!(store.boot_plan_revision().await.expect("revision") > first.revision);
+    let later = store.boot_plans(Some(first.position)).await.expect("plans");
+    assert!(later.position != first.position && !later.all && later.dropped == [host]);
     assert_eq!(store.boot_plan(mac).await.expect("plan"), None);
 }
 
@@ -145,7 +147,7 @@ async fn a_secret_stands_in_no_file_and_no_debug_output(database: &Database) {
     let effect = Effect::PutBootPlan { mac: Mac([2, 0, 0, 0, 0, 1]), host, plan };
     step(&store, host, waits("a"), vec![effect]).await;
     let record = store.get(credential).await.expect("get");
-    let shown = format!("{store:?} {record:?} {:?}", store.boot_plans().await.expect("plans"));
+    let shown = format!("{store:?} {record:?} {:?}", store.boot_plans(None).await.expect("plans"));
     assert!(!shown.contains(CANARY), "{shown}");
     for entry in std::fs::read_dir(database.folder()).expect("the folder") {
         let bytes = std::fs::read(entry.expect("an entry").path()).expect("a file");

@@ -68,7 +68,7 @@ async fn a_deployment_under_way_is_carried_on_by_the_next_release(database: &Dat
     assert!(machine.progress.held.is_none());
     // What belongs to the boot under way still holds.
     assert_eq!(store.holder(host.meta.id).await.unwrap(), Some(id));
-    let plans = store.boot_plans().await.unwrap().plans;
+    let plans = store.boot_plans(None).await.unwrap().plans;
     assert!(matches!(&plans[0].plan, Plan::Agent { epoch: 7, .. }), "{plans:?}");
     assert_eq!(store.assignment(host.meta.id).await.unwrap().map(|it| it.task), Some(Task::Stay));
     let bearer = Bearer { key: "k".into(), address: "10.0.0.9".into() };

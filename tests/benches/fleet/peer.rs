@@ -30,7 +30,8 @@ impl Peer {
 pub fn read() -> Result<Option<Peer>> {
     let Some(path) = std::env::var_os("BENCH_IRONIC") else { return Ok(None) };
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let line = text.lines().rev().find(|line| line.starts_with('{')).context("the peer's file has no JSON")?;
+    let line =
+        text.lines().rev().find(|line| line.starts_with('{')).context("the peer's file has no JSON")?;
     let said: Value = serde_json::from_str(line).context("the peer's line is not JSON")?;
     let number = |field: &str| said[field].as_f64().with_context(|| format!("the peer does not say {field}"));
     Ok(Some(Peer {

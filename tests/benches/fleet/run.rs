@@ -128,7 +128,11 @@ const WRITES: &str = "underlay_store_writes_total";
 
 fn report(what: &str, server: u32, cpu: f64, began: Instant) -> Result<()> {
     if std::env::var_os("BENCH_VERBOSE").is_some() {
-        eprintln!("{what} after {:.1} s and {:.1} CPU-s", began.elapsed().as_secs_f32(), cpu_of(server)? - cpu);
+        eprintln!(
+            "{what} after {:.1} s and {:.1} CPU-s",
+            began.elapsed().as_secs_f32(),
+            cpu_of(server)? - cpu
+        );
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use underlay_core::{
     ErrorKind,
     agent::{Deploy, Disk as DiskFacts, Inventory, Stage, Touched},
     image::{Blake3, Manifest, manifest},
+    seed::Seed,
 };
 
 use super::{
@@ -126,8 +127,8 @@ async fn read_ahead(order: &Deploy, source: &dyn Source) -> Result<(Arc<Manifest
 }
 
 /// Syncs the image before the partition table is changed, and everything after.
-async fn finish(disk: &Arc<dyn Disk>, image_end: u64, seed: &[u8]) -> Result<u64, Error> {
-    let (disk, seed) = (Arc::clone(disk), seed.to_vec());
+async fn finish(disk: &Arc<dyn Disk>, image_end: u64, seed: &Seed) -> Result<u64, Error> {
+    let (disk, seed) = (Arc::clone(disk), seed.bytes());
     let work = move || {
         disk.sync().map_err(Error::Sync)?;
         let written = seed::place(&*disk, image_end, &seed).map_err(|error| match error {

@@ -4,6 +4,7 @@ use underlay_core::{
     Bytes, ErrorKind, Failure,
     agent::{Deploy, ExpectedIdentity, Inventory, Leave, Stage, Task, Touched},
     machine::RootHint,
+    seed::{self, Seed},
 };
 use underlay_proto::v1;
 
@@ -64,8 +65,21 @@ fn deploy(order: v1::Deploy) -> Result<Deploy, Error> {
         data_path: order.data_path,
         manifest_digest: order.manifest_digest,
         virtual_size: Bytes(order.virtual_size),
-        seed: order.seed,
+        seed: match order.seed_runs {
+            Some(runs) => seed(runs)?,
+            None => order.seed.into(),
+        },
     })
+}
+
+fn seed(runs: v1::SeedRuns) -> Result<Seed, Error> {
+    let malformed = |_| Error::Field("seed_runs");
+    let run = |run: v1::seed_runs::Run| {
+        Ok(seed::Run { begin: usize::try_from(run.begin).map_err(malformed)?, bytes: run.data })
+    };
+    let length = usize::try_from(runs.length).map_err(malformed)?;
+    let runs = runs.runs.into_iter().map(run).collect::<Result<_, Error>>()?;
+    Seed::of(length, runs).map_err(|_| Error::Field("seed_runs"))
 }
 
 /// The inventory as it goes over the wire.

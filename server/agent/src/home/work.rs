@@ -135,7 +135,8 @@ impl Session {
 
     fn hello(&self, identity: &Identity) -> AgentMessage {
         let inventory = Some(convert::inventory(&self.host.inventory()));
-        let hello = Hello { epoch: identity.epoch, version: env!("CARGO_PKG_VERSION").into(), inventory };
+        let version = env!("CARGO_PKG_VERSION").into();
+        let hello = Hello { epoch: identity.epoch, version, inventory, takes_seed_runs: true };
         AgentMessage { message: Some(Message::Hello(hello)) }
     }
 

@@ -3,6 +3,7 @@
 use underlay_core::{
     ErrorKind, Failure, FieldError,
     agent::{Assignment, Deploy, Leave, Report, Stage, Task, Touched},
+    seed::{self, Seed},
 };
 use underlay_proto::v1 as pb;
 
@@ -64,12 +65,21 @@ fn failure(faults: &mut Faults, message: pb::report::Failed) -> Stage {
     Stage::Failed { failure, touched_disk }
 }
 
+/// How an agent takes a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// With its empty sectors, as agents of releases before.
+    Whole,
+    /// Without.
+    Runs,
+}
+
 /// Spells an order.
-pub(crate) fn order(assignment: &Assignment) -> pb::Order {
+pub(crate) fn order(assignment: &Assignment, takes: Takes) -> pb::Order {
     use pb::order::Task as Wire;
     let task = match &assignment.task {
         Task::Stay => Wire::Stay(pb::order::Stay {}),
-        Task::Deploy(work) => Wire::Deploy(deploy(work)),
+        Task::Deploy(work) => Wire::Deploy(deploy(work, takes)),
         Task::Leave(how) => Wire::Leave(leave(*how).into()),
     };
     pb::Order { epoch: assignment.epoch, task: Some(task) }
@@ -83,7 +93,11 @@ fn leave(leave: Leave) -> pb::Leave {
     }
 }
 
-fn deploy(work: &Deploy) -> pb::Deploy {
+fn deploy(work: &Deploy, takes: Takes) -> pb::Deploy {
+    let (seed, seed_runs) = match takes {
+        Takes::Whole => (work.seed.bytes(), None),
+        Takes::Runs => (Vec::new(), Some(runs(&work.seed))),
+    };
     let root = machine::root_message(&work.root);
     pb::Deploy {
         expected_serial: work.identity.serial.clone().unwrap_or_default(),
@@ -98,6 +112,12 @@ fn deploy(work: &Deploy) -> pb::Deploy {
         data_path: work.data_path.clone(),
         manifest_digest: work.manifest_digest.clone(),
         virtual_size: work.virtual_size.0,
-        seed: work.seed.clone(),
+        seed,
+        seed_runs,
     }
+}
+
+fn runs(seed: &Seed) -> pb::SeedRuns {
+    let run = |run: &seed::Run| pb::seed_runs::Run { begin: run.begin as u64, data: run.bytes.clone() };
+    pb::SeedRuns { length: seed.len() as u64, runs: seed.runs().iter().map(run).collect() }
 }

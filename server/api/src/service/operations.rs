@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tonic::{Request, Response, Status};
 use underlay_core::{Key, Kind, ObjectId};
 use underlay_proto::v1::{self as pb, operation_service_server::OperationService};
-use underlay_store::Record;
+use underlay_store::{Record, hint::Topic};
 
 use super::{
     caller::caller,
@@ -104,7 +104,7 @@ async fn follow(
     until_settled: bool,
     events: &stream::Sender<pb::OperationEvent>,
 ) -> Result<(), Error> {
-    let mut hint = context.store.hint();
+    let mut hint = context.store.hint_of(&[Topic::Object(id)]);
     let mut seen = -1;
     loop {
         hint.mark_unchanged();

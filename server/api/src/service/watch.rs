@@ -6,9 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use underlay_core::ObjectId;
+use underlay_core::{Kind, ObjectId};
 use underlay_proto::v1 as pb;
-use underlay_store::{Error as StoreError, Filter, Record, feed::Follow};
+use underlay_store::{
+    Error as StoreError, Filter, Record,
+    feed::{Changes, Follow},
+    hint::Topic,
+};
 
 use super::{
     find::{Sought, find_living},
@@ -84,7 +88,8 @@ async fn follow<N: Spelled>(
     after: i64,
     events: &Sender<N>,
 ) -> Result<(), Error> {
-    let mut hint = context.store.hint();
+    let topic = scope.object.map_or(Topic::Kind(N::KIND), Topic::Object);
+    let mut hint = context.store.hint_of(&[topic]);
     let mut cursor = after;
     if after == 0 {
         cursor = snapshot::<N>(context, scope, events).await?;
@@ -93,10 +98,9 @@ async fn follow<N: Spelled>(
         send::<N>(events, N::resync()).await;
         return Ok(());
     }
-    let narrowed = Follow { kind: Some(N::KIND), id: scope.object };
     loop {
         hint.mark_unchanged();
-        let changes = match context.store.changes(cursor, narrowed, BATCH).await {
+        let changes = match changes(context, N::KIND, scope, cursor).await {
             Err(StoreError::Expired { .. }) => {
                 send::<N>(events, N::resync()).await;
                 return Ok(());
@@ -112,6 +116,23 @@ async fn follow<N: Spelled>(
         if is_drained && hint.changed().await.is_err() {
             return Ok(());
         }
+    }
+}
+
+/// What changed since the cursor. One object is looked at itself: in the feed it would be looked for among all that
+/// changed meanwhile.
+async fn changes(context: &Context, kind: Kind, scope: &Scope, cursor: i64) -> Result<Changes, StoreError> {
+    let Some(id) = scope.object else {
+        let narrowed = Follow { kind: Some(kind), ..Follow::default() };
+        return context.store.changes(cursor, narrowed, BATCH).await;
+    };
+    match context.store.get(id).await? {
+        Some(record) if record.raw.meta.revision > cursor => {
+            Ok(Changes { cursor: record.raw.meta.revision, records: vec![record] })
+        }
+        Some(_) => Ok(Changes { cursor, records: Vec::new() }),
+        // Its tombstone was thrown away.
+        None => Err(StoreError::Expired { horizon: cursor }),
     }
 }
 

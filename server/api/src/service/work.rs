@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use prost::Message as _;
 use tokio::time::Instant;
 use tonic::Streaming;
 use underlay_core::{
@@ -13,12 +14,15 @@ use underlay_core::{
     observation::{Body, Observation, Source},
 };
 use underlay_proto::v1::{self as pb, agent_message::Message};
-use underlay_store::Error as StoreError;
+use underlay_store::{Error as StoreError, assignment::Sealed, hint::Topic};
 
 use super::stream::{self, Events};
 use crate::{
     context::Context,
-    convert::{agent, inventory},
+    convert::{
+        agent::{self, Takes},
+        inventory,
+    },
     errors::Error,
     tls::AgentIdentity,
 };
@@ -28,8 +32,20 @@ const HELLO: Duration = Duration::from_secs(30);
 /// At most one report of bytes written per this time is kept; the others are overtaken anyway.
 const PROGRESS: Duration = Duration::from_millis(500);
 
-/// The least time between two looks at an assignment: other agents' reports give hints too.
-const LOOK: Duration = Duration::from_millis(100);
+/// Who is on the line, and the assignment that was last found to be meant for it, as it lies in the store.
+struct Line<'a> {
+    context: &'a Context,
+    agent: AgentIdentity,
+    checked: Option<Option<Sealed>>,
+}
+
+/// What the agent is to do.
+enum Work {
+    /// What it was to do when it was last asked.
+    Same,
+    /// This, or nothing more.
+    New(Option<Box<Assignment>>),
+}
 
 /// Begins to serve an agent.
 pub(super) async fn begin(
@@ -37,7 +53,7 @@ pub(super) async fn begin(
     agent: AgentIdentity,
     messages: Streaming<pb::AgentMessage>,
 ) -> Result<Events<pb::Order>, Error> {
-    current(context, agent).await?;
+    Line::new(context, agent).check().await?;
     Ok(stream::spawn(context, 4, move |context, orders| async move {
         let ended = serve(&context, agent, messages, &orders).await;
         tracing::info!(host = %agent.host, epoch = agent.epoch, is_error = ended.is_err(), "an agent's line ends");
@@ -49,17 +65,34 @@ fn stale() -> Error {
     Error::Denied("this boot is over: the host was started anew since; restart the machine".into())
 }
 
-/// What the agent is to do, if its epoch still counts.
-async fn current(context: &Context, agent: AgentIdentity) -> Result<Option<Assignment>, Error> {
-    let host = context.store.get(agent.host).await?;
-    if host.is_none_or(|host| host.raw.meta.purged_at.is_some()) {
-        return Err(stale());
+impl<'a> Line<'a> {
+    fn new(context: &'a Context, agent: AgentIdentity) -> Self {
+        Self { context, agent, checked: None }
     }
-    match context.store.assignment(agent.host).await? {
-        Some(assignment) if assignment.epoch > agent.epoch => Err(stale()),
-        // One of an earlier boot is about to be replaced.
-        Some(assignment) if assignment.epoch < agent.epoch => Ok(None),
-        assignment => Ok(assignment),
+
+    /// What the agent is to do, if its epoch still counts. Most looks find what the last one found, and open nothing; a
+    /// host that is gone has lost its assignment first.
+    async fn check(&mut self) -> Result<Work, Error> {
+        let sealed = self.context.store.sealed_assignment(self.agent.host).await?;
+        if self.checked.as_ref() == Some(&sealed) {
+            return Ok(Work::Same);
+        }
+        let host = self.context.store.get(self.agent.host).await?;
+        if host.is_none_or(|host| host.raw.meta.purged_at.is_some()) {
+            return Err(stale());
+        }
+        let assignment = match &sealed {
+            Some(sealed) => Some(self.context.store.open_assignment(self.agent.host, sealed)?),
+            None => None,
+        };
+        let assignment = match assignment {
+            Some(assignment) if assignment.epoch > self.agent.epoch => return Err(stale()),
+            // One of an earlier boot is about to be replaced.
+            Some(assignment) if assignment.epoch < self.agent.epoch => None,
+            assignment => assignment,
+        };
+        self.checked = Some(sealed);
+        Ok(Work::New(assignment.map(Box::new)))
     }
 }
 
@@ -77,10 +110,11 @@ async fn serve(
     let Some(Message::Hello(hello)) = first.and_then(|message| message.message) else {
         return Err(Error::field("hello", "comes first"));
     };
+    let takes = if hello.takes_seed_runs { Takes::Runs } else { Takes::Whole };
     greet(context, agent, hello).await?;
     tokio::select! {
         ended = listen(context, agent, messages) => ended,
-        ended = command(context, agent, orders) => ended,
+        ended = command(context, agent, takes, orders) => ended,
     }
 }
 
@@ -108,6 +142,7 @@ async fn listen(
     agent: AgentIdentity,
     mut messages: Streaming<pb::AgentMessage>,
 ) -> Result<(), Error> {
+    let mut line = Line::new(context, agent);
     let mut kept_at: Option<Instant> = None;
     while let Ok(Some(message)) = messages.message().await {
         let report = match message.message {
@@ -124,7 +159,7 @@ async fn listen(
             continue;
         }
         kept_at = is_progress.then(Instant::now);
-        current(context, agent).await?;
+        line.check().await?;
         observe(context, agent, Source::Agent, Body::Report(report)).await?;
     }
     Ok(())
@@ -134,39 +169,36 @@ async fn listen(
 async fn command(
     context: &Context,
     agent: AgentIdentity,
+    takes: Takes,
     orders: &stream::Sender<pb::Order>,
 ) -> Result<(), Error> {
-    let mut hint = context.store.hint();
-    let mut sent: Option<Assignment> = None;
-    let mut seen = None;
+    let mut hint = context.store.hint_of(&[Topic::Assignment(agent.host)]);
+    let mut line = Line::new(context, agent);
+    let mut sent = None;
     loop {
         hint.mark_unchanged();
-        // Most changes of the store are somebody else's, and a host that is gone has lost its assignment first.
-        let sealed = context.store.sealed_assignment(agent.host).await?;
-        if seen.as_ref() != Some(&sealed) {
-            seen = Some(sealed);
-            let assignment = current(context, agent).await?;
-            if assignment != sent {
-                let order = match &assignment {
-                    Some(assignment) => agent::order(assignment),
-                    None => idle(agent),
-                };
-                if orders.send(Ok(order)).await.is_err() {
-                    return Ok(());
-                }
-                sent = assignment;
+        if let Work::New(assignment) = line.check().await? {
+            let order = assignment.map(|assignment| agent::order(&assignment, takes));
+            let wanted = order.as_ref().map(digest);
+            let is_news = std::mem::replace(&mut sent, wanted) != wanted;
+            if is_news && orders.send(Ok(order.unwrap_or_else(|| idle(agent)))).await.is_err() {
+                return Ok(());
             }
         }
-        tokio::time::sleep(LOOK).await;
         if hint.changed().await.is_err() {
             return Ok(());
         }
     }
 }
 
+/// Tells an order from the one before: its seed may hold secrets and is not kept for that.
+fn digest(order: &pb::Order) -> blake3::Hash {
+    blake3::hash(&order.encode_to_vec())
+}
+
 /// The order of an agent that has nothing more to do.
 fn idle(agent: AgentIdentity) -> pb::Order {
     let stay =
         Assignment { host: agent.host, on_behalf_of: agent.host, epoch: agent.epoch, task: Task::Stay };
-    agent::order(&stay)
+    agent::order(&stay, Takes::Runs)
 }

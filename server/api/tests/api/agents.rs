@@ -70,7 +70,8 @@ impl Agent {
     async fn dial(channel: Channel, epoch: i64) -> Result<Self, tonic::Status> {
         let (say, messages) = mpsc::channel(8);
         let inventory = pb::Inventory { serial: "S-1".into(), cpus: 2, ..Default::default() };
-        let hello = pb::Hello { epoch, version: "0.1.0".into(), inventory: Some(inventory) };
+        let hello =
+            pb::Hello { epoch, version: "0.1.0".into(), inventory: Some(inventory), takes_seed_runs: true };
         say.send(pb::AgentMessage { message: Some(Message::Hello(hello)) }).await.unwrap();
         let mut agents = AgentServiceClient::new(channel);
         let orders = agents.work(ReceiverStream::new(messages)).await?.into_inner();

@@ -134,7 +134,7 @@ async fn called_home(
         data_path: crate::http::data_path(&image.sha256),
         manifest_digest: image.manifest_digest,
         virtual_size: image.size,
-        seed,
+        seed: seed.into(),
     };
     let assignment = Assignment {
         host: run.host,

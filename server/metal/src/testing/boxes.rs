@@ -147,7 +147,7 @@ impl Box {
                 if matches!(stage, Stage::Writing { done: 0, .. }) {
                     assert_eq!(deploy.identity.serial, self.inventory.serial, "the agent checks who it is");
                     self.writes.push(epoch);
-                    self.call_home = Some((one_time_url(deploy.seed), false));
+                    self.call_home = Some((one_time_url(deploy.seed.bytes()), false));
                 }
                 self.runs = Runs::Agent { epoch, reports: reports + 1 };
                 rack.observe(host, Source::Agent, Body::Report(Report { epoch, stage }));

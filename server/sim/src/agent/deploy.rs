@@ -104,6 +104,15 @@ impl Work {
         }
     }
 
+    fn seed(&self) -> Volume {
+        let Some(runs) = &self.order.seed_runs else { return Volume::of(&self.order.seed) };
+        let length = usize::try_from(runs.length).unwrap_or(usize::MAX);
+        let run =
+            |run: &pb::seed_runs::Run| (usize::try_from(run.begin).unwrap_or(usize::MAX), run.data.clone());
+        let runs: Vec<_> = runs.runs.iter().map(run).collect();
+        Volume::of_runs(length, runs.iter().map(|(begin, run)| (*begin, run.as_slice())))
+    }
+
     fn says(&self, stage: Stage) {
         self.say.send_replace(Some(stage));
     }
@@ -114,7 +123,7 @@ impl Work {
         let mut reader =
             Reader { work: self, body: None, at: 0, end: manifest.stored_size(), rest: BytesMut::new() };
         let table = reader.table(&manifest).await?;
-        if !self.order.seed.is_empty() && table == Table::Absent {
+        if !self.seed().is_empty() && table == Table::Absent {
             return Err(Error::NoTable);
         }
         let began = Instant::now();
@@ -132,11 +141,11 @@ impl Work {
             self.says(Stage::Writing(pb::report::Writing { disk: disk.clone(), done, total }));
         }
         self.says(Stage::Finishing(pb::report::Finishing {}));
-        self.may_fail(total.saturating_add(self.order.seed.len() as u64))?;
-        if !self.order.seed.is_empty() {
-            let seed = Arc::new(Volume::of(&self.order.seed));
+        let seed = Arc::new(self.seed());
+        self.may_fail(total.saturating_add(seed.len()))?;
+        if seed.len() > 0 {
+            written += seed.len();
             self.write(position, |content| content.put_seed(seed));
-            written += self.order.seed.len() as u64;
         }
         let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         // What the real agent takes for any image.

@@ -126,7 +126,8 @@ impl Agent<'_> {
         let channel = channel.map_err(|error| Ended::Broken(error.to_string()))?;
         let (to_server, queue) = mpsc::channel(QUEUE);
         let inventory = Some(machine::inventory(&self.life.rack, &self.life.machine));
-        let hello = Hello { epoch, version: env!("CARGO_PKG_VERSION").into(), inventory };
+        let version = env!("CARGO_PKG_VERSION").into();
+        let hello = Hello { epoch, version, inventory, takes_seed_runs: true };
         let _ = to_server.send(AgentMessage { message: Some(Message::Hello(hello)) }).await;
         let mut client = AgentServiceClient::new(channel);
         let orders = client.work(ReceiverStream::new(queue)).await.map_err(broken)?.into_inner();

@@ -73,6 +73,25 @@ impl Volume {
         Self { length: bytes.len(), sectors }
     }
 
+    /// What lies on the disk once these runs are written, each with where it begins.
+    pub fn of_runs<'a>(length: usize, runs: impl Iterator<Item = (usize, &'a [u8])>) -> Self {
+        let sectors = runs.flat_map(|(begin, run)| {
+            let places = (begin / SECTOR..).filter_map(|at| u32::try_from(at).ok());
+            places.zip(run.chunks(SECTOR).map(Box::from))
+        });
+        Self { length, sectors: sectors.collect() }
+    }
+
+    /// How long it is, in bytes.
+    pub fn len(&self) -> u64 {
+        self.length as u64
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
     /// Reads it as an installed system does.
     ///
     /// # Errors

@@ -128,6 +128,7 @@ pub(super) async fn clear(write: &mut Write<'_>, commit: &Commit<'_>) -> Result<
         "DELETE FROM observation WHERE id = $1",
         "DELETE FROM step WHERE id = $1",
         "DELETE FROM cancellation WHERE id = $1",
+        "DELETE FROM boot_plan_gone WHERE host = $1",
     ] {
         sqlx::query(text)
             .bind(id.to_string())

@@ -162,6 +162,7 @@ impl Store {
 /// Writes the object, if it is still the one the controller was shown.
 async fn store(write: &mut Write<'_>, commit: &Commit<'_>, after: &After) -> Result<(), Error> {
     let base = &commit.base.record;
+    write.touch_object(base.raw.meta.kind, base.id());
     let purged_at = (commit.decision == Decision::Gone).then(|| micros(commit.now));
     let done = sqlx::query(
         "UPDATE object SET state = $3, phase = $4, settled = $5, status = $6, standing = $7, \

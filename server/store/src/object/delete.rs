@@ -58,6 +58,7 @@ impl Store {
             write.commit().await?;
             return Ok(Deletion::Wanted(Box::new(found)));
         }
+        write.touch_object(meta.kind, id);
         let mut progress = found.raw.progress.clone();
         progress.evidence_at = now;
         progress.failure = None;

@@ -156,6 +156,7 @@ async fn create(write: &mut Write<'_>, request: &PutRequest, now: Timestamp) -> 
         return Err(Error::NotFound { kind: request.kind, name: request.key.to_string() });
     }
     let id = ObjectId::new();
+    write.touch_object(request.kind, id);
     let record = fresh(request, id, now, write.revision());
     insert(write, request, &record).await?;
     reference::replace(write, id, &request.key, &request.references).await?;
@@ -281,6 +282,7 @@ async fn update(
     renewal: Renewal,
     now: Timestamp,
 ) -> Result<(), Error> {
+    write.touch_object(request.kind, found.id());
     let mut progress = found.raw.progress.clone();
     if renewal.renews {
         progress.evidence_at = now;

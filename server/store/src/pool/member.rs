@@ -8,6 +8,7 @@ use super::{disturbance, want};
 use crate::{
     Error, Record, Store,
     column::{Columns, micros},
+    hint::Topic,
     object::record::select_records,
     transaction::Write,
 };
@@ -27,6 +28,7 @@ macro_rules! members {
 /// Has the pool of `host` looked at, if it belongs to one: at once where a machine wants one of its hosts, else within
 /// a second or so, together with whatever else changes by then.
 pub(crate) async fn wake_pool(write: &mut Write<'_>, host: ObjectId, now: Timestamp) -> Result<(), Error> {
+    write.touch(Topic::Queue);
     let soon = now.checked_add(std::time::Duration::from_secs(1)).unwrap_or(now);
     sqlx::query(
         "UPDATE queue SET kicks = kicks + CASE WHEN EXISTS (SELECT 1 FROM want WHERE want.pool = queue.id) THEN 1 \

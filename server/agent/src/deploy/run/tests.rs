@@ -63,7 +63,7 @@ fn order(image: &Image) -> Deploy {
         data_path: "/data".into(),
         manifest_digest: image.manifest.digest().to_string(),
         virtual_size: Bytes(image.plain.len() as u64),
-        seed: vec![0x42; 3000],
+        seed: vec![0x42; 3000].into(),
     }
 }
 
