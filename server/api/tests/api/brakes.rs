@@ -307,7 +307,7 @@ async fn a_brake_is_shown_with_the_object_it_holds() {
     assert!(standing.waiting_for.starts_with("frozen by unix socket"), "{}", standing.waiting_for);
     let mut operations = OperationServiceClient::new(rack.local().await);
     let object = Some(pb::ObjectRef { kind: "machine".into(), selector: by_name("web") });
-    let told = operations.explain(pb::ExplainRequest { object }).await.unwrap().into_inner();
+    let told = operations.explain(pb::ExplainRequest { object, values: false }).await.unwrap().into_inner();
     assert!(told.advice.iter().any(|line| line.contains("underlay unfreeze --all")), "{:?}", told.advice);
 }
 

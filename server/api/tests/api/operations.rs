@@ -22,7 +22,11 @@ fn object(kind: &str, name: &str) -> Option<pb::ObjectRef> {
 
 async fn explain(rack: &Rack, kind: &str, name: &str) -> pb::Explanation {
     let mut operations = OperationServiceClient::new(rack.local().await);
-    operations.explain(pb::ExplainRequest { object: object(kind, name) }).await.unwrap().into_inner()
+    operations
+        .explain(pb::ExplainRequest { object: object(kind, name), values: true })
+        .await
+        .unwrap()
+        .into_inner()
 }
 
 async fn deploying(rack: &Rack) -> (pb::Meta, pb::Meta) {
@@ -167,7 +171,7 @@ async fn what_is_as_it_should_be_needs_nothing() {
     rack.enter::<Host>(id(&host), host::State::Available, Default::default(), Vec::new()).await;
     assert_eq!(explain(&rack, "host", "lab-1").await.advice, ["Nothing; it is as it should be"]);
     let mut operations = OperationServiceClient::new(rack.local().await);
-    let unknown = pb::ExplainRequest { object: object("host", "nobody") };
+    let unknown = pb::ExplainRequest { object: object("host", "nobody"), values: false };
     assert_eq!(operations.explain(unknown).await.unwrap_err().code(), Code::NotFound);
     assert!(operations.explain(pb::ExplainRequest::default()).await.is_err());
 }

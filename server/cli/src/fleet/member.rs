@@ -117,6 +117,15 @@ macro_rules! member {
     };
 }
 
+member!(Site, "sites", sites, site_service_client::SiteServiceClient, SiteEvent, site_event);
+member!(
+    Profile,
+    "profiles",
+    profiles,
+    profile_service_client::ProfileServiceClient,
+    ProfileEvent,
+    profile_event
+);
 member!(Pool, "pools", pools, pool_service_client::PoolServiceClient, PoolEvent, pool_event);
 member!(
     Network,

@@ -33,6 +33,8 @@ pub(super) async fn run(kinds: &str, choice: &Choice, shared: &Shared) -> Result
         };
     }
     let (kinds, grouping) = match kind {
+        "site" => grouped!(Site),
+        "profile" => grouped!(Profile),
         "pool" => grouped!(Pool),
         "network" => grouped!(Network),
         "credential" => grouped!(Credential),

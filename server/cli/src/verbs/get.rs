@@ -136,15 +136,13 @@ listing!(
     }
 );
 
-listing!(sites, site_service_client::SiteServiceClient, sites, ["NAME", "VALUES"], |site| {
+listing!(sites of Site, ["NAME", "VALUES"], |site| {
     let values = site.spec.clone().unwrap_or_default().values;
     vec![object_name(site.meta.as_ref()), values.len().to_string()]
 });
 
 listing!(
-    profiles,
-    profile_service_client::ProfileServiceClient,
-    profiles,
+    profiles of Profile,
     ["NAME", "ATTRIBUTES", "REQUIRED", "SECRET", "FILES"],
     |profile| {
         let spec = profile.spec.clone().unwrap_or_default();

@@ -84,6 +84,8 @@ pub(super) async fn run(
             follow!(Machine);
             follow!(Host);
         }
+        Some("site") => follow!(Site),
+        Some("profile") => follow!(Profile),
         Some("pool") => follow!(Pool),
         Some("network") => follow!(Network),
         Some("credential") => follow!(Credential),

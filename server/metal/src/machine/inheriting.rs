@@ -1,7 +1,7 @@
 //! What the machine inherits from its profiles, its pool and its site: by its digest, and with its secrets when it is
 //! deployed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use secrecy::ExposeSecret;
 use underlay_core::{
@@ -63,10 +63,11 @@ pub(super) async fn attributes(world: &World<'_>, inheritance: &Inheritance) -> 
             Some(Origin::Profile(id, _)) => id,
             Some(Origin::Pool(_) | Origin::Site(_)) | None => continue,
         };
-        if !opened.contains_key(&sealed_under) {
-            opened.insert(sealed_under, open(world, sealed_under).await?);
-        }
-        let value = opened.get(&sealed_under).and_then(|values| values.get(&name)).cloned();
+        let sealed = match opened.entry(sealed_under) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(open(world, sealed_under).await?),
+        };
+        let value = sealed.get(&name).cloned();
         let value = value.ok_or_else(|| {
             let fault =
                 FieldError::new("profiles", format!("the secret value of {name:?} is not in the store"));

@@ -143,7 +143,7 @@ impl Work {
         self.says(Stage::Finishing(pb::report::Finishing {}));
         let seed = Arc::new(self.seed());
         self.may_fail(total.saturating_add(seed.len()))?;
-        if seed.len() > 0 {
+        if !seed.is_empty() {
             written += seed.len();
             self.write(position, |content| content.put_seed(seed));
         }
