@@ -10,6 +10,7 @@
 #              (needs metal)
 #   ironic     a standalone Ironic in a venv of the cache, with an empty database of its own
 #   mariadb    the MariaDB server's programs, no service
+#   seeds      what reads the seeds that are made for installers and Ignition: ksvalidator, ignition-validate
 #   postgres   the PostgreSQL server binaries
 #   network    what the benchmarks of the network servers run beside: clients, and libraries of the peers
 #
@@ -24,6 +25,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 SUSHY_TOOLS=2.2.0
 SUSHY=5.14.0
 BCRYPT=5.0.0
+PYKICKSTART=3.78
+IGNITION=2.20.0
 
 packages_of() {
     case $1 in
@@ -36,9 +39,13 @@ packages_of() {
         python3-venv openssl ;;
     ironic) echo python3-venv ;;
     mariadb) echo mariadb-server-core mariadb-client-core ;;
+    seeds)
+        echo python3-venv debconf
+        have go || [ -x "$UNDERLAY_CACHE/ignition-validate/$IGNITION/validate" ] || echo golang-go
+        ;;
     postgres) echo postgresql ;;
     network) echo kea-admin dnsmasq-base iproute2 util-linux libwrap0 libpcre2-8-0 ;;
-    *) die "no level named $1; levels: base terraform metal redfish ironic mariadb postgres network" ;;
+    *) die "no level named $1; levels: base terraform metal redfish ironic mariadb seeds postgres network" ;;
     esac
 }
 
@@ -108,6 +115,17 @@ make_ironic() {
     "$1/out/bin/python" "$1/out/bin/ironic-dbsync" --config-file "$1/ironic.conf" create_schema
 }
 
+make_kickstart() {
+    /usr/bin/python3 -m venv "$1/out"
+    "$1/out/bin/python" -m pip install -q "pykickstart==$PYKICKSTART"
+}
+
+# An older Go (Debian's) fetches the toolchain that the module asks for, which is itself a module.
+make_ignition() {
+    mkdir "$1/out"
+    GOBIN=$1/out CGO_ENABLED=0 GOFLAGS=-mod=mod go install "github.com/coreos/ignition/v2/validate@v$IGNITION"
+}
+
 after() {
     case $1 in
     base)
@@ -121,6 +139,10 @@ after() {
     redfish)
         once "$UNDERLAY_CACHE/venv/sushy-$SUSHY_TOOLS" make_venv
         once "$UNDERLAY_CACHE/venv/client-$SUSHY" make_sushy
+        ;;
+    seeds)
+        once "$UNDERLAY_CACHE/venv/kickstart-$PYKICKSTART" make_kickstart
+        once "$UNDERLAY_CACHE/ignition-validate/$IGNITION" make_ignition
         ;;
     ironic)
         once "$UNDERLAY_CACHE/venv/ironic-$(digest "$here/peers/ironic/requirements.txt")" make_ironic

@@ -44,7 +44,8 @@ impl Mirror for Model {
         let key = client.key(plan.name.require()?);
         let source = nested(&plan.source, |source| Ok((plain(&source.url)?, plain(&source.sha256)?)))?;
         let (url, sha256) = source.unwrap_or_default();
-        let spec = pb::ImageSpec { url, sha256: sha256.to_ascii_lowercase(), arch: plain(&plan.arch)? };
+        let (arch, seed) = (plain(&plan.arch)?, plain(&plan.seed)?);
+        let spec = pb::ImageSpec { url, sha256: sha256.to_ascii_lowercase(), arch, seed };
         Ok(pb::PutImageRequest { key: Some(key), spec: Some(spec), options: Some(options) })
     }
 
@@ -62,6 +63,8 @@ impl Mirror for Model {
             name: meta.key.map(|key| key.name).into(),
             source: source.into(),
             arch: seen_text(&spec.arch),
+            // A server that knows of no other says nothing.
+            seed: if spec.seed.is_empty() { "cloud_init".into() } else { spec.seed.into() },
             phase: image.standing.clone().unwrap_or_default().phase.into(),
             format: seen_text(&status.format),
             virtual_size: seen_number(&Attr::Null, status.virtual_size),

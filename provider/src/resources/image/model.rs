@@ -28,6 +28,10 @@ pub struct Model {
     /// `x86_64` or `aarch64`.
     #[tf(default = "x86_64", validate = validate::one_of(&["x86_64", "aarch64"]))]
     pub arch: Attr<String>,
+    /// How a system of it is told what it is: `cloud_init`; `ignition` (Flatcar and its like); `kickstart` or `preseed`, where the
+    /// image is an installer.
+    #[tf(default = "cloud_init", validate = validate::one_of(&["cloud_init", "ignition", "kickstart", "preseed"]))]
+    pub seed: Attr<String>,
     /// Where it stands: `ready` once it is imported.
     #[tf(computed)]
     pub phase: Attr<String>,

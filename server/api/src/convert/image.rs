@@ -2,7 +2,7 @@
 
 use underlay_core::{
     FieldError, Object,
-    image::{Image, Spec, Status},
+    image::{Image, SeedFormat, Spec, Status},
 };
 use underlay_proto::v1 as pb;
 
@@ -23,12 +23,18 @@ pub(crate) fn spec(message: pb::ImageSpec) -> Result<Spec, Vec<FieldError>> {
     if arch.is_empty() {
         "x86_64".clone_into(&mut arch);
     }
-    faults.into_result(sha256.map(|sha256| Spec { url, sha256, arch }))
+    let seed = faults.word("seed", &message.seed, &SeedFormat::ALL, SeedFormat::default());
+    faults.into_result(sha256.map(|sha256| Spec { url, sha256, arch, seed }))
 }
 
 /// Spells a spec.
 pub(crate) fn spec_message(spec: &Spec) -> pb::ImageSpec {
-    pb::ImageSpec { url: spec.url.clone(), sha256: spec.sha256.to_string(), arch: spec.arch.clone() }
+    pb::ImageSpec {
+        url: spec.url.clone(),
+        sha256: spec.sha256.to_string(),
+        arch: spec.arch.clone(),
+        seed: spec.seed.as_str().to_owned(),
+    }
 }
 
 fn status_message(status: &Status, reference: String) -> pb::ImageStatus {

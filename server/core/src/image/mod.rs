@@ -17,4 +17,4 @@ pub mod spec;
 pub use digest::{Blake3, Sha256};
 pub use manifest::Manifest;
 pub use segment::{Encoding, Mismatch, Segment};
-pub use spec::{Image, Spec, State, Status};
+pub use spec::{Image, SeedFormat, Spec, State, Status};

@@ -26,6 +26,43 @@ pub struct Spec {
     pub sha256: Sha256,
     /// `x86_64` or `aarch64`.
     pub arch: String,
+    /// How a system of it is told what it is.
+    #[serde(default, skip_serializing_if = "SeedFormat::is_default")]
+    pub seed: SeedFormat,
+}
+
+/// How an installed system, or the installer of one, is told what it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeedFormat {
+    /// cloud-init, by its NoCloud data source.
+    #[default]
+    CloudInit,
+    /// Ignition of Flatcar and its like, by a config drive.
+    Ignition,
+    /// The image is Anaconda's installer, which takes a kickstart file.
+    Kickstart,
+    /// The image is Debian's installer, which takes a preconfiguration file.
+    Preseed,
+}
+
+impl SeedFormat {
+    /// Each with the word used in HCL.
+    pub const ALL: [(&str, SeedFormat); 4] = [
+        ("cloud_init", SeedFormat::CloudInit),
+        ("ignition", SeedFormat::Ignition),
+        ("kickstart", SeedFormat::Kickstart),
+        ("preseed", SeedFormat::Preseed),
+    ];
+
+    /// The word used in HCL.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, format)| *format == self).map_or("cloud_init", |(word, _)| word)
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Where an image stands.

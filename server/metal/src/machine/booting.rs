@@ -7,6 +7,7 @@ use underlay_core::{
     boot::Token,
     host::Host,
     identity,
+    image::SeedFormat,
     machine::{Machine, Run, State, USER_DATA, WaitFor},
     observation::{Body, Source},
 };
@@ -126,7 +127,8 @@ async fn called_home(
     // It may have changed since this deployment began; what is written now is what counts.
     next.target = next.target.inheriting(inheritance.digest(world.spec()));
     let attributes = inheriting::attributes(world, &inheritance).await?;
-    let seed = make_seed(world, run, host, inventory, disk.sector, &phone_home, &attributes).await?;
+    let seed =
+        make_seed(world, run, host, inventory, (image.seed, disk.sector), &phone_home, &attributes).await?;
     let deploy = Deploy {
         identity: identity::expected(&host.spec.identity),
         root: world.spec().root.clone(),
@@ -163,7 +165,7 @@ async fn make_seed(
     run: &Run,
     host: &Object<Host>,
     inventory: &Inventory,
-    sector: u32,
+    (format, sector): (SeedFormat, u32),
     phone_home: &Token,
     attributes: &Attributes,
 ) -> Result<Vec<u8>, Failure> {
@@ -180,13 +182,13 @@ async fn make_seed(
         phone_home: crate::http::phone_home_url(&url, phone_home),
         attributes,
     };
-    seed::image(&content, sector).map_err(|error| {
+    seed::image(&content, format, sector).map_err(|error| {
         Failure::new(
             ErrorKind::Invalid,
             format!("machine {}: making its seed", world.name()),
             underlay_core::because(&error),
             "nothing was written",
-            "shorten user_data and apply again",
+            "mend user_data or the files of its profiles, and apply again",
         )
         .at("user_data")
     })

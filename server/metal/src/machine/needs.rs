@@ -5,7 +5,7 @@ use underlay_core::{
     Amount, Bytes, ErrorKind, Failure, Kind,
     agent::{Disk, Inventory},
     disks,
-    image::{self, Image, Sha256},
+    image::{self, Image, SeedFormat, Sha256},
 };
 
 use super::world::World;
@@ -27,6 +27,7 @@ pub(super) struct Ready {
     /// The least a disk must have.
     pub(super) size: Bytes,
     pub(super) manifest_digest: String,
+    pub(super) seed: SeedFormat,
 }
 
 /// The image that `wanted` (`NAME@sha256:HEX`) means, if it still has that content.
@@ -57,8 +58,8 @@ pub(super) async fn image(world: &World<'_>, wanted: &str) -> Result<Need<Ready>
         }
         image::State::Ready => match (image.status.virtual_size, image.status.manifest_digest) {
             (Some(size), Some(manifest_digest)) => {
-                let image::Spec { sha256, arch, .. } = image.spec;
-                Need::Met(Ready { sha256, arch, size, manifest_digest })
+                let image::Spec { sha256, arch, seed, .. } = image.spec;
+                Need::Met(Ready { sha256, arch, size, manifest_digest, seed })
             }
             _ => unmet(ErrorKind::Permanent, format!("image {name} has no manifest"), next),
         },

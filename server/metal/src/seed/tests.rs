@@ -51,14 +51,15 @@ fn read(volume: Vec<u8>, name: &str) -> String {
 fn the_users_own_data_arrives_unchanged() {
     let spec = spec();
     let user_data: SecretString = "#!/bin/sh\necho hello\n".to_owned().into();
-    let volume = image(&content(&spec, Some(&user_data)), 512).expect("a seed");
+    let volume = image(&content(&spec, Some(&user_data)), SeedFormat::CloudInit, 512).expect("a seed");
     assert_eq!(read(volume, "user-data"), "#!/bin/sh\necho hello\n");
 }
 
 #[test]
 fn the_call_home_and_the_name_stand_in_vendor_data() {
     let spec = spec();
-    let text = read(image(&content(&spec, None), 4096).expect("a seed"), "vendor-data");
+    let text =
+        read(image(&content(&spec, None), SeedFormat::CloudInit, 4096).expect("a seed"), "vendor-data");
     assert!(text.starts_with("#cloud-config\n"), "{text}");
     let value: serde_json::Value = serde_json::from_str(&text["#cloud-config\n".len()..]).expect("JSON");
     assert_eq!(value["phone_home"]["url"], "http://10.0.2.2:7480/v1/phone-home/t0ken");
@@ -78,7 +79,7 @@ fn without_a_network_the_boot_nic_asks_dhcp() {
 #[test]
 fn what_yaml_would_take_for_something_else_stays_text() {
     let spec = Spec { hostname: "no".into(), ..spec() };
-    let text = read(image(&content(&spec, None), 512).expect("a seed"), "meta-data");
+    let text = read(image(&content(&spec, None), SeedFormat::CloudInit, 512).expect("a seed"), "meta-data");
     assert!(text.contains(r#""local-hostname":"no""#), "{text}");
     let text = network::config(None, Some(Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]))).expect("written");
     assert!(text.contains(r#""macaddress":"52:54:00:12:34:56""#), "{text}");
@@ -138,7 +139,10 @@ fn a_static_address_rides_on_a_tagged_vlan() {
 fn user_data_beyond_the_limit_is_refused_by_size() {
     let spec = spec();
     let user_data: SecretString = "x".repeat(USER_DATA_LIMIT + 1).into();
-    assert!(matches!(image(&content(&spec, Some(&user_data)), 512), Err(Error::TooLarge { .. })));
+    assert!(matches!(
+        image(&content(&spec, Some(&user_data)), SeedFormat::CloudInit, 512),
+        Err(Error::TooLarge { .. })
+    ));
 }
 
 fn with_a_file() -> Attributes {
@@ -166,7 +170,7 @@ fn files_of_attributes_are_a_part_after_the_users_own() {
     let (spec, attributes) = (spec(), with_a_file());
     let user_data: SecretString = "#cloud-config\nwrite_files: []\n".to_owned().into();
     let content = Content { attributes: &attributes, ..content(&spec, Some(&user_data)) };
-    let parts = parts(&read(image(&content, 512).expect("a seed"), "user-data"));
+    let parts = parts(&read(image(&content, SeedFormat::CloudInit, 512).expect("a seed"), "user-data"));
     assert_eq!(parts.len(), 2, "{parts:?}");
     assert_eq!(parts[0].1, "#cloud-config\nwrite_files: []\n");
     let config = parts[1].1.strip_prefix("#cloud-config\n").expect("a cloud-config");
@@ -190,7 +194,7 @@ fn user_data_that_is_a_mime_message_becomes_a_part_with_parts() {
         "Content-Type: multipart/mixed; boundary=\"mine\"\nMIME-Version: 1.0\n\n--mine\n\nx\n--mine--\n";
     let user_data: SecretString = own.to_owned().into();
     let content = Content { attributes: &attributes, ..content(&spec, Some(&user_data)) };
-    let text = read(image(&content, 512).expect("a seed"), "user-data");
+    let text = read(image(&content, SeedFormat::CloudInit, 512).expect("a seed"), "user-data");
     assert!(text.contains(&format!("==\n{own}\n--==")), "{text}");
 }
 
@@ -204,5 +208,5 @@ fn more_files_than_a_seed_may_hold_are_refused() {
     };
     let (spec, attributes) = (spec(), Attributes { files: vec![file], ..Attributes::default() });
     let content = Content { attributes: &attributes, ..content(&spec, None) };
-    assert!(matches!(image(&content, 512), Err(Error::Files { .. })));
+    assert!(matches!(image(&content, SeedFormat::CloudInit, 512), Err(Error::Files { .. })));
 }

@@ -7,7 +7,7 @@ use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 /// Room beside the files: boot sector, tables, directory, long names.
 const OVERHEAD: usize = 256 << 10;
 
-/// A FAT volume labelled `label` that holds `files`, for a disk with sectors of `sector` bytes (512 or 4096).
+/// A FAT volume labelled `label` that holds `files` by their paths, for a disk with sectors of `sector` bytes (512 or 4096).
 pub(super) fn fat(label: &str, files: &[(&str, String)], sector: u32) -> io::Result<Vec<u8>> {
     let content: usize = files.iter().map(|(_, text)| text.len()).sum();
     let size = (content + OVERHEAD).next_multiple_of(1 << 20);
@@ -24,8 +24,11 @@ pub(super) fn fat(label: &str, files: &[(&str, String)], sector: u32) -> io::Res
     let file_system = FileSystem::new(&mut volume, FsOptions::new())?;
     {
         let root = file_system.root_dir();
-        for (name, text) in files {
-            root.create_file(name)?.write_all(text.as_bytes())?;
+        for (path, text) in files {
+            for (end, _) in path.match_indices('/') {
+                root.create_dir(path.get(..end).unwrap_or_default())?;
+            }
+            root.create_file(path)?.write_all(text.as_bytes())?;
         }
     }
     file_system.unmount()?;
