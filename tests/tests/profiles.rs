@@ -179,6 +179,10 @@ fn values_are_checked_at_plan_and_injected_by_who_is_closest() {
     // What the operator changes waits, shown, and disrupts nothing; who raises the generation gets it.
     let later = Said { profile_values: "mtu = 9000, \"dns.search\" = \"profile.example.net\"", ..good };
     terraform.configure(&later.hcl(&rack, &image));
+    terraform
+        .plan()
+        .expect(2)
+        .says("keep what they were deployed with until their redeploy.generation is raised: web");
     terraform.apply().expect(0);
     terraform.plan().expect(0);
     terraform.run(&["apply", "-refresh-only", "-auto-approve"]).expect(0);

@@ -4,7 +4,7 @@
 //! - [`assess`]: the judgement and its parts; [`fingerprint`]: what a person approved
 //! - [`planned`]: what else the plan that asks is about to change
 //! - [`references`]: does what is named exist, and who names an object
-//! - [`nouns`]: the rules of every noun but machines; [`machine`], [`fit`], [`prospect`]: those of machines
+//! - [`nouns`]: the rules of most nouns; [`machine`], [`fit`], [`prospect`]: those of machines; [`profile`]: those of profiles
 
 mod assess;
 mod fingerprint;
@@ -12,6 +12,7 @@ mod fit;
 mod machine;
 mod nouns;
 mod planned;
+mod profile;
 mod prospect;
 mod references;
 

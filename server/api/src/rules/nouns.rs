@@ -1,4 +1,4 @@
-//! The rules of every noun but machines.
+//! The rules of every noun but machines and profiles.
 
 use async_trait::async_trait;
 use underlay_core::{
@@ -8,7 +8,6 @@ use underlay_core::{
     image::{self, Image},
     network::Network,
     pool::Pool,
-    profile::{self, Profile, SecretValues},
     site::Site,
 };
 
@@ -73,13 +72,6 @@ impl Rules for Credential {
 
 #[async_trait]
 impl Rules for Site {}
-
-#[async_trait]
-impl Rules for Profile {
-    fn secret_values(spec: &mut profile::Spec) -> Option<&mut Option<SecretValues>> {
-        Some(&mut spec.secret_values)
-    }
-}
 
 #[async_trait]
 impl Rules for Image {

@@ -45,6 +45,12 @@ impl Planned {
         }
     }
 
+    /// The change of one profile, by whatever name a machine knows it.
+    pub(super) fn profile(key: &Key, spec: &profile::Spec) -> Self {
+        let names = [key.name.to_string(), format!("{}/{}", key.owner, key.name)];
+        Self { profiles: names.map(|name| (name, spec.clone())).into(), ..Self::default() }
+    }
+
     /// Is what `fault` misses a profile that the plan brings?
     pub(crate) fn brings(&self, fault: &FieldError, spec: &machine::Spec) -> bool {
         let at = fault.attribute.strip_prefix("profiles.").and_then(|at| at.parse::<usize>().ok());
