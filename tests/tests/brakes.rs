@@ -27,7 +27,7 @@ async fn furnish(server: &Server) -> Result<String> {
     server.operate(&["image", "import", &file.display().to_string()]);
     let digest = sha256(&disk);
     let url = format!("upload://sha256/{digest}");
-    let spec = pb::ImageSpec { url, sha256: digest, arch: String::new() };
+    let spec = pb::ImageSpec { url, sha256: digest, ..Default::default() };
     let reference = client(server).import("small", spec, PATIENCE).await?;
     let mut host = specs::qemu("", "52:54:00:11:00:01", "bios", "pxe", specs::SMALL);
     host.pool = "lab".into();

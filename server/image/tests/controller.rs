@@ -146,7 +146,12 @@ impl World {
             attempts: 0,
         };
         self.needs.0.lock().unwrap().insert(meta.id, sha256);
-        let spec = image::Spec { url: url.into(), sha256, arch: "x86_64".into() };
+        let spec = image::Spec {
+            url: url.into(),
+            sha256,
+            arch: "x86_64".into(),
+            seed: image::SeedFormat::default(),
+        };
         Object { meta, spec, state: State::default(), status: image::Status::default(), progress }
     }
 

@@ -29,6 +29,7 @@ pub async fn fill(store: &Store, count: usize) -> Result<()> {
         url: "https://images.example/debian-12.raw.zst".into(),
         sha256: SHA256.parse()?,
         arch: "x86_64".into(),
+        seed: image::SeedFormat::default(),
     };
     put::<Image>(store, "debian-12", &image).await?;
     for number in 0..count {

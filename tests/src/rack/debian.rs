@@ -166,7 +166,7 @@ pub fn debian(server: &Server<'_>) -> Result<pb::ImageSpec> {
     fs::hard_link(&image, &path)
         .or_else(|_| fs::copy(&image, &path).map(drop))
         .context("placing the image")?;
-    Ok(pb::ImageSpec { url: format!("file://{}", path.display()), sha256, arch: String::new() })
+    Ok(pb::ImageSpec { url: format!("file://{}", path.display()), sha256, ..Default::default() })
 }
 
 fn ssh_key(segment: &Segment) -> Result<PathBuf> {

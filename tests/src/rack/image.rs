@@ -79,7 +79,7 @@ impl Image {
     /// As the server imports it.
     pub fn spec(&self) -> pb::ImageSpec {
         let sha256 = Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        pb::ImageSpec { url: format!("file://{}", self.path.display()), sha256, arch: String::new() }
+        pb::ImageSpec { url: format!("file://{}", self.path.display()), sha256, ..Default::default() }
     }
 
     /// Is the image on that disk, boot sector and partition, byte for byte? The table itself grows with the disk, and

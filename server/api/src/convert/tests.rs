@@ -313,8 +313,11 @@ proptest! {
     }
 
     #[test]
-    fn an_image_survives_the_wire(url in text(), digest in any::<[u8; 32]>(), arch in text()) {
-        let spec = core::image::Spec { url, sha256: core::image::Sha256::from_bytes(digest), arch };
+    fn an_image_survives_the_wire(
+        url in text(), digest in any::<[u8; 32]>(), arch in text(),
+        seed in select(core::image::SeedFormat::ALL.to_vec()).prop_map(|(_, seed)| seed),
+    ) {
+        let spec = core::image::Spec { url, sha256: core::image::Sha256::from_bytes(digest), arch, seed };
         prop_assert_eq!(image::spec(image::spec_message(&spec)), Ok(spec));
     }
 
@@ -454,7 +457,7 @@ fn faults_of_a_machine_stand_at_their_attributes() {
 
 #[test]
 fn faults_of_an_image_stand_at_their_attributes() {
-    let message = pb::ImageSpec { url: "x".repeat(5000), sha256: "12".into(), arch: String::new() };
+    let message = pb::ImageSpec { url: "x".repeat(5000), sha256: "12".into(), ..Default::default() };
     assert_eq!(paths(image::spec(message)), set(["source.url", "source.sha256"]));
 }
 

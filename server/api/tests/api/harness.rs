@@ -245,7 +245,7 @@ pub fn image(name: &str, digit: char) -> pb::PutImageRequest {
     let spec = pb::ImageSpec {
         url: "https://images.example/debian.raw".into(),
         sha256: digit.to_string().repeat(64),
-        arch: String::new(),
+        ..Default::default()
     };
     pb::PutImageRequest { key: key(name), spec: Some(spec), options: None }
 }

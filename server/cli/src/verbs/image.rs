@@ -38,11 +38,14 @@ enum Act {
         /// x86_64 or aarch64
         #[arg(long, default_value = "x86_64")]
         arch: String,
+        /// How a system of it is told what it is: cloud_init, ignition, kickstart or preseed
+        #[arg(long, default_value = "cloud_init")]
+        seed: String,
     },
 }
 
 pub(super) async fn run(image: Image, shared: Shared) -> Result<(), Error> {
-    let Act::Import { file, name, arch } = image.act;
+    let Act::Import { file, name, arch, seed } = image.act;
     let mut client = ImageServiceClient::new(shared.target.connect().await?);
     let size = std::fs::metadata(&file).with_context(|| format!("reading {}", file.display()))?.len();
     let digest = hash(&file, size)?;
@@ -55,7 +58,7 @@ pub(super) async fn run(image: Image, shared: Shared) -> Result<(), Error> {
                 owner: shared.target.owner.clone(),
                 name: name.clone(),
             };
-            let spec = ImageSpec { url: uploaded.url, sha256: digest.clone(), arch };
+            let spec = ImageSpec { url: uploaded.url, sha256: digest.clone(), arch, seed };
             let options =
                 PutOptions { request_id: format!("import-{name}-{digest}"), ..PutOptions::default() };
             client.put(PutImageRequest { key: Some(key), spec: Some(spec), options: Some(options) }).await?;

@@ -16,6 +16,7 @@ pub(crate) fn image(digit: char) -> image::Spec {
         url: "https://images.example/debian.raw".into(),
         sha256: digit.to_string().repeat(64).parse().expect("hex"),
         arch: "x86_64".into(),
+        seed: image::SeedFormat::CloudInit,
     }
 }
 
