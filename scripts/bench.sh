@@ -3,7 +3,7 @@
 #
 #   scripts/bench.sh [provider] [agent] [network] [fleet]    default: all
 #
-#   provider   start, memory, and plans of 1, 100 and 1000 machines beside the built-in terraform_data
+#   provider   start, memory, and plans and refreshes of 1, 100 and 1000 machines beside the built-in terraform_data
 #   agent      image write beside `zstd -dc | tee >(b3sum) | dd oflag=direct`
 #   network    DHCP beside Kea, TFTP beside tftpd-hpa, atftpd and dnsmasq, HTTP beside nginx, in network namespaces of
 #              the run; needs root. BENCH_FIGURES="dhcp flood tftp http" chooses, BENCH_ROUNDS=3 says how often
