@@ -47,6 +47,9 @@ pub struct Settings {
     /// Address under which machines reach this server [default: their network's interface]
     #[arg(long, env = "UNDERLAY_BOOT_ADDRESS", value_name = "ADDRESS")]
     pub boot_address: Option<IpAddr>,
+    /// Address under which BMCs reach the boot endpoint, to say that something happened [default: they are not asked to]
+    #[arg(long, env = "UNDERLAY_EVENT_ADDRESS", value_name = "ADDRESS")]
+    pub event_address: Option<IpAddr>,
     /// Directory of the agent's kernel and initramfs, as made by `underlay ramdisk build` [default: ramdisk in the data directory]
     #[arg(long, env = "UNDERLAY_RAMDISK", value_name = "DIR")]
     pub ramdisk: Option<PathBuf>,
@@ -177,6 +180,7 @@ impl Settings {
             metrics_listen: self.metrics_listen.or(file.metrics_listen),
             names: if self.names.is_empty() { file.names } else { self.names },
             boot_address: self.boot_address.or(file.boot_address),
+            event_address: self.event_address.or(file.event_address),
             ramdisk: self.ramdisk.or(file.ramdisk),
             loaders: self.loaders.or(file.loaders),
             image_root: self.image_root.or(file.image_root),

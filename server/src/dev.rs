@@ -7,6 +7,7 @@
 use std::{
     fmt::Write,
     fs,
+    net::Ipv4Addr,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -81,6 +82,7 @@ async fn dev(arguments: Arguments, directory: &Path) -> anyhow::Result<()> {
         listen: Some(loopback(0)),
         boot_listen: Some(loopback(0)),
         metrics_listen: Some(loopback(0)),
+        event_address: Some(Ipv4Addr::LOCALHOST.into()),
         ramdisk: Some(ramdisk(arguments.ramdisk, directory)?),
         image_root: Some(images.clone()),
         ..Settings::default()

@@ -27,7 +27,7 @@ use underlay_api::{
 };
 use underlay_core::{
     Brake,
-    bmc::Bmcs,
+    bmc::{Bmcs, EventAddress},
     brake::{self, Reach},
 };
 use underlay_engine::Engine;
@@ -53,6 +53,7 @@ use crate::{
         boot_url::{USER_NETWORKING, Ways},
         dhcp::{Directory as DhcpDirectory, Durable},
         directory::Directory,
+        hints::{self, Proofs},
         keepers::Asking,
         loaders::Loaders,
         power::Switch,
@@ -122,6 +123,7 @@ pub async fn run(
     let _alone = lock::take(&data)?;
     restore::refuse_half_done(&data)?;
     sweep_copies(&data);
+    let events_key = key.clone();
     let store = Store::open(&settings.database(), key).await.context("opening the database")?;
     if settings.database.is_none() {
         // The database lies in the directory that we hold alone: whoever left leases there is dead.
@@ -138,15 +140,18 @@ pub async fn run(
     let boot_listener = listen(settings.boot_listen.unwrap_or(everywhere(7480)), "the boot endpoint").await?;
     let boot_port = boot_listener.local_addr()?.port();
     let projection = Projection::new(boot_port);
-    let drivers = Drivers::new(drivers(&settings, &data, boot_port));
+    let proofs = settings.event_address.map(|address| Proofs::new(&events_key, address, boot_port));
+    let drivers = Drivers::new(drivers(&settings, &data, boot_port, proofs.clone()));
     let bmcs: Arc<dyn Bmcs> = Arc::new(Gate::new(Arc::new(drivers), Arc::new(store.clone())));
 
     let api = api(&settings, &store, &authority, &bmcs, boot_port);
     let (doors, api_address) = doors(&settings, &data, &authority).await?;
     let engine = engine(&settings, &store, &bmcs, &projection, boot_port).await?;
     let (board, scribe) = noticeboard(projection.clone(), store.clone());
+    let (ear, looker) = hints::pair(proofs);
     let directory = Arc::new(Directory {
         projection: projection.clone(),
+        ear,
         noticeboard: board.clone(),
         store: store.clone(),
     });
@@ -175,6 +180,11 @@ pub async fn run(
     let stop = cancel.clone();
     tasks.spawn(async move {
         scribe.run(stop).await;
+        Ok(())
+    });
+    let (store_task, stop) = (store.clone(), cancel.clone());
+    tasks.spawn(async move {
+        looker.run(store_task, stop).await;
         Ok(())
     });
     let dhcp = dhcp::Server {
@@ -312,7 +322,12 @@ fn loaders(settings: &Settings) -> std::path::PathBuf {
     settings.loaders.clone().unwrap_or_else(|| "/usr/lib/ipxe".into())
 }
 
-fn drivers(settings: &Settings, data: &Path, boot_port: u16) -> underlay_metal::bmc::Config {
+fn drivers(
+    settings: &Settings,
+    data: &Path,
+    boot_port: u16,
+    proofs: Option<Proofs>,
+) -> underlay_metal::bmc::Config {
     let url = format!("http://{USER_NETWORKING}:{boot_port}/boot.ipxe");
     let mut qemu = qemu::Config::new(data.to_owned(), url);
     if settings.kvm == Some(true) {
@@ -321,7 +336,8 @@ fn drivers(settings: &Settings, data: &Path, boot_port: u16) -> underlay_metal::
     if settings.qemu_unsafe_cache == Some(true) {
         qemu.cache = qemu::Cache::Unsafe;
     }
-    underlay_metal::bmc::Config { qemu, redfish_pause: Duration::from_millis(100) }
+    let events = proofs.map(|proofs| Arc::new(proofs) as Arc<dyn EventAddress>);
+    underlay_metal::bmc::Config { qemu, redfish_pause: Duration::from_millis(100), events }
 }
 
 fn api(

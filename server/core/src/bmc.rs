@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Brake, ErrorKind, Object, View,
+    Brake, ErrorKind, Object, ObjectId, SecretString, View,
     host::{Facts, Host},
 };
 
@@ -142,6 +142,17 @@ impl Error {
     }
 }
 
+/// Where the BMC of a host sends its events. The address is a secret: who knows it can have the host looked at.
+pub trait EventAddress: Send + Sync + 'static {
+    /// Of this host: a URL that ends in [`event_path`].
+    fn of(&self, host: ObjectId) -> SecretString;
+}
+
+/// The path of a host's events, whose last part is `proof` that we gave the address out.
+pub fn event_path(host: ObjectId, proof: &str) -> String {
+    format!("/v1/events/{host}/{proof}")
+}
+
 /// Power and boot of one host.
 #[async_trait]
 pub trait Bmc: Send + Sync {
@@ -154,6 +165,12 @@ pub trait Bmc: Send + Sync {
 
     /// Set what the host starts from at its next power-on.
     async fn ensure_next_boot(&self, target: Target) -> Result<(), Error>;
+
+    /// Have the BMC tell us when something happens to the host, where it can and we have an address for that. What it
+    /// tells is a hint to look, never a fact.
+    async fn ensure_events(&self) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Forget the host: the driver removes what it made for it (a QEMU host's process and disks) and nothing else.
     async fn forget(&self) -> Result<(), Error>;

@@ -48,6 +48,11 @@ pub trait Directory: Send + Sync + 'static {
     /// A NIC was seen doing something ("fetched the kernel"). Bounded and never blocking: may be dropped.
     fn saw(&self, mac: Mac, what: &str);
 
+    /// Somebody who says `proof` wants a host looked at, because its BMC saw something. A hint, which may be dropped.
+    fn hinted(&self, _host: ObjectId, _proof: &str) -> Redemption {
+        Redemption::Refused
+    }
+
     /// The installed system called its one-time URL.
     async fn phone_home(&self, call: PhoneHome) -> Result<Redemption, view::Error>;
 }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use underlay_core::{
-    Mac,
+    Mac, ObjectId,
     agent::Purpose,
     boot::{self, Answer, PhoneHome, Redemption},
     observation::{Body, Observation, Source},
@@ -13,7 +13,7 @@ use underlay_core::{
 };
 use underlay_store::{Store, token};
 
-use super::{projection::Projection, sightings::Noticeboard};
+use super::{hints::Ear, projection::Projection, sightings::Noticeboard};
 
 /// An installed system has no key of its own: its URL is its proof.
 const NO_KEY: &str = "installed system";
@@ -24,6 +24,8 @@ pub struct Directory {
     pub projection: Arc<Projection>,
     /// What was seen.
     pub noticeboard: Noticeboard,
+    /// Who has hosts looked at when their BMCs say so.
+    pub ear: Ear,
     /// Where calls home are kept.
     pub store: Store,
 }
@@ -39,6 +41,10 @@ impl boot::Directory for Directory {
 
     fn saw(&self, mac: Mac, what: &str) {
         self.noticeboard.saw(mac, what);
+    }
+
+    fn hinted(&self, host: ObjectId, proof: &str) -> Redemption {
+        if self.ear.hears(host, proof) { Redemption::Accepted } else { Redemption::Refused }
     }
 
     async fn phone_home(&self, call: PhoneHome) -> Result<Redemption, view::Error> {

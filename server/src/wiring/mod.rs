@@ -3,11 +3,13 @@
 //!
 //! - [`projection`]: hosts, boot plans and networks in memory, following the feed; DHCP and HTTP read it
 //! - [`dhcp`], [`directory`], [`loaders`]: the boot servers' traits
+//! - [`hints`]: what BMCs say happened
 //! - [`keepers`], [`power`], [`boot_url`]: the controllers' and the API's
 
 pub mod boot_url;
 pub mod dhcp;
 pub mod directory;
+pub mod hints;
 pub mod keepers;
 pub mod loaders;
 pub mod power;

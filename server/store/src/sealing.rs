@@ -8,7 +8,7 @@ use std::{fmt, fs, io::Write, os::unix::fs::OpenOptionsExt, os::unix::fs::Permis
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    digest,
+    digest, hmac,
     rand::{SecureRandom, SystemRandom},
 };
 
@@ -19,6 +19,8 @@ use crate::Error;
 pub struct SealingKey {
     key: LessSafeKey,
     id: String,
+    /// Makes keys for other ends, which say nothing about this one.
+    maker: hmac::Key,
 }
 
 impl fmt::Debug for SealingKey {
@@ -35,7 +37,14 @@ impl SealingKey {
         context.update(b"underlay sealing key id");
         context.update(bytes);
         let id = context.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { key: LessSafeKey::new(unbound), id }
+        let maker = hmac::Key::new(hmac::HMAC_SHA256, bytes);
+        Self { key: LessSafeKey::new(unbound), id, maker }
+    }
+
+    /// A key for another end, made of this one.
+    pub fn derive(&self, end: &str) -> [u8; 32] {
+        let tag = hmac::sign(&self.maker, format!("underlay: a key for {end}").as_bytes());
+        tag.as_ref().try_into().expect("SHA-256 makes 32 bytes")
     }
 
     /// The key in the file at `path` (64 hex digits); a missing file is made with a fresh key and mode 0600.

@@ -17,8 +17,8 @@ use underlay_proto::v1::{
     self as pb, agent_service_client::AgentServiceClient, credential_service_client::CredentialServiceClient,
     host_service_client::HostServiceClient, image_service_client::ImageServiceClient,
     machine_service_client::MachineServiceClient, network_service_client::NetworkServiceClient,
-    operation_service_client::OperationServiceClient, profile_service_client::ProfileServiceClient,
-    server_service_client::ServerServiceClient,
+    operation_service_client::OperationServiceClient, pool_service_client::PoolServiceClient,
+    profile_service_client::ProfileServiceClient, server_service_client::ServerServiceClient,
 };
 
 use super::GLANCE;
@@ -61,6 +61,16 @@ impl Client {
     pub async fn put_network(&self, name: &str, spec: pb::NetworkSpec) -> Result<()> {
         let mut client = NetworkServiceClient::new(self.channel().await?);
         client.put(pb::PutNetworkRequest { key: key(name), spec: Some(spec), options: None }).await?;
+        Ok(())
+    }
+
+    /// Put a pool.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub async fn put_pool(&self, name: &str, spec: pb::PoolSpec) -> Result<()> {
+        let mut client = PoolServiceClient::new(self.channel().await?);
+        client.put(pb::PutPoolRequest { key: key(name), spec: Some(spec), options: None }).await?;
         Ok(())
     }
 
@@ -173,6 +183,19 @@ impl Client {
         let mut client = MachineServiceClient::new(self.channel().await?);
         client.delete(pb::DeleteRequest { selector: selector(name), incarnation: meta.incarnation }).await?;
         Ok(())
+    }
+
+    /// Ask for a host to be forgotten, and wait until it is.
+    ///
+    /// # Errors
+    /// The server does not answer, or patience ends.
+    pub async fn delete_host(&self, name: &str, patience: Duration) -> Result<()> {
+        let mut client = HostServiceClient::new(self.channel().await?);
+        let get = pb::GetRequest { selector: selector(name), incarnation: String::new() };
+        let meta = client.get(get).await?.into_inner().meta.context("a host has an identity")?;
+        client.delete(pb::DeleteRequest { selector: selector(name), incarnation: meta.incarnation }).await?;
+        let is_gone = |host: &pb::Host| host.meta.as_ref().is_some_and(|meta| meta.purged_at.is_some());
+        self.host_when(name, patience, is_gone).await.map(drop)
     }
 
     /// Wait until the machine is as `wanted`.

@@ -89,6 +89,30 @@ async fn every_vendors_machine_is_deployed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_never_booted_is_claimed_for_the_disks_its_bmc_tells_of() -> Result<()> {
+    let arguments = ["--machines", "4", "--model", "generic,openbmc", "--pace", "instant"];
+    let rig = Rig::start(&[], &arguments).await?;
+    rig.client.put_pool("default", pb::PoolSpec::default()).await?;
+    let disks = vec![pb::DiskNeed { kind: "nvme".into(), min_size_bytes: 800 << 30, count: 1 }];
+    let require = pb::Require { pool: "default".into(), disks, ..Default::default() };
+    for name in ["one", "two", "three"] {
+        let spec = pb::MachineSpec { host: String::new(), require: Some(require.clone()), ..rig.spec("") };
+        rig.client.put_machine(name, spec, pb::PutOptions::default()).await?;
+    }
+    let mut hosts = Vec::new();
+    for name in ["one", "two"] {
+        let machine = rig.client.machine_ready(name, PATIENCE).await?;
+        hosts.push(machine.status.context("a machine has a status")?.host);
+    }
+    hosts.sort();
+    // The others have an SSD of 447 GiB.
+    ensure!(hosts == ["r1u2", "r1u4"], "{hosts:?}");
+    let third = rig.client.machine("three").await?.standing.unwrap_or_default();
+    ensure!(third.phase == "pending" && third.waiting_for.contains("nvme"), "{third:#?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_machines_get_ready() -> Result<()> {
     // A person who wants other figures says so: UNDERLAY_FLEET=1000, UNDERLAY_BIN for a release build.
     let count = std::env::var("UNDERLAY_FLEET").unwrap_or_else(|_| "100".into());

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use underlay_core::{
     ErrorKind, Object, ObjectId, SecretString, View,
-    bmc::{Bmc, Bmcs, Error, Observation, Power, Target},
+    bmc::{Bmc, Bmcs, Error, EventAddress, Observation, Power, Target},
     host::{self, Driver, Host},
 };
 
@@ -25,12 +25,14 @@ use super::{
 };
 
 /// How the drivers are set up.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// How QEMU hosts are run.
     pub qemu: qemu::Config,
     /// The least time between two calls to one Redfish BMC.
     pub redfish_pause: Duration,
+    /// Where BMCs send their events; left out, they are not asked to.
+    pub events: Option<Arc<dyn EventAddress>>,
 }
 
 /// Every driver this server has.
@@ -91,7 +93,11 @@ impl Drivers {
                 let driver = Redfish::new(wanted, &host.spec.boot, login, pin.clone())?;
                 // The agent knows better, and what was told once is kept.
                 let is_told = host.status.inventory.is_some() || host.status.told.disks.is_some();
-                let driver = Arc::new(if is_told { driver } else { driver.inspecting_drives() });
+                let driver = if is_told { driver } else { driver.inspecting_drives() };
+                let driver = Arc::new(match &self.config.events {
+                    Some(address) => driver.telling(id, address.of(id)),
+                    None => driver,
+                });
                 let (redfish, boot) = (wanted.clone(), host.spec.boot.clone());
                 sessions.insert(id, Session { redfish, boot, user, password, pin, driver: driver.clone() });
                 driver
@@ -192,6 +198,10 @@ impl Bmc for Queued {
 
     async fn ensure_next_boot(&self, target: Target) -> Result<(), Error> {
         self.run("ensure_next_boot", self.driver.ensure_next_boot(target)).await
+    }
+
+    async fn ensure_events(&self) -> Result<(), Error> {
+        self.run("ensure_events", self.driver.ensure_events()).await
     }
 
     async fn forget(&self) -> Result<(), Error> {

@@ -89,6 +89,11 @@ impl Bmc for Gated {
         self.driver.ensure_next_boot(target).await
     }
 
+    async fn ensure_events(&self) -> Result<(), Error> {
+        self.pass("subscribe to its events").await?;
+        self.driver.ensure_events().await
+    }
+
     async fn forget(&self) -> Result<(), Error> {
         if self.loses {
             self.pass("remove it").await?;

@@ -22,7 +22,11 @@ pub(super) async fn step(
     if let Some(failure) = facts::accusation(snapshot, snapshot.object.progress.since) {
         return quarantine(snapshot, view, failure).await;
     }
-    Ok(match facts::ask(hosts.bmcs.as_ref(), snapshot, view).await? {
+    let asked = facts::ask(hosts.bmcs.as_ref(), snapshot, view).await?;
+    if let facts::Asked::Answered(_) = asked {
+        listen(hosts, snapshot, view).await;
+    }
+    Ok(match asked {
         facts::Asked::Answered(status) | facts::Asked::Silent(status, _) => {
             Step::done(status, Some(hosts.audit))
         }
@@ -30,6 +34,18 @@ pub(super) async fn step(
             Step::failed(status, State::Enrolling, failure).retrying(enrolling::LATER)
         }
     })
+}
+
+/// Have its BMC tell us of changes. Where it does not, it is asked now and then as all are.
+async fn listen(hosts: &Hosts, snapshot: &Snapshot<Host>, view: &dyn View) {
+    let ensured = match hosts.bmcs.bmc(&snapshot.object, view).await {
+        Ok(bmc) => bmc.ensure_events().await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = ensured {
+        let host = snapshot.object.meta.key.name.as_str();
+        tracing::debug!(host, error = underlay_core::because(&error), "its BMC does not send events");
+    }
 }
 
 async fn quarantine(

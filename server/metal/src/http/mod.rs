@@ -5,6 +5,7 @@
 //! - `direct.rs`: how most requests for files are answered, without a copy
 //! - `ranges.rs`, `shelf.rs`: which part of a file a request gets; open files with the tags of their content
 //! - `phone_home.rs`: the one-time URL of an installed system
+//! - `events.rs`: where BMCs say that something happened
 //! - [`paths`]: where each of them is
 //! - `connections.rs`: how many there may be, and for how long
 //!
@@ -14,6 +15,7 @@
 
 mod connections;
 mod direct;
+mod events;
 mod files;
 mod paths;
 mod phone_home;
@@ -82,6 +84,7 @@ fn routes(endpoint: Arc<Endpoint>) -> Router {
         .route(paths::RAMDISK, get(files::ramdisk))
         .route(paths::LOADER, get(files::loader))
         .route(paths::IMAGE, get(files::image))
+        .route(paths::EVENTS, post(events::hear))
         .route(paths::PHONE_HOME, post(phone_home::call))
         .layer(axum::extract::DefaultBodyLimit::max(64 << 10))
         .with_state(endpoint)

@@ -134,6 +134,16 @@ impl Client {
         Ok(paths)
     }
 
+    /// Take a resource away.
+    pub(super) async fn delete(&self, path: &str) -> Result<(), Error> {
+        let reply = self.send(Method::DELETE, path, None, None).await?;
+        // Gone is gone.
+        if reply.status.is_success() || reply.status == StatusCode::NOT_FOUND {
+            return Ok(());
+        }
+        Err(self.complaint(&reply, &format!("DELETE {path}")))
+    }
+
     /// Send `body`; the answer's status is the caller's to judge.
     pub(super) async fn write(
         &self,

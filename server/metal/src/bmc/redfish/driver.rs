@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::{sync::Mutex, time::Instant};
 use underlay_core::{
-    Mac,
+    Mac, ObjectId, SecretString,
     bmc::{Bmc, Error, Observation, Power, Target},
     host::{self, Facts},
 };
@@ -15,6 +15,7 @@ use underlay_core::{
 use super::{
     client::{Client, Login, ROOT},
     drives::Drives,
+    events::Events,
     model::{ActionInfo, Boot, BootWish, Interface, Reset, Root, System},
     quirks,
 };
@@ -31,6 +32,7 @@ pub struct Redfish {
     path: Mutex<Option<String>>,
     nics: Mutex<Nics>,
     drives: Drives,
+    events: Option<Events>,
 }
 
 /// Its NICs, as far as they were read.
@@ -68,7 +70,15 @@ impl Redfish {
             path: Mutex::default(),
             nics: Mutex::default(),
             drives: Drives::default(),
+            events: None,
         })
+    }
+
+    /// The same, which has the BMC send events of `host` to `destination`.
+    #[must_use]
+    pub fn telling(mut self, host: ObjectId, destination: SecretString) -> Self {
+        self.events = Some(Events::new(host, destination));
+        self
     }
 
     /// The same, which also asks once for the drives.
@@ -291,8 +301,19 @@ impl Bmc for Redfish {
         }))
     }
 
-    /// Nothing was made on the BMC; a session ends by itself.
+    async fn ensure_events(&self) -> Result<(), Error> {
+        match &self.events {
+            Some(events) => events.ensure(&self.client).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing was made on the BMC but a subscription; a session ends by itself. A BMC that does not answer is forgotten
+    /// with its subscription: what it still sends is for a host that is not known.
     async fn forget(&self) -> Result<(), Error> {
+        if let Some(events) = &self.events {
+            events.end(&self.client).await;
+        }
         Ok(())
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Link {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Root {
     pub(super) systems: Option<Link>,
+    /// Read with patience: nothing depends on it.
+    pub(super) event_service: Option<serde_json::Value>,
     pub(super) links: Option<RootLinks>,
 }
 
@@ -157,6 +159,24 @@ pub(super) struct Drive {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Status {
     pub(super) state: Option<String>,
+}
+
+/// `EventService`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct EventService {
+    pub(super) service_enabled: Option<bool>,
+    pub(super) subscriptions: Option<Link>,
+    #[serde(default)]
+    pub(super) event_types_for_subscription: Vec<String>,
+}
+
+/// `EventDestination`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Subscription {
+    pub(super) destination: Option<String>,
+    pub(super) context: Option<String>,
 }
 
 /// `EthernetInterface`.

@@ -1,6 +1,7 @@
 //! The driver against a scripted Redfish service, hostile replies, and sushy-tools' emulator.
 
 mod drives;
+mod events;
 mod hostile;
 mod service;
 mod sushy;
