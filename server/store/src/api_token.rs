@@ -116,7 +116,7 @@ impl Store {
              FROM api_token \
              ORDER BY created_at, digest",
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("listing API tokens"))?;
         rows.iter().map(read).collect()
@@ -150,7 +150,7 @@ impl Store {
         )
         .bind(digest)
         .bind(micros(now))
-        .fetch_optional(self.pool())
+        .fetch_optional(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("looking up an API token"))?;
         row.as_ref().map(read).transpose()

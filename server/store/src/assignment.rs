@@ -67,7 +67,7 @@ impl Store {
     pub async fn sealed_assignment(&self, host: ObjectId) -> Result<Option<Sealed>, Error> {
         let row = sqlx::query("SELECT sealed FROM assignment WHERE host = $1")
             .bind(host.to_string())
-            .fetch_optional(self.pool())
+            .fetch_optional(&mut *self.reader().await?)
             .await
             .map_err(Error::doing("reading an assignment"))?;
         row.map(|row| row.text("sealed").map(Sealed)).transpose()

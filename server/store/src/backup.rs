@@ -56,7 +56,7 @@ impl Store {
         }
         sqlx::query("VACUUM INTO $1")
             .bind(path.display().to_string())
-            .execute(self.pool())
+            .execute(&mut *self.reader().await?)
             .await
             .map_err(Error::doing("copying the database"))?;
         Ok(())
@@ -71,7 +71,10 @@ impl Store {
             return Ok(None);
         }
         let failed = Error::doing("checking the database");
-        let row = sqlx::query("PRAGMA quick_check(1)").fetch_one(self.pool()).await.map_err(failed)?;
+        let row = sqlx::query("PRAGMA quick_check(1)")
+            .fetch_one(&mut *self.reader().await?)
+            .await
+            .map_err(failed)?;
         let said = row.text("quick_check")?;
         Ok((said != "ok").then_some(said))
     }
@@ -160,7 +163,7 @@ impl Store {
              OR (kind = 'machine' AND (settled = 0 OR observed_generation < generation))) \
              AND kind IN ('host', 'machine') ORDER BY id",
         )
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("finding what was under way"))?;
         rows.iter().map(|row| row.parsed("id")).collect()

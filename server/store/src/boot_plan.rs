@@ -145,7 +145,7 @@ impl Store {
         // Read before the plans: what changes meanwhile is read twice rather than never.
         let counters =
             sqlx::query("SELECT name, value FROM counter WHERE name IN ('boot_plans', 'boot_plan_rows')")
-                .fetch_all(self.pool())
+                .fetch_all(&mut *self.reader().await?)
                 .await
                 .map_err(failed())?;
         let position = Position::read(&counters)?;
@@ -157,13 +157,13 @@ impl Store {
         let after = known.map_or(-1, |known| known.revision);
         let gone = sqlx::query("SELECT host FROM boot_plan_gone WHERE revision > $1")
             .bind(after)
-            .fetch_all(self.pool())
+            .fetch_all(&mut *self.reader().await?)
             .await
             .map_err(failed())?;
         let rows =
             sqlx::query("SELECT mac, host, sealed FROM boot_plan WHERE revision > $1 ORDER BY revision")
                 .bind(after)
-                .fetch_all(self.pool())
+                .fetch_all(&mut *self.reader().await?)
                 .await
                 .map_err(failed())?;
         let dropped = gone.iter().map(|row| row.parsed("host")).collect::<Result<_, _>>()?;
@@ -178,7 +178,7 @@ impl Store {
     pub async fn boot_plan(&self, mac: Mac) -> Result<Option<BootPlan>, Error> {
         let row = sqlx::query("SELECT mac, host, sealed FROM boot_plan WHERE mac = $1")
             .bind(mac.to_string())
-            .fetch_optional(self.pool())
+            .fetch_optional(&mut *self.reader().await?)
             .await
             .map_err(Error::doing("reading a boot plan"))?;
         row.as_ref().map(|row| read(self, row)).transpose()

@@ -129,7 +129,7 @@ impl Store {
             Dialect::Postgres => {
                 let rows = sqlx::query(select_brakes!("WHERE lifted_at IS NULL LIMIT $1"))
                     .bind(REMEMBERED)
-                    .fetch_all(self.pool())
+                    .fetch_all(&mut *self.reader().await?)
                     .await
                     .map_err(Error::doing("listing brakes"))?;
                 rows.iter().map(read).collect::<Result<_, _>>()?
@@ -162,7 +162,7 @@ impl Store {
             "ORDER BY CASE WHEN lifted_at IS NULL THEN 0 ELSE 1 END, lifted_at DESC LIMIT $1"
         ))
         .bind(REMEMBERED)
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("reading the brakes"))?;
         let fresh: Arc<[Remembered]> = rows.iter().map(remembered).collect::<Result<_, _>>()?;
@@ -178,7 +178,7 @@ impl Store {
         .bind(scope.site.as_str())
         .bind(or_all(scope.pool.as_ref()))
         .bind(STANDING)
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("asking for brakes"))?;
         Ok(weigh(rows.iter().map(remembered).collect::<Result<Vec<_>, _>>()?))

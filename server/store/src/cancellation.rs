@@ -32,7 +32,7 @@ impl Store {
         let row =
             sqlx::query("SELECT generation, by_whom, at, reason, until FROM cancellation WHERE id = $1")
                 .bind(id.to_string())
-                .fetch_optional(self.pool())
+                .fetch_optional(&mut *self.reader().await?)
                 .await
                 .map_err(Error::doing("reading a cancellation"))?;
         let Some(row) = row else { return Ok(None) };

@@ -71,7 +71,7 @@ impl Store {
     pub async fn claim(&self, machine: ObjectId) -> Result<Option<ObjectId>, Error> {
         let row = sqlx::query("SELECT host FROM claim WHERE machine = $1 ORDER BY host LIMIT 1")
             .bind(machine.to_string())
-            .fetch_optional(self.pool())
+            .fetch_optional(&mut *self.reader().await?)
             .await
             .map_err(Error::doing("reading the claim of a machine"))?;
         row.map(|row| row.parsed("host")).transpose()
@@ -82,7 +82,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn holder(&self, host: ObjectId) -> Result<Option<ObjectId>, Error> {
-        let mut connection = self.pool().acquire().await.map_err(Error::doing("reading a claim"))?;
+        let mut connection = self.reader().await?;
         holder(&mut connection, host).await
     }
 }

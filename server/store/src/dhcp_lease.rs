@@ -178,7 +178,7 @@ impl Store {
     /// Where the database fails.
     pub async fn dhcp_leases(&self) -> Result<Vec<DhcpLease>, Error> {
         let rows = sqlx::query("SELECT network, mac, address, state, expires_at FROM dhcp_lease")
-            .fetch_all(self.pool())
+            .fetch_all(&mut *self.reader().await?)
             .await
             .map_err(Error::doing("reading DHCP leases"))?;
         rows.iter()

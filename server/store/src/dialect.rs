@@ -23,15 +23,6 @@ impl Dialect {
         }
     }
 
-    /// The word that begins a write. A deferred SQLite transaction that reads first fails at once with "locked" when it
-    /// comes to write, whatever the busy timeout.
-    pub(crate) fn begin_write(self) -> &'static str {
-        match self {
-            Dialect::Sqlite => "BEGIN IMMEDIATE",
-            Dialect::Postgres => "BEGIN",
-        }
-    }
-
     /// Connections in the pool. SQLite has one writer; the others read.
     pub(crate) fn connections(self) -> u32 {
         match self {

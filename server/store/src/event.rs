@@ -87,7 +87,7 @@ impl Store {
         .bind(object.map(|id| id.to_string()).unwrap_or_default())
         .bind(after)
         .bind(i64::try_from(limit.min(1000)).unwrap_or(1000))
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("reading history"))?;
         rows.iter().map(read).collect()
@@ -104,7 +104,7 @@ impl Store {
         )
         .bind(object.to_string())
         .bind(i64::try_from(limit.min(1000)).unwrap_or(1000))
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("reading the latest history"))?;
         rows.iter().rev().map(read).collect()

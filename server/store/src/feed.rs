@@ -34,7 +34,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn head(&self) -> Result<i64, Error> {
-        let mut connection = self.pool().acquire().await.map_err(Error::doing("reading the feed's head"))?;
+        let mut connection = self.reader().await?;
         counter(&mut connection, "feed_head").await
     }
 
@@ -59,7 +59,7 @@ impl Store {
         .bind(follow.id.map(|id| id.to_string()).unwrap_or_default())
         .bind(follow.but.map_or("", Kind::as_str))
         .bind(limit)
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("reading the change feed"))?;
         let (mut head, mut records) = (after, Vec::with_capacity(rows.len()));

@@ -1,6 +1,7 @@
 //! The only SQL: objects, queue, observations, operations and events, on SQLite or Postgres.
 //!
-//! - [`store`], [`dialect`], [`migrate`], [`transaction`], [`column`]: opening, and the one way to write
+//! - [`store`], [`dialect`], [`migrate`], [`connections`], [`transaction`], [`turn`], [`column`]: opening,
+//!   and the one way to write
 //! - [`object`]: put, read, list, delete; [`reference`], [`secret`], [`sealing`]: what belongs to an object
 //! - [`feed`]: changes in commit order; [`hint`]: who is told of them; [`view`]: what controllers may read
 //! - [`queue`], [`commit`], [`claim`], [`observation`], [`operation`], [`event`], [`memo`]: the engine's side
@@ -25,6 +26,7 @@ mod cancellation;
 mod claim;
 mod column;
 pub mod commit;
+mod connections;
 pub mod dhcp_lease;
 mod dialect;
 mod error;
@@ -48,6 +50,7 @@ pub mod testing;
 pub mod token;
 pub mod traffic;
 mod transaction;
+mod turn;
 mod view;
 
 pub use backup::{Kept, Voided};

@@ -47,7 +47,7 @@ impl Store {
             .bind(id.to_string())
             .bind(generation)
             .bind(name)
-            .fetch_optional(self.pool())
+            .fetch_optional(&mut *self.reader().await?)
             .await
             .map_err(Error::doing("reading the result of an act"))?;
         row.map(|row| row.json("result")).transpose()

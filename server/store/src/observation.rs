@@ -29,12 +29,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn observations(&self, id: ObjectId) -> Result<Vec<Observation>, Error> {
-        let rows = sqlx::query("SELECT id, source, at, body FROM observation WHERE id = $1 ORDER BY source")
-            .bind(id.to_string())
-            .fetch_all(self.pool())
-            .await
-            .map_err(Error::doing("reading observations"))?;
-        rows.iter().map(read).collect()
+        all(&mut *self.reader().await?, id).await
     }
 
     pub(crate) async fn observation_from(
@@ -45,11 +40,21 @@ impl Store {
         let row = sqlx::query("SELECT id, source, at, body FROM observation WHERE id = $1 AND source = $2")
             .bind(id.to_string())
             .bind(source.as_str())
-            .fetch_optional(self.pool())
+            .fetch_optional(&mut *self.reader().await?)
             .await
             .map_err(Error::doing("reading an observation"))?;
         row.as_ref().map(read).transpose()
     }
+}
+
+/// The newest observation of an object from each source.
+pub(crate) async fn all(connection: &mut AnyConnection, id: ObjectId) -> Result<Vec<Observation>, Error> {
+    let rows = sqlx::query("SELECT id, source, at, body FROM observation WHERE id = $1 ORDER BY source")
+        .bind(id.to_string())
+        .fetch_all(connection)
+        .await
+        .map_err(Error::doing("reading observations"))?;
+    rows.iter().map(read).collect()
 }
 
 /// Keeps an observation within a write. Did it say anything new?

@@ -276,7 +276,7 @@ impl Store {
         )
         .bind(object.map(|id| id.to_string()).unwrap_or_default())
         .bind(i64::try_from(limit.min(1000)).unwrap_or(1000))
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("listing operations"))?;
         rows.iter().map(read).collect()
@@ -292,7 +292,7 @@ impl Store {
              FROM operation WHERE id = $1",
         )
         .bind(id.to_string())
-        .fetch_optional(self.pool())
+        .fetch_optional(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("reading an operation"))?;
         let Some(row) = row else { return Ok(None) };
@@ -301,7 +301,7 @@ impl Store {
             "SELECT seq, phase, entered_at, left_at, note FROM operation_step WHERE operation = $1 ORDER BY seq",
         )
         .bind(id.to_string())
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("reading the steps of an operation"))?;
         operation.steps = rows.iter().map(read_step).collect::<Result<_, _>>()?;

@@ -167,19 +167,17 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn next_run(&self, kinds: &BTreeSet<Kind>) -> Result<Option<Timestamp>, Error> {
-        let failed = || Error::doing("asking when the next object is due");
-        let mut next = None;
-        for text in [
-            "SELECT MIN(run_at) AS at FROM queue WHERE lease_until IS NULL AND run_at IS NOT NULL \
-             AND $1 LIKE '%|' || kind || '|%'",
-            "SELECT MIN(lease_until) AS at FROM queue WHERE lease_until IS NOT NULL \
-             AND $1 LIKE '%|' || kind || '|%'",
-        ] {
-            let row = sqlx::query(text).bind(pattern(kinds)).fetch_one(self.pool()).await.map_err(failed())?;
-            let at = row.maybe_time("at")?;
-            next = [next, at].into_iter().flatten().min();
-        }
-        Ok(next)
+        let row = sqlx::query(
+            "SELECT (SELECT MIN(run_at) FROM queue WHERE lease_until IS NULL AND run_at IS NOT NULL \
+             AND $1 LIKE '%|' || kind || '|%') AS due, \
+             (SELECT MIN(lease_until) FROM queue WHERE lease_until IS NOT NULL \
+             AND $1 LIKE '%|' || kind || '|%') AS free",
+        )
+        .bind(pattern(kinds))
+        .fetch_one(&mut *self.reader().await?)
+        .await
+        .map_err(Error::doing("asking when the next object is due"))?;
+        Ok([row.maybe_time("due")?, row.maybe_time("free")?].into_iter().flatten().min())
     }
 
     /// How many objects are due and not being stepped.
@@ -191,7 +189,7 @@ impl Store {
             "SELECT COUNT(*) AS due FROM queue WHERE lease_until IS NULL AND run_at IS NOT NULL AND run_at <= $1",
         )
         .bind(micros(now))
-        .fetch_one(self.pool())
+        .fetch_one(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("counting due objects"))?;
         Ok(u64::try_from(row.number("due")?).unwrap_or(0))

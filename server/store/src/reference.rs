@@ -129,7 +129,7 @@ impl Store {
         .bind(key.name.as_str())
         .bind(key.owner.as_str())
         .bind(i64::try_from(limit.clamp(1, 1000)).unwrap_or(1000))
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("finding who names an object"))?;
         rows.iter().map(Record::read).collect()

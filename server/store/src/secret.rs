@@ -41,7 +41,7 @@ impl Store {
         let row = sqlx::query("SELECT sealed FROM secret WHERE id = $1 AND name = $2")
             .bind(id.to_string())
             .bind(name)
-            .fetch_optional(self.pool())
+            .fetch_optional(&mut *self.reader().await?)
             .await
             .map_err(Error::doing("reading a sealed secret"))?;
         let Some(row) = row else { return Ok(None) };

@@ -9,11 +9,10 @@ use std::{
 
 use jiff::Timestamp;
 use sqlx::{
-    AnyPool,
     any::AnyPoolOptions,
     postgres::{PgListener, PgPoolOptions},
 };
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,11 +20,13 @@ use crate::{
     audit::{self, Trail, chain::ChainKey},
     brake::Known,
     column::Columns,
+    connections::{Connections, Reader},
     dialect,
     dialect::Dialect,
     hint::{Hints, Topic},
     migrate, reference,
     traffic::Traffic,
+    turn::Writer,
 };
 
 /// How often another server's changes are looked for when no hint comes.
@@ -40,10 +41,10 @@ pub struct Store {
 }
 
 pub(crate) struct Inner {
-    pub(crate) pool: AnyPool,
+    pub(crate) connections: Connections,
     pub(crate) dialect: Dialect,
-    /// Writers of this process queue here, in order, instead of spinning on SQLite's lock.
-    pub(crate) turn: Mutex<()>,
+    /// On SQLite, where writers queue.
+    pub(crate) writer: Writer,
     pub(crate) hints: Hints,
     key: RwLock<SealingKey>,
     chain: OnceLock<ChainKey>,
@@ -81,9 +82,9 @@ impl Store {
             .await
             .map_err(failed)?;
         let inner = Inner {
-            pool,
+            connections: Connections::new(pool, dialect),
             dialect,
-            turn: Mutex::new(()),
+            writer: Writer::default(),
             hints: Hints::default(),
             key: RwLock::new(key),
             chain: OnceLock::new(),
@@ -174,7 +175,8 @@ impl Store {
 
     /// Closes every connection once it is idle; whoever uses the store afterwards gets an error.
     pub async fn close(&self) {
-        self.inner.pool.close().await;
+        self.inner.writer.close().await;
+        self.inner.connections.close().await;
     }
 
     /// What was asked of the database so far.
@@ -182,10 +184,10 @@ impl Store {
         &self.inner.traffic
     }
 
-    /// The connections, for a read.
-    pub(crate) fn pool(&self) -> &AnyPool {
+    /// A connection to read with.
+    pub(crate) async fn reader(&self) -> Result<Reader, Error> {
         self.inner.traffic.read();
-        &self.inner.pool
+        self.inner.connections.reader().await
     }
 
     pub(crate) fn now(&self) -> Timestamp {

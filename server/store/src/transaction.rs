@@ -6,7 +6,6 @@
 //! no two writers wait for each other in a circle.
 
 use sqlx::{Any, AnyConnection, Transaction};
-use tokio::sync::MutexGuard;
 use underlay_core::{Kind, ObjectId};
 
 use crate::{
@@ -15,33 +14,36 @@ use crate::{
     column::Columns,
     dialect::Dialect,
     hint::Topic,
+    turn::Turn,
 };
 
 /// A write in progress; dropped without [`Write::commit`] it leaves nothing.
 pub(crate) struct Write<'a> {
     store: &'a Store,
-    transaction: Transaction<'static, Any>,
+    transaction: Open,
     revision: i64,
     lines: i64,
     touched: Vec<Topic>,
-    _turn: Option<MutexGuard<'a, ()>>,
+}
+
+/// What is written to.
+enum Open {
+    /// Postgres: a transaction of its own.
+    Alone(Transaction<'static, Any>),
+    /// SQLite: a turn.
+    InTurn(Turn),
 }
 
 impl Store {
     /// Begins a write that changes one row of something other than an object.
     pub(crate) async fn write(&self) -> Result<Write<'_>, Error> {
-        let turn = match self.inner.dialect {
-            Dialect::Sqlite => Some(self.inner.turn.lock().await),
-            Dialect::Postgres => None,
-        };
         self.inner.traffic.write();
-        let transaction = self
-            .inner
-            .pool
-            .begin_with(self.inner.dialect.begin_write())
-            .await
-            .map_err(Error::doing("beginning a write"))?;
-        Ok(Write { store: self, transaction, revision: 0, lines: 0, touched: Vec::new(), _turn: turn })
+        let pool = self.inner.connections.pool();
+        let transaction = match self.inner.dialect {
+            Dialect::Sqlite => Open::InTurn(self.inner.writer.turn(pool).await?),
+            Dialect::Postgres => Open::Alone(pool.begin().await.map_err(Error::doing("beginning a write"))?),
+        };
+        Ok(Write { store: self, transaction, revision: 0, lines: 0, touched: Vec::new() })
     }
 
     /// Begins a write that may change an object, whose revision is taken here, or several rows; such writes are made one
@@ -60,7 +62,10 @@ impl Store {
 
 impl Write<'_> {
     pub(crate) fn connection(&mut self) -> &mut AnyConnection {
-        &mut self.transaction
+        match &mut self.transaction {
+            Open::Alone(transaction) => transaction,
+            Open::InTurn(turn) => turn.connection(),
+        }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -96,19 +101,30 @@ impl Write<'_> {
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         let trail = self.leave_trail().await?;
         let dialect = self.store.inner.dialect;
-        dialect.notify(&mut self.transaction).await.map_err(Error::doing("notifying other servers"))?;
-        self.transaction.commit().await.map_err(Error::doing("committing a write"))?;
-        trail.iter().for_each(Trail::mark_written);
-        self.store.inner.hints.tell(&self.touched);
-        Ok(())
+        dialect.notify(self.connection()).await.map_err(Error::doing("notifying other servers"))?;
+        self.end(trail, Ends::Told).await
     }
 
     /// Makes the write durable without waking anybody: nothing they wait for has changed.
     pub(crate) async fn commit_quietly(mut self) -> Result<(), Error> {
         let trail = self.leave_trail().await?;
-        self.transaction.commit().await.map_err(Error::doing("committing a write"))?;
-        trail.iter().for_each(Trail::mark_written);
-        Ok(())
+        self.end(trail, Ends::Quietly).await
+    }
+
+    /// Comes to its end even where the caller goes away meanwhile: what is durable is told of.
+    async fn end(self, trail: Option<Trail>, ends: Ends) -> Result<(), Error> {
+        let (store, transaction, touched) = (self.store.clone(), self.transaction, self.touched);
+        let ending = tokio::spawn(async move {
+            transaction.commit().await?;
+            trail.iter().for_each(Trail::mark_written);
+            if ends == Ends::Told {
+                store.inner.hints.tell(&touched);
+            }
+            Ok(())
+        });
+        let broken =
+            |error| Error::doing("committing a write")(sqlx::Error::Io(std::io::Error::other(error)));
+        ending.await.map_err(broken)?
     }
 
     /// Adds the row of the call this write is made for to the audit, if there is one and it is not there yet.
@@ -118,5 +134,23 @@ impl Write<'_> {
         };
         audit::rows::append(self, trail.entry("Ok")).await?;
         Ok(Some(trail))
+    }
+}
+
+/// Is anybody told of a write?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    Told,
+    Quietly,
+}
+
+impl Open {
+    async fn commit(self) -> Result<(), Error> {
+        match self {
+            Open::Alone(transaction) => {
+                transaction.commit().await.map_err(Error::doing("committing a write"))
+            }
+            Open::InTurn(turn) => turn.commit().await,
+        }
     }
 }

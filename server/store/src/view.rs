@@ -36,7 +36,7 @@ impl Store {
         .bind(from.site.as_str())
         .bind(name)
         .bind(owner.unwrap_or(""))
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("resolving a name"))?;
         let mut records = rows.iter().map(Record::read).collect::<Result<Vec<_>, _>>()?;

@@ -143,7 +143,7 @@ impl Store {
         .bind(query.object.as_deref().unwrap_or_default())
         .bind(query.who.as_deref().unwrap_or_default())
         .bind(i64::try_from(limit.min(1000)).unwrap_or(1000))
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("reading the audit"))?;
         rows.iter().map(read).collect()
@@ -192,7 +192,7 @@ impl Store {
                 .bind(seq)
                 .bind(head.seq)
                 .bind(BATCH)
-                .fetch_all(self.pool())
+                .fetch_all(&mut *self.reader().await?)
                 .await
                 .map_err(Error::doing("reading the audit"))?;
             if rows.is_empty() {

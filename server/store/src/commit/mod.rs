@@ -120,11 +120,12 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn snapshot(&self, id: ObjectId) -> Result<Option<Base>, Error> {
-        let Some(record) = self.get(id).await?.filter(|record| record.raw.meta.purged_at.is_none()) else {
+        let mut connection = self.reader().await?;
+        let found = Record::find(&mut connection, id).await?;
+        let Some(record) = found.filter(|record| record.raw.meta.purged_at.is_none()) else {
             return Ok(None);
         };
-        let observations = self.observations(id).await?;
-        let mut connection = self.pool().acquire().await.map_err(Error::doing("reading a snapshot"))?;
+        let observations = observation::all(&mut connection, id).await?;
         let last_news = observation::last_news(&mut connection, id).await?;
         Ok(Some(Base { record, observations, last_news }))
     }

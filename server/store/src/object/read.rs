@@ -41,7 +41,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn get(&self, id: ObjectId) -> Result<Option<Record>, Error> {
-        let mut connection = self.pool().acquire().await.map_err(Error::doing("reading an object"))?;
+        let mut connection = self.reader().await?;
         Record::find(&mut connection, id).await
     }
 
@@ -57,7 +57,7 @@ impl Store {
         .bind(key.site.as_str())
         .bind(key.owner.as_str())
         .bind(key.name.as_str())
-        .fetch_optional(self.pool())
+        .fetch_optional(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("reading an object by its key"))?;
         row.as_ref().map(Record::read).transpose()
@@ -78,7 +78,8 @@ impl Store {
             for id in some.iter().chain(some.last().into_iter().cycle()).take(size) {
                 query = query.bind(id.to_string());
             }
-            let rows = query.fetch_all(self.pool()).await.map_err(Error::doing("reading objects"))?;
+            let rows =
+                query.fetch_all(&mut *self.reader().await?).await.map_err(Error::doing("reading objects"))?;
             for row in &rows {
                 let record = Record::read(row)?;
                 found.insert(record.id(), record);
@@ -142,7 +143,7 @@ impl Store {
         .bind(filter.owner.as_ref().map_or("", Name::as_str))
         .bind(cursor)
         .bind(rows)
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("listing objects"))?;
         rows.iter().map(Record::read).collect()

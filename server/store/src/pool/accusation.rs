@@ -76,7 +76,7 @@ impl Store {
         .bind(what)
         .bind(which)
         .bind(micros(self.now()) - COUNTS_FOR)
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("reading failed deployments"))?;
         rows.iter().map(|row| row.parsed("host")).collect()

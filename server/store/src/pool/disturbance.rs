@@ -89,7 +89,7 @@ pub(crate) async fn names(store: &Store, pool: ObjectId) -> Result<Vec<String>, 
          WHERE d.pool = $1 AND d.begun = 1 ORDER BY o.name",
     )
     .bind(pool.to_string())
-    .fetch_all(store.pool())
+    .fetch_all(&mut *store.reader().await?)
     .await
     .map_err(Error::doing("reading who is disturbed"))?;
     rows.iter().map(|row| row.text("name")).collect()

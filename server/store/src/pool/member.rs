@@ -58,7 +58,7 @@ impl Store {
         let holders =
             sqlx::query(concat!("SELECT c.host, c.machine FROM claim c WHERE c.host IN (", members!(), ")"))
                 .bind(pool.to_string())
-                .fetch_all(self.pool())
+                .fetch_all(&mut *self.reader().await?)
                 .await
                 .map_err(failed())?;
         let mut held = std::collections::HashMap::with_capacity(holders.len());
@@ -71,7 +71,7 @@ impl Store {
             ") ORDER BY o.name, o.owner"
         ))
         .bind(pool.to_string())
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(failed())?;
         let records = rows.iter().map(Record::read);
@@ -92,7 +92,7 @@ impl Store {
             ")) ORDER BY o.id"
         ))
         .bind(pool.to_string())
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("reading the machines of a pool"))?;
         rows.iter().map(Record::read).collect()
@@ -110,7 +110,7 @@ impl Store {
             ") GROUP BY o.phase, CASE WHEN c.host IS NULL THEN 0 ELSE 1 END"
         ))
         .bind(pool.to_string())
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("counting the hosts of a pool"))?;
         let mut census = Census { waiting: want::count(self, pool).await?, ..Census::default() };

@@ -79,7 +79,7 @@ pub(crate) async fn grant(
 pub(crate) async fn count(store: &Store, pool: ObjectId) -> Result<u64, Error> {
     let row = sqlx::query("SELECT COUNT(*) AS waiting FROM want WHERE pool = $1")
         .bind(pool.to_string())
-        .fetch_one(store.pool())
+        .fetch_one(&mut *store.reader().await?)
         .await
         .map_err(Error::doing("counting who wants a host"))?;
     Ok(u64::try_from(row.number("waiting")?).unwrap_or(0))
@@ -100,7 +100,7 @@ impl Store {
         ))
         .bind(pool.to_string())
         .bind(AT_ONCE)
-        .fetch_all(self.pool())
+        .fetch_all(&mut *self.reader().await?)
         .await
         .map_err(Error::doing("reading who wants a host"))?;
         rows.iter().map(|row| Record::read(row).map(|record| record.raw)).collect()

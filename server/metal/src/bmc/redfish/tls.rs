@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    client::{
+        Resumption,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
@@ -42,12 +45,21 @@ pub(super) fn config(tls: &Tls, pin: &Arc<Pin>) -> Result<ClientConfig, String> 
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
     let check = match tls {
-        Tls::Ca { pem } => return Ok(builder.with_root_certificates(roots(pem)?).with_no_client_auth()),
+        Tls::Ca { pem } => {
+            return Ok(of_one_server(builder.with_root_certificates(roots(pem)?).with_no_client_auth()));
+        }
         Tls::Pin => Check::Pin(pin.clone()),
         Tls::Insecure => Check::Nothing,
     };
     let verifier = Arc::new(Verifier { check, provider });
-    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    Ok(of_one_server(config))
+}
+
+/// Room to resume the sessions of the one server there is; the default has room for 32, for each BMC of a fleet.
+fn of_one_server(mut config: ClientConfig) -> ClientConfig {
+    config.resumption = Resumption::in_memory_sessions(1);
+    config
 }
 
 fn roots(pem: &str) -> Result<RootCertStore, String> {
