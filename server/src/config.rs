@@ -68,7 +68,8 @@ pub struct Settings {
     /// Let QEMU hosts ignore flushes: faster, for demos and tests
     #[arg(long, env = "UNDERLAY_QEMU_UNSAFE_CACHE", num_args = 0..=1, default_missing_value = "true")]
     pub qemu_unsafe_cache: Option<bool>,
-    /// How often an idle host's BMC is asked whether it still answers, in seconds [default: 900]
+    /// How often an idle host's BMC is asked whether it still answers, in seconds and on average; of a large fleet one
+    /// host a second [default: 900]
     #[arg(long, env = "UNDERLAY_AUDIT_SECONDS", value_name = "SECONDS")]
     pub audit_seconds: Option<u64>,
     /// How long a BMC may take to do what it accepted, in seconds [default: 300]

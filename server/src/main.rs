@@ -15,6 +15,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// A fleet at work is many small allocations from a dozen threads, which glibc's arenas keep for ever.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Turns blank servers into machines: the server and its command line.
 #[derive(Debug, Parser)]
 #[command(name = "underlay", version, about, propagate_version = true)]

@@ -50,6 +50,7 @@ use crate::{
     metrics::{Exported, Plain},
     restore,
     wiring::{
+        audits::Rarely,
         boot_url::{USER_NETWORKING, Ways},
         dhcp::{Directory as DhcpDirectory, Durable},
         directory::Directory,
@@ -414,7 +415,8 @@ async fn engine(
         patience.start = Duration::from_secs(seconds);
     }
     let ways = Ways { port: boot_port, address: settings.boot_address, projection: projection.clone() };
-    let audit = Duration::from_secs(settings.audit_seconds.unwrap_or(900));
+    let interval = Duration::from_secs(settings.audit_seconds.unwrap_or(900));
+    let audits = Arc::new(Rarely { interval, projection: projection.clone() });
     Ok(Engine::new(store.clone(), underlay_engine::Config::default())
         .register(Networks)
         .register(Credentials)
@@ -422,7 +424,7 @@ async fn engine(
         .register(Sites)
         .register(Pools)
         .register(Images::new(images, importer, local, uploads, Asking(store.clone())))
-        .register(Hosts { bmcs: bmcs.clone(), audit })
+        .register(Hosts { bmcs: bmcs.clone(), audits })
         .register(Machines { bmcs: bmcs.clone(), boot_url: Arc::new(ways), patience }))
 }
 

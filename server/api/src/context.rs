@@ -32,7 +32,7 @@ impl Default for Config {
             boot_url: String::new(),
             ramdisk: PathBuf::new(),
             scratch: std::env::temp_dir(),
-            max_connections: 4096,
+            max_connections: 12_288,
         }
     }
 }

@@ -49,7 +49,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            workers: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),
+            // A step mostly waits for a BMC, which may think for 20 s.
+            workers: NonZeroUsize::new(128).unwrap_or(NonZeroUsize::MIN),
             lease: Duration::from_secs(90),
             backoff: Backoff::default(),
             retention: Retention::default(),

@@ -126,6 +126,11 @@ impl Projection {
         known.macs.get(&mac).map(|host| (*host, Plan::LocalDisk))
     }
 
+    /// How many hosts there are.
+    pub fn hosts(&self) -> usize {
+        self.read().hosts.len()
+    }
+
     /// The name of the host a NIC belongs to.
     pub fn name_of(&self, mac: Mac) -> Option<String> {
         let known = self.read();

@@ -36,7 +36,7 @@ pub(crate) struct AgentDoor {
 impl Default for AgentDoor {
     fn default() -> Self {
         Self {
-            redeem: Bucket::new(100.0, 500.0),
+            redeem: Bucket::new(400.0, 2000.0),
             discover: Bucket::new(50.0, 200.0),
             discover_mac: PerKey::new(AGAIN / 3, 10_000),
         }

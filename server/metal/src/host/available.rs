@@ -28,7 +28,7 @@ pub(super) async fn step(
     }
     Ok(match asked {
         facts::Asked::Answered(status) | facts::Asked::Silent(status, _) => {
-            Step::done(status, Some(hosts.audit))
+            Step::done(status, Some(hosts.audits.next()))
         }
         facts::Asked::Wrong(status, failure) => {
             Step::failed(status, State::Enrolling, failure).retrying(enrolling::LATER)

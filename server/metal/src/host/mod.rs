@@ -24,8 +24,20 @@ use underlay_core::{
 pub struct Hosts {
     /// Finds the driver of a host.
     pub bmcs: Arc<dyn Bmcs>,
-    /// How often an idle host's driver is asked whether it still answers; the engine spreads these.
-    pub audit: Duration,
+    /// When an idle host's driver is asked whether it still answers.
+    pub audits: Arc<dyn Audits>,
+}
+
+/// Tells how long an idle host is left alone.
+pub trait Audits: Send + Sync + 'static {
+    /// For so long from now.
+    fn next(&self) -> Duration;
+}
+
+impl Audits for Duration {
+    fn next(&self) -> Duration {
+        *self
+    }
 }
 
 #[async_trait]

@@ -112,7 +112,7 @@ impl Default for Rack {
                 patience: Patience::default(),
             },
             pools: Pools,
-            hosts: Hosts { bmcs: shared, audit: Duration::from_secs(600) },
+            hosts: Hosts { bmcs: shared, audits: Arc::new(Duration::from_secs(600)) },
             bmcs,
             brakes,
             boxes: Boxes::default(),

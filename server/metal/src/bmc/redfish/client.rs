@@ -28,6 +28,8 @@ pub(super) const ROOT: &str = "/redfish/v1/";
 const LARGEST_REPLY: usize = 1 << 20;
 /// How many members of a collection are read.
 const MOST_MEMBERS: usize = 64;
+/// How long a connection is kept for the next request: a host at rest is asked every quarter of an hour at most.
+const IDLE: Duration = Duration::from_secs(15);
 const CONNECT: Duration = Duration::from_secs(5);
 /// BMCs were seen to think for 20 s over a single answer.
 const REQUEST: Duration = Duration::from_secs(25);
@@ -94,6 +96,7 @@ impl Client {
             .connect_timeout(CONNECT)
             .timeout(REQUEST)
             .pool_max_idle_per_host(1)
+            .pool_idle_timeout(IDLE)
             .build()
             .map_err(|error| invalid(underlay_core::because(&error)))?;
         let shows_certificate = match (&bmc.tls, origin.scheme()) {
