@@ -98,7 +98,7 @@ async fn a_new_token_voids_the_older_ones_of_its_host(database: &Database) {
     assert_eq!(redeem(&store, "new", "key", now).await, Redemption::Unknown);
 }
 
-async fn a_boot_plan_changes_its_revision_only_when_it_changes(database: &Database) {
+async fn who_follows_boot_plans_reads_what_changed(database: &Database) {
     let store = database.open().await;
     let host = put_host(&store, "r1").await.id();
     let mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
@@ -115,7 +115,27 @@ async fn a_boot_plan_changes_its_revision_only_when_it_changes(database: &Databa
     step(&store, host, waits("c"), vec![Effect::DropBootPlans { host }]).await;
     let later = store.boot_plans(Some(first.position)).await.expect("plans");
     assert!(later.position != first.position && !later.all && later.dropped == [host]);
+    assert!(later.plans.is_empty(), "{later:?}");
     assert_eq!(store.boot_plan(mac).await.expect("plan"), None);
+
+    // Only what changed is read, in the order in which it did.
+    let other = Mac([0x52, 0x54, 0, 0, 0, 2]);
+    for mac in [other, mac] {
+        store.wake(host).await.expect("wake");
+        let put = Effect::PutBootPlan { mac, host, plan: plan.clone() };
+        step(&store, host, waits(&mac.to_string()), vec![put]).await;
+    }
+    let both = store.boot_plans(Some(later.position)).await.expect("plans");
+    let macs: Vec<Mac> = both.plans.iter().map(|plan| plan.mac).collect();
+    assert_eq!((both.all, macs), (false, vec![other, mac]));
+
+    // A server of the release before counts, and says no more: then all are read.
+    database.meddle("DELETE FROM boot_plan WHERE mac = '52:54:00:00:00:02'").await;
+    database.meddle("UPDATE counter SET value = value + 1 WHERE name = 'boot_plans'").await;
+    let after = store.boot_plans(Some(both.position)).await.expect("plans");
+    assert!(after.all && after.plans.len() == 1 && after.plans[0].mac == mac, "{after:?}");
+    let next = store.boot_plans(Some(after.position)).await.expect("plans");
+    assert!(!next.all && next.plans.is_empty(), "{next:?}");
 }
 
 async fn everything_sealed_opens_under_a_new_key_and_no_longer_under_the_old(database: &Database) {
@@ -238,7 +258,7 @@ on_both_databases!(
     of_many_keys_that_bring_a_token_one_gets_in,
     a_key_may_redeem_its_token_again_until_it_expires,
     a_new_token_voids_the_older_ones_of_its_host,
-    a_boot_plan_changes_its_revision_only_when_it_changes,
+    who_follows_boot_plans_reads_what_changed,
     everything_sealed_opens_under_a_new_key_and_no_longer_under_the_old,
     a_secret_stands_in_no_file_and_no_debug_output,
     a_new_lease_replaces_what_its_address_and_its_mac_had,
