@@ -66,6 +66,14 @@ impl<N: Noun> Snapshot<N> {
         idle.unsigned_abs() >= patience && idle.is_positive()
     }
 
+    /// How soon to look again: after `pause`, or when `patience` with the last evidence ends, if that is sooner.
+    pub fn look_within(&self, pause: Duration, patience: Duration) -> Duration {
+        let idle = self.now.duration_since(self.object.progress.evidence_at);
+        let left =
+            patience.saturating_sub(if idle.is_positive() { idle.unsigned_abs() } else { Duration::ZERO });
+        pause.min(left.max(Duration::from_secs(1)))
+    }
+
     /// Has it been in this state for `limit`, whatever moved meanwhile?
     pub fn has_lasted(&self, limit: Duration) -> bool {
         let lasted = self.now.duration_since(self.object.progress.since.max(self.awake_since));

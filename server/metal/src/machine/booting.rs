@@ -79,7 +79,11 @@ async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<St
         );
         return Ok(world.give_up(run, failure.blaming_host(), Disk::Untouched));
     }
-    Ok(Step::wait(world.status(), format!("the agent on host {name} to call home; {last}"), LATER))
+    Ok(Step::wait(
+        world.status(),
+        format!("the agent on host {name} to call home; {last}"),
+        world.later(patience),
+    ))
 }
 
 async fn called_home(

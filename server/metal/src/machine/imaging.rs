@@ -14,7 +14,7 @@ use underlay_core::{
 
 use super::{
     booting::PHONE_HOME_LIFE,
-    world::{Disk, LATER, World},
+    world::{Disk, World},
 };
 
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
@@ -24,16 +24,17 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
         Some(Body::Report(Report { epoch, stage })) if epoch == run.epoch => Some(stage),
         _ => None,
     };
-    let wait = |reason: String| Step::wait(world.status(), reason, LATER);
+    let later = world.later(world.machines.patience.imaging);
+    let wait = |reason: String| Step::wait(world.status(), reason, later);
     let step = match &stage {
         None => wait(format!("the agent on host {name} to take its work")),
         Some(Stage::Checking) => wait(format!("the agent on host {name} to check identity and disk")),
         Some(Stage::Writing { disk, done, total }) => {
             let amount = Amount { done: *done, total: *total, unit: Unit::Bytes };
             let reason = format!("writing the image to {disk} of host {name}");
-            Step::wait(touched_status(world), reason, LATER).at(Some(amount))
+            Step::wait(touched_status(world), reason, later).at(Some(amount))
         }
-        Some(Stage::Finishing) => Step::wait(touched_status(world), "writing the seed", LATER),
+        Some(Stage::Finishing) => Step::wait(touched_status(world), "writing the seed", later),
         Some(Stage::Written { disk, written, elapsed_ms, .. }) => {
             let mut status = touched_status(world);
             status.root_disk = Some(disk.clone());

@@ -9,7 +9,7 @@ use underlay_core::{
 
 use super::{
     claiming,
-    world::{Disk, LATER, World, withdrawn},
+    world::{Disk, World, withdrawn},
 };
 
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
@@ -65,5 +65,6 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
         );
         return Ok(world.give_up(run, failure, Disk::Touched));
     }
-    Ok(Step::wait(status, format!("the system installed on host {name} to call home"), LATER))
+    let later = world.later(world.machines.patience.start);
+    Ok(Step::wait(status, format!("the system installed on host {name} to call home"), later))
 }

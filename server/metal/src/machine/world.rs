@@ -168,6 +168,11 @@ impl World<'_> {
         }))
     }
 
+    /// How soon to look again at something that may take until `patience` ends: its end is not slept through.
+    pub(super) fn later(&self, patience: Duration) -> Duration {
+        self.snapshot.look_within(LATER, patience)
+    }
+
     /// A step that came to no decision is tried again while that is worth it and patience lasts (`None`); after that the
     /// deployment fails.
     pub(super) fn weigh(&self, failure: &Failure) -> Option<Step<Machine>> {

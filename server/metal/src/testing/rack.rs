@@ -362,6 +362,11 @@ impl Rack {
         }
     }
 
+    /// When an object is looked at again.
+    pub(crate) fn due(&self, id: ObjectId) -> Option<Timestamp> {
+        self.store().due.get(&id).copied()
+    }
+
     /// Step all that is due now, until nothing is.
     pub(crate) async fn run_due(&self) {
         for _ in 0..1000 {

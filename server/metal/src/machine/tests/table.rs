@@ -128,3 +128,18 @@ async fn each_state_decides_by_what_it_sees() {
         assert_eq!(rack.machine(id).state.phase(), *then, "{phase}: {case:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_patience_is_not_slept_through() {
+    for (phase, patience) in [("booting", 1200), ("imaging", 600), ("starting", 1800)] {
+        let (rack, id) = at(phase).await;
+        rack.step(id).await;
+        // Between two looks that are half a minute apart.
+        rack.store().now += std::time::Duration::from_secs(patience - 7);
+        rack.step(id).await;
+        assert_eq!(rack.machine(id).state.phase(), phase);
+        let due = rack.due(id).expect("it is looked at again");
+        let now = rack.store().now;
+        assert!(due.duration_since(now).as_secs() <= 7, "{phase}: {now} {due}");
+    }
+}
