@@ -21,7 +21,7 @@ CARGO_DENY=0.20.2
 LEVELS=(lint unit databases acceptance metal)
 # Tests of the package underlay-tests that need more than cargo, by level.
 ACCEPTANCE=(acceptance brakes pools profiles)
-METAL=(boot_bios boot_uefi redfish kill frozen machines unknown leftovers)
+METAL=(boot_uefi kill boot_bios machines redfish frozen unknown)
 
 setup() { scripts/setup.sh "$@"; }
 
@@ -61,7 +61,7 @@ level_unit() {
         name=${file#tests/tests/}
         name=${name%/main.rs}
         name=${name%.rs}
-        case " * ${ACCEPTANCE[*]} ${METAL[*]} " in *" $name "*) ;; *) args+=(--test "$name") ;; esac
+        case " * ${ACCEPTANCE[*]} ${METAL[*]} leftovers " in *" $name "*) ;; *) args+=(--test "$name") ;; esac
     done
     cargo test -p underlay-tests --quiet "${args[@]}"
 }
@@ -73,6 +73,31 @@ run_tests() {
         args+=(--test "$name")
     done
     cargo test -p underlay-tests "${args[@]}" -- --nocapture
+}
+
+# run_side_by_side NAME...: the same, as many at a time as there are processors for: a file has two, and runs two of its tests
+# at a time. Longest first. What each said is shown when it has ended; one that fails fails all.
+run_side_by_side() {
+    local name lanes args=()
+    lanes=$(($(nproc) / 2))
+    for name in "$@"; do
+        args+=(--test "$name")
+    done
+    cargo test -p underlay-tests --quiet --no-run "${args[@]}"
+    said=$(mktemp -d)
+    trap 'rm -rf "$said"' EXIT
+    trap 'exit 130' INT TERM
+    printf '%s\n' "$@" | xargs -P "$((lanes > 0 ? lanes : 1))" -I NAME bash "$self" --one NAME "$said"
+    rm -rf "$said"
+}
+
+# run_one NAME DIRECTORY: one of them; what it says goes through a file there, so that nothing is mixed.
+run_one() {
+    local began=$SECONDS ended=0
+    cargo test -p underlay-tests --test "$1" -- --nocapture --test-threads 2 >"$2/$1" 2>&1 || ended=$?
+    printf 'file %s: ended with %d after %d s\n' "$1" "$ended" $((SECONDS - began)) >>"$2/$1"
+    cat "$2/$1"
+    [ "$ended" = 0 ]
 }
 
 can_databases() { reachable postgres postgres; }
@@ -107,11 +132,9 @@ level_metal() {
     cargo build --quiet -p underlay
     UNDERLAY_RAMDISK=$(scripts/ramdisk.sh)
     export UNDERLAY_RAMDISK
-    # One by one, because cargo has an order of its own, and leftovers looks behind the others.
-    local name
-    for name in "${METAL[@]}"; do
-        run_tests "$name"
-    done
+    # Each segment is a namespace of its own, so they run side by side; leftovers looks behind the others.
+    run_side_by_side "${METAL[@]}"
+    run_tests leftovers
 }
 
 # reachable WHAT LEVEL: silent when the packages of LEVEL are there or can be installed without a prompt.
@@ -135,6 +158,10 @@ run() {
     printf 'level %s: passed in %d s\n' "$level" $((SECONDS - began))
 }
 
+if [ "${1:-}" = --one ]; then
+    run_one "$2" "$3"
+    exit
+fi
 if [ "${1:-}" = --in ]; then
     "level_$2"
     exit

@@ -20,8 +20,10 @@ fail() {
 underlay() { "$UNDERLAY" "$@"; }
 
 dev=
+watch=
 finish() {
     status=$?
+    [ -z "$watch" ] || { kill "$watch" && wait "$watch"; } 2>/dev/null || true
     [ -z "$dev" ] || { kill -TERM "$dev" 2>/dev/null && wait "$dev" 2>/dev/null; } || true
     exit "$status"
 }
@@ -68,7 +70,13 @@ empty_plan() {
 shown() { underlay get "$1" | awk -v columns="$2" '{ n = split(columns, c, ","); line = ""; for (i = 1; i <= n; i++) line = line sprintf("%-14s", $c[i]); print "        | " line }'; }
 
 chapter "terraform apply: hosts enrolled, eight machines on hosts that the pools choose"
+"$UNDERLAY" watch machines >"$work/watch.log" 2>&1 &
+watch=$!
 applied
+kill "$watch" && wait "$watch" || true
+watch=
+tell "underlay watch told meanwhile, of web-0 ($(wc -l <"$work/watch.log") lines of all):"
+grep -w web-0 "$work/watch.log" | awk '!seen[$0]++' | head -n 6 | cut -c1-110 | sed 's/^/        | /'
 shown machines 1,2,3
 tell "web over the racks: $("$TF_BIN" output -json placed | jq -r '[to_entries[] | select(.key | startswith("web")) | .value[0:2]] | group_by(.) | map("\(.[0]) \(length)") | join(", ")')"
 empty_plan

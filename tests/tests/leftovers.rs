@@ -94,8 +94,18 @@ fn owner(path: &Path) -> Option<u32> {
 fn lives(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| {
         // A pid that came again belongs to something else by now, unless it is another test.
-        ["boot_bios", "boot_uefi", "redfish", "kill", "unknown", "leftovers"]
-            .iter()
-            .any(|name| comm.starts_with(name))
+        [
+            "boot_bios",
+            "boot_uefi",
+            "redfish",
+            "kill",
+            "frozen",
+            "machines",
+            "unknown",
+            "simulator",
+            "leftovers",
+        ]
+        .iter()
+        .any(|name| comm.starts_with(name))
     })
 }
