@@ -162,7 +162,7 @@ async fn all(mut names: BTreeSet<String>, mut rested: mpsc::Receiver<Rested>) ->
         if let Some(why) = failure {
             bail!("{name} failed: {why}");
         }
-        if names.remove(&name) && verbose && names.len() % 100 == 0 {
+        if names.remove(&name) && verbose && names.len().is_multiple_of(100) {
             eprintln!("{} to go", names.len());
         }
     }
