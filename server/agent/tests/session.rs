@@ -51,7 +51,7 @@ fn deploy(image: &fixture::Image) -> order::Task {
         data_path: "/data".into(),
         manifest_digest: image.manifest.digest().to_string(),
         virtual_size: image.plain.len() as u64,
-        seed: vec![0x42; 3000].into(),
+        seed: vec![0x42; 3000],
         ..v1::Deploy::default()
     })
 }
