@@ -91,7 +91,7 @@ async fn deploys(memory: &str) {
         data_path: "/data".into(),
         manifest_digest: image.manifest.digest().to_string(),
         virtual_size: image.plain.len() as u64,
-        seed: vec![0x42; 300_000].into(),
+        seed: vec![0x42; 300_000],
         ..v1::Deploy::default()
     });
     let blobs =
