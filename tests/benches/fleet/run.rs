@@ -41,6 +41,8 @@ pub struct Figures {
     pub kb: f64,
     /// The most there was.
     pub peak_kb: f64,
+    /// After the fleet was looked at at rest.
+    pub rested_kb: f64,
     /// Reads of the database for each machine.
     pub reads: f64,
     /// Writes for each.
@@ -72,6 +74,7 @@ impl Figures {
             "cpu_s": self.cpu,
             "enrolled_s": self.enrolled,
             "rss_kb_each": (self.kb - self.empty_kb) / self.machines as f64,
+            "rested_rss_kb_each": (self.rested_kb - self.empty_kb) / self.machines as f64,
             "peak_rss_kb_each": (self.peak_kb - self.empty_kb) / self.machines as f64,
             "idle_cpu_percent": self.idle.map(|idle| idle.cpu),
             "idle_reads_per_s": self.idle.map(|idle| idle.reads),
@@ -120,7 +123,21 @@ pub async fn run(machines: usize, watching: Watching, idle: u64) -> Result<Figur
     settle(&address).await?;
     let (kb, peak_kb) = (memory(server, "VmRSS:")?, memory(server, "VmHWM:")?);
     let idle = if idle > 0 { Some(rest(server, &address, idle).await?) } else { None };
-    Ok(Figures { machines, enrolled, wall, cpu, rack_cpu, empty_kb, kb, peak_kb, reads, writes, idle })
+    let rested_kb = memory(server, "VmRSS:")?;
+    Ok(Figures {
+        machines,
+        enrolled,
+        wall,
+        cpu,
+        rack_cpu,
+        empty_kb,
+        kb,
+        peak_kb,
+        rested_kb,
+        reads,
+        writes,
+        idle,
+    })
 }
 
 const READS: &str = "underlay_store_reads_total";

@@ -7,6 +7,7 @@
 pub struct Samples(Vec<f64>);
 
 impl Samples {
+    #[allow(dead_code, reason = "each benchmark compiles this file, and some collect their samples")]
     pub fn push(&mut self, value: f64) {
         self.0.push(value);
     }
