@@ -8,6 +8,7 @@
 //! - [`brake`], [`cancellation`]: what holds work back, and what stops it
 //! - [`bmc`], [`agent`], [`boot`]: the contracts with hardware, the agent and the boot servers
 //! - [`disks`], [`identity`]: which disk, which box: the same answer on the server and in the agent
+//! - [`clock`]: the server's time
 //! - [`condition`]: what holds true of an object beside its state
 //! - [`failure`]: the one classification of errors
 //!
@@ -22,6 +23,7 @@ pub mod boot;
 pub mod brake;
 pub mod bytes;
 pub mod cancellation;
+pub mod clock;
 pub mod condition;
 pub mod controller;
 pub mod credential;

@@ -10,7 +10,7 @@ use underlay_store::{Error, Lease, Store};
 
 use crate::{erased::Controllers, work::Worker};
 
-/// The longest sleep, so that a jump of the server's clock is noticed.
+/// The longest sleep: what another server queued is found though its hint was lost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// After the database failed, and while another server is just taking what is due.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -6,10 +6,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use underlay_core::{Kind, ObjectId};
 
 use crate::{Error, Store, column::Columns, column::micros, transaction::Write};
+
+/// Nothing is put off for longer.
+const FARTHEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// The right to step one object until it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +160,27 @@ impl Store {
             .map_err(Error::doing("ending the leases of a dead server"))?;
         write.commit().await?;
         Ok(done.rows_affected())
+    }
+
+    /// Has everything looked at that waits for a moment further away than anything is ever put off: it was queued by a
+    /// clock that was ahead. Returns how much there was.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn end_far_waits(&self, now: Timestamp) -> Result<u64, Error> {
+        let far = now.checked_add(FARTHEST).unwrap_or(Timestamp::MAX);
+        let mut rows = 0;
+        let mut write = self.write().await?;
+        for text in [
+            "UPDATE queue SET run_at = $1 WHERE run_at > $2",
+            "UPDATE queue SET lease_until = $1 WHERE lease_until > $2",
+        ] {
+            let done =
+                sqlx::query(text).bind(micros(now)).bind(micros(far)).execute(write.connection()).await;
+            rows += done.map_err(Error::doing("ending waits for a far future"))?.rows_affected();
+        }
+        write.commit().await?;
+        Ok(rows)
     }
 
     /// When something of `kinds` can be leased next, if nothing changes before; `None` when never.

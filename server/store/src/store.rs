@@ -175,7 +175,7 @@ impl Store {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        crate::column::truncated(Timestamp::now())
+        crate::column::truncated(underlay_core::clock::now())
     }
 
     pub(crate) fn key(&self) -> SealingKey {

@@ -5,5 +5,7 @@
 
 mod faults;
 mod fleet;
+mod kills;
+mod replay;
 mod rig;
 mod sushy;

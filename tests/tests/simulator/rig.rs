@@ -58,6 +58,17 @@ impl Rig {
         self.rack.machines().iter().map(|machine| machine["name"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// How many of these machines were put and are neither ready nor failed.
+    pub async fn unfinished(&self, names: &[String]) -> Result<u64> {
+        let mut count = 0;
+        for name in names {
+            // Those after the first that is not there were not put yet.
+            let Ok(machine) = self.client.machine(name).await else { break };
+            count += u64::from(!["ready", "failed"].contains(&phase(&machine.standing)));
+        }
+        Ok(count)
+    }
+
     /// A machine's spec, with the image on the host of that name.
     pub fn spec(&self, host: &str) -> pb::MachineSpec {
         pb::MachineSpec {
@@ -76,4 +87,28 @@ impl Rig {
 /// The word for how something stands.
 pub fn phase(standing: &Option<pb::Standing>) -> &str {
     standing.as_ref().map_or("", |standing| &standing.phase)
+}
+
+/// A number that the environment asks for.
+pub fn asked<T: std::str::FromStr>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().ok().unwrap_or_else(|| panic!("{name}={text}: a number is wanted")))
+}
+
+/// Numbers that a seed decides (SplitMix64).
+pub struct Chance(u64);
+
+impl Chance {
+    /// Those of that seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The number of that index, below `most`.
+    pub fn below(&self, index: u64, most: u64) -> u64 {
+        let word = self.0.wrapping_add((index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (word ^ (word >> 31)) % most
+    }
 }

@@ -4,10 +4,11 @@
 //! - [`listen`]: the socket, plain and TLS; `service.rs`: faults, authorisation, who answers what
 //! - `reply.rs`: answers and error bodies; `sessions.rs`: logins
 //! - `root.rs`, `system.rs`, `parts.rs`, `chassis.rs`, `manager.rs`, `bios.rs`, `update.rs`: resources
-//! - `tasks.rs`: what takes time; [`events`]: what is pushed to subscribers
+//! - `tasks.rs`: what takes time; [`events`]: what is pushed to subscribers; [`asked`]: who wanted what changed
 //!
 //! Loopback only: a BMC that anybody can reach and that has the password of a simulation is nobody's wish.
 
+pub mod asked;
 mod bios;
 mod chassis;
 pub mod events;
