@@ -27,7 +27,19 @@ pub struct Lease {
     pub epoch: i64,
     /// When the object fell due.
     pub due_at: Timestamp,
+    /// Since when it is held.
+    pub leased_at: Timestamp,
     pub(crate) kicks: i64,
+}
+
+/// What was due for longer than this was seen by nobody meanwhile: its server died with the lease, or is overloaded.
+const LATE: SignedDuration = SignedDuration::from_secs(60);
+
+impl Lease {
+    /// The moment before which no deadline counts, because nobody was looking; none where the object was due just now.
+    pub fn unseen_until(&self) -> Option<Timestamp> {
+        (self.leased_at.duration_since(self.due_at) > LATE).then_some(self.leased_at)
+    }
 }
 
 /// Puts a new object into the queue.
@@ -141,6 +153,7 @@ impl Store {
                     owner: owner.to_owned(),
                     epoch: row.number("lease_epoch")?,
                     due_at: row.time("run_at")?,
+                    leased_at: now,
                     kicks: row.number("kicks")?,
                 })
             })

@@ -153,6 +153,9 @@ fn standing(commit: &Commit<'_>, moved: bool) -> Standing {
     } else if let Some(news) = commit.base.last_news {
         standing.evidence_at = standing.evidence_at.max(news.min(now));
     }
+    if let Some(unseen) = commit.lease.unseen_until() {
+        standing.evidence_at = standing.evidence_at.max(unseen);
+    }
     standing.decided_at.clone_from(&commit.decided_at);
     standing
 }
