@@ -47,7 +47,7 @@ pub use brake::{Brake, Brakes};
 pub use bytes::Bytes;
 pub use cancellation::Cancellation;
 pub use controller::{Controller, Snapshot};
-pub use failure::{Cause, ErrorKind, Failure, FieldError, because};
+pub use failure::{Cause, ErrorKind, Failure, FieldError, because, is_for_want_of_room};
 pub use id::{Incarnation, Key, Kind, Name, ObjectId, OperationId};
 pub use mac::Mac;
 pub use noun::{Bond, Noun, Reference, Spec, State};
