@@ -76,6 +76,8 @@ pub(crate) struct Stored {
     pub(crate) cancellations: BTreeMap<ObjectId, Cancellation>,
     secrets: HashMap<ObjectId, SecretString>,
     due: BTreeMap<ObjectId, Timestamp>,
+    /// Since when the server runs.
+    pub(crate) awake_since: Timestamp,
     unreadable: bool,
     /// After how many reads one fails.
     fails_after: Option<u32>,
@@ -109,6 +111,7 @@ impl Default for Rack {
             cancellations: BTreeMap::new(),
             secrets: HashMap::new(),
             due: BTreeMap::new(),
+            awake_since: Timestamp::UNIX_EPOCH,
             unreadable: false,
             fails_after: None,
         };
@@ -294,6 +297,11 @@ impl Rack {
         self.store().see(id, source, body);
     }
 
+    /// What `source` saw last, whatever becomes of reads.
+    pub(crate) fn seen(&self, id: ObjectId, source: Source) -> Option<Body> {
+        self.store().observations.get(&(id, source)).map(|(seen, _)| seen.body.clone())
+    }
+
     /// Is this token good now? Its grant, if it is.
     pub(crate) fn redeem(&self, digest: &str, purpose: Purpose) -> Option<TokenGrant> {
         let store = self.store();
@@ -318,13 +326,14 @@ impl Rack {
 
     async fn step_with<C: Controller>(&self, controller: &C, raw: RawObject) {
         let id = raw.meta.id;
-        let (now, observations) = {
+        let (now, awake_since, observations) = {
             let store = self.store();
             let seen = store.observations.values().map(|(seen, _)| seen.clone());
-            (store.now, seen.filter(|seen| seen.id == id).collect())
+            (store.now, store.awake_since, seen.filter(|seen| seen.id == id).collect())
         };
-        let object = raw.decode::<C::Noun>().expect("its type");
-        let snapshot = Snapshot { object, observations, now, awake_since: Timestamp::UNIX_EPOCH };
+        let mut object = raw.decode::<C::Noun>().expect("its type");
+        object.progress.evidence_at = object.progress.evidence_at.max(awake_since);
+        let snapshot = Snapshot { object, observations, now, awake_since };
         if self.commits == Commits::SecondTime {
             self.attempt_begins();
             let _lost = tokio::time::timeout(controller.step_limit(), controller.step(&snapshot, self)).await;

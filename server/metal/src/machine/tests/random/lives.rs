@@ -45,6 +45,12 @@ fn live(events: Vec<Event>, commits: Commits) -> Result<Watch, TestCaseError> {
             let before: Vec<_> = MACHINES.iter().filter_map(|name| rested(&rack, name)).collect();
             let calm = matches!(event, Event::GoOn { .. } | Event::Turns { .. } | Event::Mend { .. });
             let time = matches!(event, Event::GoOn { .. });
+            if matches!(
+                event,
+                Event::Freeze { .. } | Event::Unfreeze | Event::Store { .. } | Event::Read { .. }
+            ) {
+                watch.is_disturbed();
+            }
             let frozen = rack.brakes.stand() && !matches!(event, Event::Unfreeze);
             let done = (changes(&rack), rack.store().begun());
             happen(&rack, event).await;
@@ -55,7 +61,7 @@ fn live(events: Vec<Event>, commits: Commits) -> Result<Watch, TestCaseError> {
                     "nothing begins while it is frozen"
                 );
             }
-            watch.look(&rack).await?;
+            watch.look(&rack)?;
             if time {
                 watch.nothing_is_overdue(&rack)?;
             }

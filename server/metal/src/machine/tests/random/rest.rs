@@ -24,7 +24,7 @@ pub(super) async fn ends_well(rack: &Rack, watch: &mut Watch) -> Result<(), Test
         rack.boxes.with(host, |one| one.habit = Habit::Good);
     }
     rack.go_on(Duration::from_secs(2 * 24 * 3600)).await;
-    watch.look(rack).await?;
+    watch.look(rack)?;
     let resting: Vec<_> = MACHINES.iter().filter_map(|name| rack.find(Kind::Machine, name)).collect();
     for id in &resting {
         let machine = rack.machine(*id);
@@ -48,7 +48,7 @@ pub(super) async fn ends_well(rack: &Rack, watch: &mut Watch) -> Result<(), Test
         rack.step(*id).await;
     }
     rack.go_on(Duration::from_secs(3600)).await;
-    watch.look(rack).await?;
+    watch.look(rack)?;
     prop_assert_eq!(watch.deploys.values().map(Vec::len).sum::<usize>(), deploys, "what rests, rests");
     Ok(())
 }

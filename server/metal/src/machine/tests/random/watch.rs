@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use underlay_core::{
-    Failure, Kind, ObjectId, State as _, View as _,
+    Failure, Kind, ObjectId, State as _,
     agent::Task,
     host::Host,
     identity,
@@ -40,7 +40,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Look at everything that was committed since the last look.
-    pub(super) async fn look(&mut self, rack: &Rack) -> Result<(), TestCaseError> {
+    pub(super) fn look(&mut self, rack: &Rack) -> Result<(), TestCaseError> {
         let new: Vec<_> = rack.store().assigned.iter().skip(self.assigned).cloned().collect();
         self.assigned += new.len();
         for (generation, work) in new {
@@ -48,12 +48,12 @@ impl Watch {
                 continue;
             }
             // The agent of that epoch has shown an inventory, and it is that of the box enrolled.
-            let seen = rack.observation(work.host, Source::Inventory).await.ok().flatten();
-            if let Some(Body::Inventory { epoch, inventory }) = seen.map(|seen| seen.body) {
+            let seen = rack.seen(work.host, Source::Inventory);
+            if let Some(Body::Inventory { epoch, inventory }) = seen {
                 prop_assert_eq!(epoch, work.epoch);
                 let host = rack.get::<Host>(work.host);
                 prop_assert!(identity::check(&host.spec.identity, &inventory).is_ok());
-            } else if !rack.is_unreadable() {
+            } else {
                 prop_assert!(false, "work for an agent that never called home");
             }
             let before = self.deploys.entry(work.on_behalf_of).or_default();
@@ -66,6 +66,11 @@ impl Watch {
         }
         self.failures_say_what_to_do(rack)?;
         self.claims_are_kept(rack)
+    }
+
+    /// The store or a brake was touched: deadlines count from now on.
+    pub(super) fn is_disturbed(&mut self) {
+        self.undisturbed_since = None;
     }
 
     /// Time has gone by: nothing that has a deadline is past it.
