@@ -9,6 +9,7 @@
 #   redfish    a private libvirt, the sushy-tools Redfish emulator and Ironic's client sushy, in venvs of the cache
 #              (needs metal)
 #   postgres   the PostgreSQL server binaries
+#   faults     what sets the clock of a process: libfaketime
 #   network    what the benchmarks of the network servers run beside: clients, and libraries of the peers
 #
 #   scripts/setup.sh --check LEVEL...    installs nothing; fails when a package is missing
@@ -33,8 +34,9 @@ packages_of() {
     redfish) echo libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients python3-libvirt \
         python3-venv openssl ;;
     postgres) echo postgresql ;;
+    faults) echo libfaketime ;;
     network) echo kea-admin dnsmasq-base iproute2 util-linux libwrap0 libpcre2-8-0 ;;
-    *) die "no level named $1; levels: base terraform metal redfish postgres network" ;;
+    *) die "no level named $1; levels: base terraform metal redfish postgres faults network" ;;
     esac
 }
 

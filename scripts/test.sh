@@ -20,7 +20,7 @@ self=$PWD/scripts/test.sh
 CARGO_DENY=0.20.2
 LEVELS=(lint unit databases acceptance metal)
 # Tests of the package underlay-tests that need more than cargo, by level.
-ACCEPTANCE=(acceptance brakes pools)
+ACCEPTANCE=(acceptance brakes pools forty)
 METAL=(boot_bios boot_uefi redfish kill frozen machines unknown leftovers)
 
 setup() { scripts/setup.sh "$@"; }
@@ -48,7 +48,7 @@ can_unit() { :; }
 level_unit() {
     # Tests say by themselves what they lack and skip; CI lacks nothing.
     if [ "${CI:-}" = true ]; then
-        setup metal redfish terraform
+        setup metal redfish terraform postgres faults
         UNDERLAY_RAMDISK=$(scripts/ramdisk.sh)
         export UNDERLAY_RAMDISK
     fi

@@ -77,6 +77,19 @@ impl Simulated {
         this
     }
 
+    /// A rack alone, whose firmware finds the boot endpoint at `url`; the servers are somebody else's.
+    ///
+    /// # Panics
+    /// It does not come up.
+    pub fn rack_alone(url: &str, arguments: &[&str]) -> Self {
+        let directory = TempDir::with_prefix("underlay-rack-").unwrap();
+        let world = World::default();
+        let settings = Vec::new();
+        let mut this = Self { directory, world, settings, server: None, rack: None, machines: Vec::new() };
+        this.bring_up_the_rack(url, arguments);
+        this
+    }
+
     fn bring_up_the_rack(&mut self, url: &str, arguments: &[&str]) {
         let mut rack = Command::new(parts::underlay().unwrap());
         rack.args(["sim", "--bmc-port", "0", "--server", url, "--dir"])

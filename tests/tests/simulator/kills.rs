@@ -20,8 +20,11 @@ async fn a_server_that_is_killed_at_any_moment_loses_no_deployment_and_images_no
     let kills: u64 = asked("UNDERLAY_KILLS").unwrap_or(20);
     let chance = Chance::new(asked("UNDERLAY_SEED").unwrap_or(1));
     let count = kills.to_string();
+    // Firmware that finds nobody gives up. When the server notices is a matter of patience, and of no interest here.
+    let settings = ["--boot-patience", "10"];
     let mut rig =
-        Rig::start(&[], &["--machines", &count, "--pace", "instant", "--ramdisk-bytes", "1024"]).await?;
+        Rig::start(&settings, &["--machines", &count, "--pace", "instant", "--ramdisk-bytes", "1024"])
+            .await?;
     let (mut back, mut unfinished) = (Vec::new(), 0_u64);
     let names = rig.names();
     for (number, name) in (0..).zip(&names) {
@@ -51,7 +54,8 @@ async fn a_server_that_is_killed_at_any_moment_loses_no_deployment_and_images_no
     ensure!(*longest < RECOVERY, "it took {longest:?} to be back at work");
 
     let rig = &rig;
-    stream::iter(&names).map(|name| is_deployed_once(rig, name)).buffer_unordered(AT_ONCE).try_collect().await
+    let all = stream::iter(&names).map(|name| is_deployed_once(rig, name)).buffer_unordered(AT_ONCE);
+    all.try_collect::<()>().await.inspect_err(|_| eprintln!("{}", rig.rack.log("serve.log")))
 }
 
 /// Ready, by one operation, one image and two boots: the agent's and the system's.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use futures::{StreamExt, TryStreamExt, stream};
 use underlay_proto::v1 as pb;
 use underlay_tests::{
-    Simulated,
+    Simulated, World,
     rack::{
         client::Client,
         image::Image,
@@ -29,7 +29,16 @@ pub struct Rig {
 impl Rig {
     /// Starts both, imports an image, enrols every machine and waits until each was asked.
     pub async fn start(settings: &[&str], arguments: &[&str]) -> Result<Self> {
-        let rack = Simulated::with_settings(settings, arguments);
+        Self::within(World::default(), settings, arguments).await
+    }
+
+    /// The same, in a world of their own.
+    pub async fn within(world: World, settings: &[&str], arguments: &[&str]) -> Result<Self> {
+        Self::of(Simulated::within(world, settings, arguments)).await
+    }
+
+    /// The same with a server and a rack that run.
+    pub async fn of(rack: Simulated) -> Result<Self> {
         let client = rack.client();
         let small = Image::make(&rack.images(), "small", 4)?;
         let image = client.import("small", small.spec(), PATIENCE).await?;
@@ -71,9 +80,14 @@ impl Rig {
 
     /// A machine's spec, with the image on the host of that name.
     pub fn spec(&self, host: &str) -> pb::MachineSpec {
+        Self::spec_of(&self.image, host)
+    }
+
+    /// The same with an image of that reference.
+    pub fn spec_of(image: &str, host: &str) -> pb::MachineSpec {
         pb::MachineSpec {
             root: Some(pb::RootHint { min_size_bytes: 1 << 30, ..Default::default() }),
-            ..specs::machine(&self.image, host, Ready::Booted)
+            ..specs::machine(image, host, Ready::Booted)
         }
     }
 
