@@ -193,7 +193,7 @@ impl Box {
                     self.call_home = Some((one_time_url(deploy.seed), false));
                 }
                 self.runs = Runs::Agent { epoch, reports: reports + 1 };
-                if self.habit == Habit::Lossy && reports % 2 == 0 && reports < 4 {
+                if self.habit == Habit::Lossy && reports.is_multiple_of(2) && reports < 4 {
                     self.struck += 1;
                 } else {
                     rack.observe(host, Source::Agent, Body::Report(Report { epoch, stage }));

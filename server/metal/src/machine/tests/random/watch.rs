@@ -161,7 +161,7 @@ fn patience(state: &State) -> Option<Duration> {
 impl Acted {
     /// How many of its looks and calls went wrong.
     fn struck(&self) -> u64 {
-        let calls = self.calls.iter().flat_map(|(_, calls)| calls);
+        let calls = self.calls.values().flatten();
         calls.filter(|(_, fault)| fault.is_some()).count() as u64 + u64::from(self.blind_from.is_some())
     }
 
