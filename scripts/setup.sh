@@ -12,6 +12,7 @@
 #   mariadb    the MariaDB server's programs, no service
 #   seeds      what reads the seeds that are made for installers and Ignition: ksvalidator, ignition-validate
 #   postgres   the PostgreSQL server binaries
+#   faults     what sets the clock of a process: libfaketime
 #   network    what the benchmarks of the network servers run beside: clients, and libraries of the peers
 #
 #   scripts/setup.sh --check LEVEL...    installs nothing; fails when a package is missing
@@ -44,8 +45,9 @@ packages_of() {
         have go || [ -x "$UNDERLAY_CACHE/ignition-validate/$IGNITION/validate" ] || echo golang-go
         ;;
     postgres) echo postgresql ;;
+    faults) echo libfaketime ;;
     network) echo kea-admin dnsmasq-base iproute2 util-linux libwrap0 libpcre2-8-0 ;;
-    *) die "no level named $1; levels: base terraform metal redfish ironic mariadb seeds postgres network" ;;
+    *) die "no level named $1; levels: base terraform metal redfish ironic mariadb seeds postgres faults network" ;;
     esac
 }
 

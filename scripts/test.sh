@@ -20,7 +20,7 @@ self=$PWD/scripts/test.sh
 CARGO_DENY=0.20.2
 LEVELS=(lint unit databases acceptance metal)
 # Tests of the package underlay-tests that need more than cargo, by level.
-ACCEPTANCE=(acceptance brakes pools profiles)
+ACCEPTANCE=(acceptance brakes pools profiles forty)
 METAL=(boot_uefi kill boot_bios machines redfish frozen unknown)
 
 setup() { scripts/setup.sh "$@"; }
@@ -48,7 +48,7 @@ can_unit() { :; }
 level_unit() {
     # Tests say by themselves what they lack and skip; CI lacks nothing.
     if [ "${CI:-}" = true ]; then
-        setup metal redfish terraform ironic seeds
+        setup metal redfish terraform ironic seeds postgres faults
         UNDERLAY_RAMDISK=$(scripts/ramdisk.sh)
         export UNDERLAY_RAMDISK
     fi

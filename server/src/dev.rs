@@ -22,7 +22,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{LogFormat, Settings, loopback},
     logging, serve,
-    sim::running::{RackSettings, Running},
+    sim::{
+        running::{RackSettings, Running},
+        shell_word,
+    },
 };
 
 /// The image's size: a partition table, and room that is a hole.
@@ -77,6 +80,7 @@ async fn dev(arguments: Arguments, directory: &Path) -> anyhow::Result<()> {
     let images = directory.join("images");
     make(&images)?;
     let digest = image(&images.join("simulated.raw"))?;
+    let command = command(&arguments);
     let settings = Settings {
         data: Some(directory.join("server")),
         listen: Some(loopback(0)),
@@ -94,7 +98,7 @@ async fn dev(arguments: Arguments, directory: &Path) -> anyhow::Result<()> {
         return server.await.context("the server broke")?.context("the server did not come up");
     };
     let url = format!("http://127.0.0.1:{}", addresses.boot_port);
-    let mut rack = match Running::start(&arguments.rack, url, &directory.join("rack"), 0).await {
+    let mut rack = match Running::start(&arguments.rack, &command, url, &directory.join("rack"), 0).await {
         Ok(rack) => rack,
         Err(error) => {
             cancel.cancel();
@@ -120,8 +124,22 @@ async fn dev(arguments: Arguments, directory: &Path) -> anyhow::Result<()> {
             server.await.context("the server broke")?.and(ended)
         }
     };
+    println!("the same again:  {}", rack.replay());
     rack.stop().await;
     ended
+}
+
+/// What makes the same run again, but for the rack's own settings.
+fn command(arguments: &Arguments) -> String {
+    let word = |path: &Path| shell_word(&path.display().to_string());
+    let mut command = "underlay dev".to_owned();
+    if let Some(data) = &arguments.data {
+        command += &format!(" --data {}", word(data));
+    }
+    if let Some(ramdisk) = &arguments.ramdisk {
+        command += &format!(" --ramdisk {}", word(ramdisk));
+    }
+    command
 }
 
 /// What to put into a shell. The password stays in its file.

@@ -1,5 +1,6 @@
 //! `underlay`: the server (`underlay serve`) and the operator's verbs in one binary. The only crate that knows every other.
 
+mod clock;
 mod config;
 mod dev;
 mod lock;

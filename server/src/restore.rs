@@ -136,7 +136,7 @@ async fn make_harmless(database: &str, key: SealingKey, kept: Kept) -> anyhow::R
         bail!("it is damaged: {fault}");
     }
     let by = format!("underlay restore (uid {})", rustix::process::getuid().as_raw());
-    let voided = store.void_after_restore(&by, kept, jiff::Timestamp::now()).await;
+    let voided = store.void_after_restore(&by, kept, underlay_core::clock::now()).await;
     let voided = voided.context("making it harmless")?;
     store.close().await;
     Ok(voided)

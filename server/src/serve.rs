@@ -131,6 +131,13 @@ pub async fn run(
         let ended = store.end_leases().await.context("taking over from a server that died")?;
         tracing::debug!(ended, "leases of a dead server ended");
     }
+    let far = store.end_far_waits(underlay_core::clock::now()).await.context("reading the queue")?;
+    if far > 0 {
+        tracing::warn!(
+            objects = far,
+            "the clock was ahead when this server last ran; nothing waits for that time"
+        );
+    }
     observing(&store, settings.observe_only == Some(true)).await?;
     let authority = Arc::new(Authority::open(&data).context("the certificate authority")?);
     write_first_token(&store, &data.join("admin.token"))
@@ -223,6 +230,7 @@ pub async fn run(
         engine.run(stop).await;
         Ok(())
     });
+    tasks.spawn(crate::clock::watch(cancel.clone()));
     write_addresses(&data, api_address, boot_port, metrics_address)?;
     tracing::info!(
         api = %api_address,
@@ -271,7 +279,7 @@ fn flatten(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow:
 /// Has all controllers and drivers, of every server on this database, only observe; or lets them go on.
 async fn observing(store: &Store, only: bool) -> anyhow::Result<()> {
     const BY: &str = "the server's settings";
-    let now = jiff::Timestamp::now();
+    let now = underlay_core::clock::now();
     if !only {
         let lifted = store.lift_brake(brake::Kind::ObserveOnly, &Reach::default(), BY, now).await;
         let lifted = lifted.context("leaving observe-only mode")?;

@@ -26,7 +26,7 @@ mod web;
 pub use ironic::Ironic;
 pub use programs::program;
 pub use server::Server;
-pub use simulated::Simulated;
+pub use simulated::{Simulated, World};
 pub use terraform::{Run, Terraform};
 pub use web::{Web, sha256};
 
@@ -43,4 +43,18 @@ pub fn until(what: &str, mut is: impl FnMut() -> bool) {
         assert!(Instant::now() < patience, "waited in vain until {what}");
         std::thread::park_timeout(Duration::from_millis(20));
     }
+}
+
+/// The command that runs the test of this thread again, with what the environment said to it.
+pub fn this_test() -> String {
+    let said = std::env::vars().filter(|(name, _)| name.starts_with("UNDERLAY_"));
+    let said: String = said.map(|(name, value)| format!("{name}='{value}' ")).collect();
+    let program = std::env::current_exe().unwrap_or_default();
+    let file = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let suite = file.rsplit_once('-').map_or(file.as_str(), |(suite, _hash)| suite).to_owned();
+    let thread = std::thread::current();
+    format!(
+        "{said}cargo test -p underlay-tests --test {suite} {} -- --exact --include-ignored --nocapture",
+        thread.name().unwrap_or_default()
+    )
 }

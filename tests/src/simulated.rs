@@ -2,6 +2,8 @@
 
 use std::{
     fs::File,
+    io::{Read, Write},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -15,21 +17,29 @@ use crate::{
     until,
 };
 
-/// Where the two of them run.
-#[derive(Clone, Copy)]
-enum Place<'s> {
-    /// On this machine's loopback.
-    Here,
-    /// In a namespace of their own, where this is the server's address; firmware asks its DHCP server.
-    Segment(&'s Segment, &'s str),
-}
-
 /// A server and its rack. Dropping them ends both.
 pub struct Simulated {
     directory: TempDir,
+    world: World,
+    settings: Vec<String>,
     server: Option<Child>,
     rack: Option<Child>,
     machines: Vec<Value>,
+}
+
+/// What surrounds the processes.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// What runs the server: a program and its arguments, before those of the server. `DIR` in it is where their files lie.
+    pub server: Vec<String>,
+    /// The same for the rack.
+    pub rack: Vec<String>,
+    /// The server's address; left out, that of loopback.
+    pub address: Option<String>,
+    /// More environment of the server.
+    pub server_environment: Vec<(String, String)>,
+    /// More environment of the rack.
+    pub rack_environment: Vec<(String, String)>,
 }
 
 impl Simulated {
@@ -46,7 +56,7 @@ impl Simulated {
     /// # Panics
     /// One of them does not come up.
     pub fn with_settings(settings: &[&str], arguments: &[&str]) -> Self {
-        Self::at(Place::Here, settings, arguments)
+        Self::within(World::default(), settings, arguments)
     }
 
     /// The same in a namespace, where the server has this address.
@@ -54,45 +64,108 @@ impl Simulated {
     /// # Panics
     /// One of them does not come up.
     pub fn on(segment: &Segment, address: &str, settings: &[&str], arguments: &[&str]) -> Self {
-        Self::at(Place::Segment(segment, address), settings, arguments)
+        let world = World {
+            server: segment.words(),
+            rack: segment.words(),
+            address: Some(address.to_owned()),
+            ..World::default()
+        };
+        Self::within(world, settings, arguments)
     }
 
-    fn at(place: Place<'_>, settings: &[&str], arguments: &[&str]) -> Self {
+    /// The same, in a world of their own.
+    ///
+    /// # Panics
+    /// One of them does not come up.
+    pub fn within(world: World, settings: &[&str], arguments: &[&str]) -> Self {
         let directory = TempDir::with_prefix("underlay-sim-").unwrap();
-        let mut this = Self { directory, server: None, rack: None, machines: Vec::new() };
-        for folder in ["images", "ramdisk"] {
-            std::fs::create_dir(this.path(folder)).unwrap();
+        let settings = settings.iter().map(|word| (*word).to_owned()).collect();
+        let mut this = Self { directory, world, settings, server: None, rack: None, machines: Vec::new() };
+        for folder in ["images", "ramdisk", "data"] {
+            std::fs::DirBuilder::new().mode(0o700).create(this.path(folder)).unwrap();
         }
         // The rack's firmware fetches them and throws them away.
         for file in ["vmlinuz", "initrd"] {
             std::fs::write(this.path("ramdisk").join(file), [0x55; 4096]).unwrap();
         }
-        this.serve(place, settings);
-        let url = format!("http://{}:{}", place.server(), this.address("UNDERLAY_BOOT_PORT"));
-        let mut rack = place.command();
-        rack.args(["sim", "--bmc-port", "0", "--server", &url, "--dir"])
-            .arg(this.path("rack"))
-            .args(arguments);
-        this.rack = Some(this.spawn(rack, "rack.log"));
-        until("the rack is up", || this.path("rack").join("rack.sock").exists());
-        let list = std::fs::read(this.path("rack").join("inventory.json")).unwrap();
-        let list: Value = serde_json::from_slice(&list).unwrap();
-        this.machines = list["machines"].as_array().unwrap().clone();
+        let free = format!("{}:0", this.world.address());
+        this.serve(["--listen", &free, "--boot-listen", &free, "--metrics-listen", &free].map(str::to_owned));
+        let url = format!("http://{}:{}", this.world.address(), this.address("UNDERLAY_BOOT_PORT"));
+        this.bring_up_the_rack(&url, arguments);
         this
     }
 
-    fn serve(&mut self, place: Place<'_>, settings: &[&str]) {
-        let free = &format!("{}:0", place.server());
-        let mut server = place.command();
-        server.args(["serve", "--listen", free, "--boot-listen", free, "--metrics-listen", free]);
+    /// A rack alone, whose firmware finds the boot endpoint at `url`; the servers are somebody else's.
+    ///
+    /// # Panics
+    /// It does not come up.
+    pub fn rack_alone(url: &str, arguments: &[&str]) -> Self {
+        let directory = TempDir::with_prefix("underlay-rack-").unwrap();
+        let world = World::default();
+        let settings = Vec::new();
+        let mut this = Self { directory, world, settings, server: None, rack: None, machines: Vec::new() };
+        this.bring_up_the_rack(url, arguments);
+        this
+    }
+
+    fn bring_up_the_rack(&mut self, url: &str, arguments: &[&str]) {
+        let mut rack = self.command(&self.world.rack);
+        rack.args(["sim", "--bmc-port", "0", "--server", url, "--dir"])
+            .arg(self.path("rack"))
+            .args(arguments);
+        rack.envs(self.world.rack_environment.iter().cloned());
+        self.rack = Some(self.spawn(rack, "rack.log"));
+        until("the rack is up", || self.path("rack").join("rack.sock").exists());
+        let list = std::fs::read(self.path("rack").join("inventory.json")).unwrap();
+        let list: Value = serde_json::from_slice(&list).unwrap();
+        self.machines = list["machines"].as_array().unwrap().clone();
+    }
+
+    /// Our program, run by these words.
+    fn command(&self, by: &[String]) -> Command {
+        let directory = self.directory.path().display().to_string();
+        let mut words: Vec<_> = by.iter().map(|word| word.replace("DIR", &directory)).collect();
+        words.push(parts::underlay().unwrap().display().to_string());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        command
+    }
+
+    fn serve(&mut self, doors: impl IntoIterator<Item = String>) {
+        let mut server = self.command(&self.world.server);
+        server.arg("serve").args(doors);
         server.arg("--data").arg(self.path("data")).arg("--ramdisk").arg(self.path("ramdisk"));
-        server.arg("--image-root").arg(self.path("images")).args(settings);
+        server.arg("--socket").arg(self.path("api.sock"));
+        server.arg("--image-root").arg(self.path("images")).args(&self.settings);
+        server.envs(self.world.server_environment.iter().cloned());
         self.server = Some(self.spawn(server, "serve.log"));
         until("the server serves", || {
             let ended = self.server.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "the server has ended: {}", self.log("serve.log"));
-            self.path("data").join("addresses").exists() && self.log("serve.log").contains("underlay serves")
+            self.log("serve.log").contains("underlay serves")
         });
+    }
+
+    /// Ends the server at once, as a power cut would.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn kill_server(&mut self) {
+        let mut server = self.server.take().unwrap();
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+
+    /// Starts the server again on its data and its ports.
+    ///
+    /// # Panics
+    /// It does not come up.
+    pub fn resume_server(&mut self) {
+        let (api, boot) = (self.address("UNDERLAY_API"), self.address("UNDERLAY_BOOT_PORT"));
+        let doors =
+            ["--listen".into(), api, "--boot-listen".into(), format!("{}:{boot}", self.world.address())];
+        let metrics = ["--metrics-listen".into(), self.address("UNDERLAY_METRICS")];
+        self.serve(doors.into_iter().chain(metrics));
     }
 
     fn spawn(&self, mut command: Command, log: &str) -> Child {
@@ -103,6 +176,20 @@ impl Simulated {
     /// A file of theirs.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// The server's data, through its own eyes: it may lie on a file system that only it has mounted.
+    ///
+    /// # Panics
+    /// Neither the server nor its data are there.
+    pub fn data(&self) -> PathBuf {
+        let data = self.path("data");
+        match &self.server {
+            Some(server) if !data.join("addresses").exists() => {
+                PathBuf::from(format!("/proc/{}/root{}", server.id(), data.display()))
+            }
+            _ => data,
+        }
     }
 
     /// Where images are imported from.
@@ -120,7 +207,7 @@ impl Simulated {
     /// # Panics
     /// It does not say.
     pub fn address(&self, name: &str) -> String {
-        let text = std::fs::read_to_string(self.path("data/addresses")).unwrap();
+        let text = std::fs::read_to_string(self.data().join("addresses")).unwrap();
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         value.expect("the server says where it listens").to_owned()
     }
@@ -135,7 +222,7 @@ impl Simulated {
 
     /// The server's API.
     pub fn client(&self) -> Client {
-        Client::new(self.path("data/api.sock"))
+        Client::new(self.path("api.sock"))
     }
 
     /// The machines, as the rack's inventory lists them.
@@ -176,6 +263,20 @@ impl Simulated {
         }
     }
 
+    /// The sum of one of the server's metrics over its labels; 0 where it has none yet.
+    ///
+    /// # Panics
+    /// The server does not answer.
+    pub fn metric(&self, name: &str) -> f64 {
+        let mut line = std::net::TcpStream::connect(self.address("UNDERLAY_METRICS")).unwrap();
+        line.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        line.read_to_string(&mut answer).unwrap();
+        let of = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+        answer.lines().filter(of).filter_map(value).sum()
+    }
+
     /// Do something at the rack, and return what was printed.
     ///
     /// # Panics
@@ -188,6 +289,14 @@ impl Simulated {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// The command that makes the same run of the rack again.
+    ///
+    /// # Panics
+    /// The rack does not run.
+    pub fn replay(&self) -> String {
+        self.at_the_rack(&["replay"]).trim().to_owned()
+    }
+
     /// A machine as the rack sees it.
     ///
     /// # Panics
@@ -197,25 +306,29 @@ impl Simulated {
     }
 }
 
-impl Place<'_> {
-    fn server(&self) -> &str {
-        match self {
-            Place::Here => "127.0.0.1",
-            Place::Segment(_, address) => address,
-        }
+impl World {
+    /// The server's address.
+    fn address(&self) -> &str {
+        self.address.as_deref().unwrap_or("127.0.0.1")
     }
+}
 
-    fn command(&self) -> Command {
-        let program = parts::underlay().unwrap();
-        match self {
-            Place::Here => Command::new(program),
-            Place::Segment(segment, _) => segment.command(program),
+impl Simulated {
+    fn tell_how_to_repeat(&self) {
+        let mut ask = Command::new(parts::underlay().unwrap());
+        let told = ask.args(["sim", "replay", "--dir"]).arg(self.path("rack")).output();
+        if let Some(told) = told.ok().filter(|told| told.status.success()) {
+            eprintln!("the same rack again: {}", String::from_utf8_lossy(&told.stdout).trim());
         }
+        eprintln!("the same test again: {}", crate::this_test());
     }
 }
 
 impl Drop for Simulated {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tell_how_to_repeat();
+        }
         for mut child in [self.rack.take(), self.server.take()].into_iter().flatten() {
             child.kill().ok();
             child.wait().ok();

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use underlay_tests::{Simulated, Terraform, rack::image::Image};
 
 fn terraform(rack: &Simulated) -> Option<Terraform> {
-    Terraform::at(format!("unix://{}", rack.path("data/api.sock").display()))
+    Terraform::at(format!("unix://{}", rack.path("api.sock").display()))
 }
 
 /// The operator's part: three machines of the rack in a pool.

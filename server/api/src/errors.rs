@@ -6,7 +6,7 @@
 
 use prost::Message;
 use tonic::{Code, Status, metadata::MetadataValue};
-use underlay_core::{ErrorKind, Failure, FieldError, Kind, Meta, view};
+use underlay_core::{ErrorKind, Failure, FieldError, Kind, Meta, is_for_want_of_room, view};
 use underlay_proto::{ERROR_DETAIL_KEY, v1 as pb};
 use underlay_store as store;
 use uuid::Uuid;
@@ -196,10 +196,15 @@ fn hidden(kind: ErrorKind, error: &(dyn std::error::Error + 'static)) -> Status 
         ErrorKind::Transient => (Code::Unavailable, "Try again; if it stays"),
         ErrorKind::Permanent | ErrorKind::Invalid => (Code::Internal, "To find out why"),
     };
+    let (why, next) = if is_for_want_of_room(error) {
+        ("the disk that holds its data is full", "Make room there and try again; if it stays")
+    } else {
+        ("something inside it failed", next)
+    };
     let failure = Failure::new(
         kind,
         "the server could not answer",
-        "something inside it failed",
+        why,
         "nothing was changed by this call",
         format!("{next}, look for error_id={id} in the server's log"),
     );

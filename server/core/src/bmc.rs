@@ -14,8 +14,9 @@ use crate::{
     host::{Facts, Host},
 };
 
-/// The longest a driver call may take.
-pub const CALL_LIMIT: Duration = Duration::from_secs(30);
+/// The longest a driver call may take. One wish is up to five requests, and there are BMCs that think for 3 to 20 s over
+/// each.
+pub const CALL_LIMIT: Duration = Duration::from_secs(90);
 
 /// Is it on?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -149,7 +149,8 @@ pub struct Hold {
 impl Hold {
     /// The moment before which no deadline counts.
     pub fn counts_from(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.brake.is_some() { Some(now) } else { self.lifted_at }
+        // One that was lifted by a clock that was ahead was lifted by now.
+        if self.brake.is_some() { Some(now) } else { self.lifted_at.map(|lifted| lifted.min(now)) }
     }
 }
 

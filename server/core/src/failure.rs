@@ -118,11 +118,19 @@ pub fn because(error: &dyn std::error::Error) -> String {
     }
 }
 
+/// Is a full disk at the bottom of it? Databases say so in words only, each in its own.
+pub fn is_for_want_of_room(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        let text = error.to_string();
+        ["disk is full", "No space left on device"].iter().any(|words| text.contains(words))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::{error::Error, fmt, io};
 
-    use super::Cause;
+    use super::{Cause, is_for_want_of_room};
 
     #[derive(Debug)]
     struct Wrapped(io::Error);
@@ -144,5 +152,12 @@ mod tests {
         let refused = io::Error::from_raw_os_error(111);
         assert_eq!(Cause::of(&Wrapped(refused)).to_string(), "Connection refused");
         assert_eq!(Cause::of(&fmt::Error).to_string(), fmt::Error.to_string());
+    }
+
+    #[test]
+    fn a_full_disk_is_known_by_what_the_system_or_a_database_says() {
+        assert!(is_for_want_of_room(&Wrapped(io::Error::from_raw_os_error(28))));
+        assert!(is_for_want_of_room(&Wrapped(io::Error::other("(code: 13) database or disk is full"))));
+        assert!(!is_for_want_of_room(&Wrapped(io::Error::from_raw_os_error(111))));
     }
 }

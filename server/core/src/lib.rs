@@ -8,6 +8,7 @@
 //! - [`brake`], [`cancellation`]: what holds work back, and what stops it
 //! - [`bmc`], [`agent`], [`seed`], [`boot`]: the contracts with hardware, the agent and the boot servers
 //! - [`disks`], [`identity`]: which disk, which box: the same answer on the server and in the agent
+//! - [`clock`]: the server's time
 //! - [`condition`]: what holds true of an object beside its state
 //! - [`failure`]: the one classification of errors
 //!
@@ -22,6 +23,7 @@ pub mod boot;
 pub mod brake;
 pub mod bytes;
 pub mod cancellation;
+pub mod clock;
 pub mod condition;
 pub mod controller;
 pub mod credential;
@@ -48,7 +50,7 @@ pub use brake::{Brake, Brakes};
 pub use bytes::Bytes;
 pub use cancellation::Cancellation;
 pub use controller::{Controller, Snapshot};
-pub use failure::{Cause, ErrorKind, Failure, FieldError, because};
+pub use failure::{Cause, ErrorKind, Failure, FieldError, because, is_for_want_of_room};
 pub use id::{Incarnation, Key, Kind, Name, ObjectId, OperationId};
 pub use mac::Mac;
 pub use noun::{Bond, Noun, Reference, Spec, State};

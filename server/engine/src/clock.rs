@@ -1,4 +1,4 @@
-//! The present moment, as the engine sees it; tests bring their own.
+//! The present moment, as the engine sees it: the server's time. Tests bring their own.
 
 use std::{fmt, sync::Arc};
 
@@ -22,7 +22,7 @@ impl Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self::new(Timestamp::now)
+        Self::new(underlay_core::clock::now)
     }
 }
 

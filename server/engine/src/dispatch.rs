@@ -8,9 +8,12 @@ use tracing::{Instrument, info_span, warn};
 use underlay_core::Kind;
 use underlay_store::{Error, Lease, Store};
 
-use crate::{erased::Controllers, work::Worker};
+use crate::{
+    erased::Controllers,
+    work::{Left, Worker},
+};
 
-/// The longest sleep, so that a jump of the server's clock is noticed.
+/// The longest sleep: what another server queued is found though its hint was lost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// After the database failed, and while another server is just taking what is due.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -35,6 +38,15 @@ pub(crate) enum Wake {
 impl Dispatch {
     /// Starts as many due steps as there are free workers.
     pub(crate) async fn fill(&self, steps: &mut JoinSet<()>) -> Wake {
+        let left = self.worker.give_back_kept().await;
+        let wake = self.fill_up(steps).await;
+        match wake {
+            Wake::At(at) if left == Left::Some => Wake::At(at.min(Instant::now() + PAUSE)),
+            wake => wake,
+        }
+    }
+
+    async fn fill_up(&self, steps: &mut JoinSet<()>) -> Wake {
         while steps.len() < self.workers {
             match self.lease(self.workers - steps.len()).await {
                 Ok(Found::Leased(leases)) => leases.into_iter().for_each(|lease| self.start(lease, steps)),

@@ -120,6 +120,7 @@ impl Engine {
         let longest = self.controllers.values().map(|controller| controller.step_limit()).max();
         let worker = Worker {
             awake_since: self.config.clock.now(),
+            kept: Arc::default(),
             store: self.store,
             backoff: self.config.backoff,
             clock: self.config.clock,

@@ -45,7 +45,9 @@ impl<C: Controller> Erased for Typed<C> {
         let what = format!("{} {}", raw.meta.kind, raw.meta.key.name);
         let mut object: Object<C::Noun> =
             raw.decode().map_err(|error| unreadable(&what, &error, std::error::Error::source(&error)))?;
-        object.progress.evidence_at = object.progress.evidence_at.max(shown.awake_since);
+        // What was written by a clock that was ahead counts from now on.
+        object.progress.since = object.progress.since.min(shown.now);
+        object.progress.evidence_at = object.progress.evidence_at.max(shown.awake_since).min(shown.now);
         let (observations, now) = (shown.base.observations.clone(), shown.now);
         let snapshot = Snapshot { object, observations, now, awake_since: shown.awake_since };
         let step = self.0.step(&snapshot, view).await?;

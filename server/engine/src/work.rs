@@ -3,7 +3,11 @@
 //! No transaction is held while the controller works. A panic and an overrun time limit are failures like any other: they
 //! are shown, and tried again after a backoff.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures::FutureExt;
 use jiff::Timestamp;
@@ -32,9 +36,28 @@ pub(crate) struct Worker {
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) awake_since: Timestamp,
+    /// Leases that could not be given back, because the database failed: nobody steps these objects.
+    pub(crate) kept: Arc<Mutex<Vec<Lease>>>,
 }
 
 impl Worker {
+    /// Gives back what could not be given back before, so that nobody has to wait until those leases run out. Is anything
+    /// left?
+    pub(crate) async fn give_back_kept(&self) -> Left {
+        let kept = std::mem::take(&mut *self.kept());
+        for lease in kept {
+            match self.store.release(&lease, self.clock.now()).await {
+                Ok(()) | Err(Error::Fenced { .. }) => {}
+                Err(_) => self.kept().push(lease),
+            }
+        }
+        if self.kept().is_empty() { Left::Nothing } else { Left::Some }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Lease>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Steps the leased object once.
     pub(crate) async fn step(&self, lease: Lease, controller: Arc<dyn Erased>) {
         let begun = Instant::now();
@@ -49,7 +72,7 @@ impl Worker {
     }
 
     async fn step_shown(&self, lease: &Lease, base: &Base, controller: &dyn Erased) -> &'static str {
-        let decided = match self.decide(base, controller).await {
+        let decided = match self.decide(lease, base, controller).await {
             Ok(decided) => decided,
             Err(failure) => self.retry(base, failure),
         };
@@ -71,9 +94,10 @@ impl Worker {
     }
 
     /// The controller's decision, whatever it does: it may fail, panic or hang.
-    async fn decide(&self, base: &Base, controller: &dyn Erased) -> Result<Decided, Failure> {
+    async fn decide(&self, lease: &Lease, base: &Base, controller: &dyn Erased) -> Result<Decided, Failure> {
         let limit = controller.step_limit();
-        let shown = Shown { base, now: self.clock.now(), awake_since: self.awake_since };
+        let awake_since = lease.unseen_until().map_or(self.awake_since, |seen| seen.max(self.awake_since));
+        let shown = Shown { base, now: self.clock.now(), awake_since };
         let step = AssertUnwindSafe(controller.step(shown, &self.store)).catch_unwind();
         match tokio::time::timeout(limit, step).await {
             Ok(Ok(decided)) => decided,
@@ -105,10 +129,18 @@ impl Worker {
         let now = self.clock.now();
         let next = now.checked_add(delay).unwrap_or(now);
         if let Err(error) = self.store.release(lease, next).await {
-            warn!(%error, "cannot give a lease back; it runs out by itself");
+            warn!(%error, "cannot give a lease back, trying again; it runs out by itself");
+            self.kept().push(lease.clone());
         }
         outcome
     }
+}
+
+/// Are there leases that could not be given back?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    Nothing,
+    Some,
 }
 
 fn word(decision: &Decision) -> &'static str {

@@ -1,6 +1,6 @@
 //! How long everything takes: a range for each thing a machine does, drawn anew each time from the rack's seed.
 
-use std::{ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
 /// The latencies of a rack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,14 @@ impl FromStr for Pace {
     }
 }
 
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [("instant", Self::instant()), ("lab", Self::lab()), ("metal", Self::metal())];
+        let name = named.iter().find(|(_, pace)| pace == self).map_or("of its own", |(name, _)| *name);
+        f.write_str(name)
+    }
+}
+
 fn millis(least: u64, most: u64) -> RangeInclusive<Duration> {
     Duration::from_millis(least)..=Duration::from_millis(most)
 }
@@ -93,6 +101,9 @@ mod tests {
     #[test]
     fn a_pace_is_known_by_its_name() {
         assert_eq!("metal".parse(), Ok(Pace::metal()));
+        for name in ["instant", "lab", "metal"] {
+            assert_eq!(name.parse::<Pace>().map(|pace| pace.to_string()), Ok(name.into()));
+        }
         assert_eq!("fast".parse::<Pace>(), Err(Unknown("fast".into())));
     }
 }

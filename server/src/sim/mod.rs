@@ -87,6 +87,21 @@ enum Verb {
         #[command(flatten)]
         place: Place,
     },
+    /// Show which faults struck, in order, as JSON: those of rules, and those of chaos
+    Struck {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show what BMCs were asked to change, by whom and when, as JSON
+    Asked {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print the command that makes the same run again: machines, seed, pace, chaos, and what was broken
+    Replay {
+        #[command(flatten)]
+        place: Place,
+    },
     /// Mend what was broken
     Clear {
         /// The machines, as they were written [default: all]
@@ -129,7 +144,9 @@ pub fn main(arguments: Arguments) -> ExitCode {
 
 async fn foreground(run: Run) -> anyhow::Result<()> {
     let dir = run.place.path();
-    let mut running = Running::start(&run.rack, run.server, &dir, run.bmc_port).await?;
+    let quoted = shell_word(&dir.display().to_string());
+    let command = format!("underlay sim --server {} --dir {quoted} --bmc-port {}", run.server, run.bmc_port);
+    let mut running = Running::start(&run.rack, &command, run.server, &dir, run.bmc_port).await?;
     running.tell();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let ended = tokio::select! {
@@ -137,8 +154,18 @@ async fn foreground(run: Run) -> anyhow::Result<()> {
         _ = interrupt.recv() => Ok(()),
         ended = running.ended() => ended,
     };
+    println!("the same again:  {}", running.replay());
     running.stop().await;
     ended
+}
+
+/// `text` as a shell takes it for one word.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@%+=,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 impl Place {

@@ -39,6 +39,18 @@ pub(super) async fn run(verb: Verb) -> anyhow::Result<()> {
                 );
             }
         }
+        Verb::Struck { place } => {
+            let struck = ask(&place, Method::GET, "/struck", None).await?;
+            println!("{}", serde_json::to_string_pretty(&struck)?);
+        }
+        Verb::Asked { place } => {
+            let asked = ask(&place, Method::GET, "/asked", None).await?;
+            println!("{}", serde_json::to_string_pretty(&asked)?);
+        }
+        Verb::Replay { place } => {
+            let replay = ask(&place, Method::GET, "/replay", None).await?;
+            println!("{}", text(&replay, "command"));
+        }
         Verb::Clear { machines, place } => {
             let path = machines
                 .map_or("/faults".into(), |machines| format!("/faults?machines={}", plain(&machines)));

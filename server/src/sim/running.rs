@@ -1,6 +1,7 @@
 //! A rack that runs in this process, with its files in a directory of its own.
 
 use std::{
+    fmt,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use underlay_sim::{
     bmc::listen::Bmcs,
     control,
+    fault::order::Order,
     pace::Pace,
     rack::{
         Rack, Spec, inventory,
@@ -45,6 +47,9 @@ pub struct RackSettings {
     /// Chance of each boot of a machine to go wrong in some way, from 0 to 1
     #[arg(long, value_name = "CHANCE", default_value_t = 0.0, value_parser = chance)]
     chaos: f64,
+    /// What goes wrong from the start, any number of times: MACHINES:FAULT[=VALUE][,times=N][,seconds=N]
+    #[arg(long = "fault", value_name = "ORDER")]
+    faults: Vec<Order>,
     /// Fetch only so many bytes of kernel and initramfs, for fleets on one machine [default: all]
     #[arg(long, value_name = "BYTES")]
     ramdisk_bytes: Option<u64>,
@@ -63,19 +68,23 @@ pub struct RackSettings {
 pub struct Running {
     rack: Arc<Rack>,
     dir: PathBuf,
-    settings: RackSettings,
+    /// What starts it, but for its faults.
+    command: String,
     tasks: JoinSet<anyhow::Result<()>>,
     cancel: CancellationToken,
 }
 
 impl Running {
-    /// Set one up in `dir`, with its BMCs on `port`.
+    /// Set one up in `dir`, with its BMCs on `port`. `command` is what starts such a rack, as far as its settings do not
+    /// say it.
     pub async fn start(
         settings: &RackSettings,
+        command: &str,
         boot_url: String,
         dir: &Path,
         port: u16,
     ) -> anyhow::Result<Self> {
+        let command = format!("{command} {settings}");
         let mut builder = std::fs::DirBuilder::new();
         builder
             .recursive(true)
@@ -101,12 +110,13 @@ impl Running {
             Ok(())
         });
         let (of_control, stop, socket) = (rack.clone(), cancel.clone(), dir.join(control::SOCKET));
+        let replay = command.clone();
         tasks.spawn(async move {
-            control::serve::run(of_control, &socket, stop)
+            control::serve::run(of_control, &socket, replay, stop)
                 .await
                 .with_context(|| format!("serving {}", socket.display()))
         });
-        Ok(Self { rack, dir: dir.to_owned(), settings: settings.clone(), tasks, cancel })
+        Ok(Self { rack, dir: dir.to_owned(), command, tasks, cancel })
     }
 
     /// Where the inventory is.
@@ -121,18 +131,20 @@ impl Running {
 
     /// Say what there is and where.
     pub fn tell(&self) {
-        let settings = &self.settings;
-        println!(
-            "{} machines, all off, their disks blank. Nothing of them is kept when this ends.",
-            settings.machines
-        );
+        let machines = self.rack.machines.len();
+        println!("{machines} machines, all off, their disks blank. Nothing of them is kept when this ends.");
         println!("inventory:       {}", self.inventory().display());
         println!("BMC password of {USER}: {}", self.password_file().display());
         println!(
             "look and break:  UNDERLAY_SIM_DIR={} underlay sim list | fault | button",
             self.dir.display()
         );
-        println!("the same again:  {}", settings.command());
+        println!("the same again:  {}", self.replay());
+    }
+
+    /// The command that makes the same run again, with what was broken meanwhile.
+    pub fn replay(&self) -> String {
+        control::serve::again(&self.command, &self.rack)
     }
 
     /// Wait until a part of it fails.
@@ -162,6 +174,7 @@ impl RackSettings {
             seed: self.seed,
             pace: self.pace.clone(),
             chaos: self.chaos,
+            faults: self.faults.clone(),
             dhcp: self.dhcp,
             relay: self.relay,
             ramdisk: self.ramdisk_bytes.map_or(Fetch::Whole, Fetch::Beginning),
@@ -171,13 +184,34 @@ impl RackSettings {
         spec.check()?;
         Ok(spec)
     }
+}
 
-    /// What makes the same rack again.
-    fn command(&self) -> String {
-        format!(
-            "underlay sim --machines {} --model {} --per-rack {} --seed {} --chaos {}",
-            self.machines, self.model, self.per_rack, self.seed, self.chaos
-        )
+/// As the options that make the same rack, every one of them; its faults are told by the rack, which may have more by then.
+impl fmt::Display for RackSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Named one by one, so that an option that is added is not forgotten here.
+        let Self {
+            machines,
+            model,
+            per_rack,
+            pace,
+            seed,
+            chaos,
+            ramdisk_bytes,
+            dhcp,
+            relay,
+            bmc_tls,
+            faults: _,
+        } = self;
+        write!(f, "--machines {machines} --model {model} --per-rack {per_rack} --pace {pace} --seed {seed}")?;
+        write!(f, " --chaos {chaos}")?;
+        if let Some(bytes) = ramdisk_bytes {
+            write!(f, " --ramdisk-bytes {bytes}")?;
+        }
+        if let Some(address) = dhcp {
+            write!(f, " --dhcp {address} --relay {relay}")?;
+        }
+        if *bmc_tls { f.write_str(" --bmc-tls") } else { Ok(()) }
     }
 }
 

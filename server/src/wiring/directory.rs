@@ -3,7 +3,6 @@
 use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use underlay_core::{
     Mac, ObjectId,
     agent::Purpose,
@@ -52,7 +51,7 @@ impl boot::Directory for Directory {
             what: "a one-time URL".into(),
             source: Box::new(error),
         };
-        let now = Timestamp::now();
+        let now = underlay_core::clock::now();
         let bearer = token::Bearer { key: NO_KEY.into(), address: call.address.to_string() };
         let redeemed =
             match self.store.redeem(&call.token, Purpose::PhoneHome, &bearer, now).await.map_err(failed)? {

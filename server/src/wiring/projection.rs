@@ -337,7 +337,6 @@ impl Projection {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use underlay_core::{Brake, Effect, boot::Token, brake::Reach, network::Unknown};
     use underlay_store::{Commit, Decision, Intent, PutRequest, testing::Database};
 
@@ -365,7 +364,7 @@ mod tests {
         };
         let put = PutRequest::new::<Network>(key("boot"), &spec, Intent::Create).expect("a request");
         let network = store.put(put).await.expect("put").record.id();
-        let now = Timestamp::now();
+        let now = underlay_core::clock::now();
         let kinds = [Kind::Network].into();
         let lease = store.lease_next("test", &kinds, 1, now, std::time::Duration::from_secs(60)).await;
         let lease = lease.expect("a lease").remove(0);
@@ -393,13 +392,16 @@ mod tests {
         let (plan, unknown) = seen(&projection, &store).await;
         assert!(matches!(plan, Some(Plan::Agent { .. })) && unknown == Unknown::Discover);
         for kind in brake::Kind::ALL {
-            let (by, since, reason) = ("ops".into(), Timestamp::now(), "a test".into());
+            let (by, since, reason) = ("ops".into(), underlay_core::clock::now(), "a test".into());
             let wanted = Brake { kind, reach: Reach::default(), by, since, reason };
             store.put_brake(&wanted).await.expect("put");
             let (plan, unknown) = seen(&projection, &store).await;
             let own_disks = plan == Some(Plan::LocalDisk) && unknown == Unknown::LocalDisk;
             assert_eq!(own_disks, kind != brake::Kind::Freeze, "{kind}: a frozen boot may come to its end");
-            store.lift_brake(kind, &Reach::default(), "ops", Timestamp::now()).await.expect("lifted");
+            store
+                .lift_brake(kind, &Reach::default(), "ops", underlay_core::clock::now())
+                .await
+                .expect("lifted");
         }
         let (plan, unknown) = seen(&projection, &store).await;
         assert!(matches!(plan, Some(Plan::Agent { .. })) && unknown == Unknown::Discover);

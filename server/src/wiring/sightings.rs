@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use underlay_core::{
@@ -74,7 +73,7 @@ impl Scribe {
                 },
             };
             let Some((id, source, body)) = self.read(notice) else { continue };
-            let seen = Observation { id, source, at: Timestamp::now(), body };
+            let seen = Observation { id, source, at: underlay_core::clock::now(), body };
             match self.store.observe(&seen).await {
                 Ok(()) | Err(underlay_store::Error::NotFound { .. }) => {}
                 Err(error) => tracing::warn!(error = because(&error), %id, "a sighting could not be kept"),

@@ -6,10 +6,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use underlay_core::{Kind, ObjectId};
 
 use crate::{Error, Store, column::Columns, column::micros, hint::Topic, transaction::Write};
+
+/// Nothing is put off for longer.
+const FARTHEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// The right to step one object until it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +27,19 @@ pub struct Lease {
     pub epoch: i64,
     /// When the object fell due.
     pub due_at: Timestamp,
+    /// Since when it is held.
+    pub leased_at: Timestamp,
     pub(crate) kicks: i64,
+}
+
+/// What was due for longer than this was seen by nobody meanwhile: its server died with the lease, or is overloaded.
+const LATE: SignedDuration = SignedDuration::from_secs(60);
+
+impl Lease {
+    /// The moment before which no deadline counts, because nobody was looking; none where the object was due just now.
+    pub fn unseen_until(&self) -> Option<Timestamp> {
+        (self.leased_at.duration_since(self.due_at) > LATE).then_some(self.leased_at)
+    }
 }
 
 /// Puts a new object into the queue.
@@ -140,6 +155,7 @@ impl Store {
                     owner: owner.to_owned(),
                     epoch: row.number("lease_epoch")?,
                     due_at: row.time("run_at")?,
+                    leased_at: now,
                     kicks: row.number("kicks")?,
                 })
             })
@@ -160,6 +176,27 @@ impl Store {
         write.touch(Topic::Queue);
         write.commit().await?;
         Ok(done.rows_affected())
+    }
+
+    /// Has everything looked at that waits for a moment further away than anything is ever put off: it was queued by a
+    /// clock that was ahead. Returns how much there was.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn end_far_waits(&self, now: Timestamp) -> Result<u64, Error> {
+        let far = now.checked_add(FARTHEST).unwrap_or(Timestamp::MAX);
+        let mut rows = 0;
+        let mut write = self.write().await?;
+        for text in [
+            "UPDATE queue SET run_at = $1 WHERE run_at > $2",
+            "UPDATE queue SET lease_until = $1 WHERE lease_until > $2",
+        ] {
+            let done =
+                sqlx::query(text).bind(micros(now)).bind(micros(far)).execute(write.connection()).await;
+            rows += done.map_err(Error::doing("ending waits for a far future"))?.rows_affected();
+        }
+        write.commit().await?;
+        Ok(rows)
     }
 
     /// When something of `kinds` can be leased next, if nothing changes before; `None` when never.

@@ -9,6 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use sqlx::{
+    Connection,
     any::AnyPoolOptions,
     postgres::{PgListener, PgPoolOptions},
 };
@@ -77,6 +78,8 @@ impl Store {
         let pool = AnyPoolOptions::new()
             .max_connections(dialect.connections())
             .acquire_timeout(Duration::from_secs(30))
+            // Where a commit found the disk full, its rollback may have failed too: such a connection begins nothing more.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .after_connect(move |connection, _| Box::pin(async move { dialect.prepare(connection).await }))
             .connect(&url)
             .await
@@ -191,7 +194,7 @@ impl Store {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        crate::column::truncated(Timestamp::now())
+        crate::column::truncated(underlay_core::clock::now())
     }
 
     pub(crate) fn key(&self) -> SealingKey {

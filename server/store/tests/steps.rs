@@ -217,6 +217,32 @@ async fn standing_moves_with_evidence_only(database: &Database) {
     assert_eq!(retried.waiting_for.as_deref(), Some("the agent"));
 }
 
+async fn time_in_which_nobody_looked_is_no_silence(database: &Database) {
+    let store = database.open().await;
+    let made = put_network(&store, "boot").await.id();
+    step(&store, made, waits("power"), vec![]).await;
+    let evidence = async || store.get(made).await.expect("get").expect("there").raw.progress.evidence_at;
+    let before = evidence().await;
+    // It was due for minutes, because whoever held it had died.
+    store.wake(made).await.expect("wake");
+    let mut late = lease(&store, made, "other").await;
+    late.due_at = late.leased_at - Duration::from_secs(330);
+    commit(&store, &late, waits("power"), vec![]).await.expect("commit");
+    assert_eq!(evidence().await.as_microsecond(), late.leased_at.as_microsecond());
+    assert!(evidence().await > before);
+}
+
+async fn what_a_clock_that_was_ahead_has_queued_is_looked_at(database: &Database) {
+    let store = database.open().await;
+    let made = put_network(&store, "boot").await.id();
+    step(&store, made, waits("power"), vec![]).await;
+    assert!(lease_all(&store, "me").await.is_empty(), "it rests for an hour");
+    assert_eq!(store.end_far_waits(Timestamp::now()).await.expect("asked"), 0, "an hour is not far");
+    let ten_years_ago = Timestamp::now() - jiff::SignedDuration::from_hours(10 * 365 * 24);
+    assert_eq!(store.end_far_waits(ten_years_ago).await.expect("asked"), 1);
+    assert_eq!(lease_all(&store, "me").await.len(), 1);
+}
+
 async fn an_operation_tells_the_phases_and_the_end(database: &Database) {
     let store = database.open().await;
     let made = put_network(&store, "boot").await;
@@ -270,6 +296,8 @@ on_both_databases!(
     what_is_seen_of_a_host_wakes_its_holder,
     observations_and_commits_never_wait_for_each_other_in_a_circle,
     standing_moves_with_evidence_only,
+    time_in_which_nobody_looked_is_no_silence,
+    what_a_clock_that_was_ahead_has_queued_is_looked_at,
     an_operation_tells_the_phases_and_the_end,
     a_change_wakes_those_that_name_it,
 );

@@ -78,6 +78,11 @@ impl Segment {
         within(&self.name, program)
     }
 
+    /// The words that run what follows them in the namespace.
+    pub fn words(&self) -> Vec<String> {
+        ["ip", "netns", "exec", &self.name].map(str::to_owned).into()
+    }
+
     /// Run `ip` with these words on the namespace's links and addresses.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use anyhow::Result;
 use futures::{StreamExt, TryStreamExt, stream};
 use underlay_proto::v1 as pb;
 use underlay_tests::{
-    Simulated,
+    Simulated, World,
     rack::{
         client::Client,
         image::Image,
@@ -29,10 +29,20 @@ pub struct Rig {
 impl Rig {
     /// Starts both, imports an image, enrols every machine and waits until each was asked.
     pub async fn start(settings: &[&str], arguments: &[&str]) -> Result<Self> {
-        Self::enrol(Simulated::with_settings(settings, arguments), |spec| spec).await
+        Self::within(World::default(), settings, arguments).await
     }
 
-    /// The same with a rack that is there; `change` makes a host's spec what the test needs.
+    /// The same, in a world of their own.
+    pub async fn within(world: World, settings: &[&str], arguments: &[&str]) -> Result<Self> {
+        Self::of(Simulated::within(world, settings, arguments)).await
+    }
+
+    /// The same with a server and a rack that run.
+    pub async fn of(rack: Simulated) -> Result<Self> {
+        Self::enrol(rack, |spec| spec).await
+    }
+
+    /// The same, where `change` makes a host's spec what the test needs.
     pub async fn enrol(rack: Simulated, change: fn(pb::HostSpec) -> pb::HostSpec) -> Result<Self> {
         let client = rack.client();
         let small = Image::make(&rack.images(), "small", 4)?;
@@ -62,11 +72,27 @@ impl Rig {
         self.rack.machines().iter().map(|machine| machine["name"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// How many of these machines were put and are neither ready nor failed.
+    pub async fn unfinished(&self, names: &[String]) -> Result<u64> {
+        let mut count = 0;
+        for name in names {
+            // Those after the first that is not there were not put yet.
+            let Ok(machine) = self.client.machine(name).await else { break };
+            count += u64::from(!["ready", "failed"].contains(&phase(&machine.standing)));
+        }
+        Ok(count)
+    }
+
     /// A machine's spec, with the image on the host of that name.
     pub fn spec(&self, host: &str) -> pb::MachineSpec {
+        Self::spec_of(&self.image, host)
+    }
+
+    /// The same with an image of that reference.
+    pub fn spec_of(image: &str, host: &str) -> pb::MachineSpec {
         pb::MachineSpec {
             root: Some(pb::RootHint { min_size_bytes: 1 << 30, ..Default::default() }),
-            ..specs::machine(&self.image, host, Ready::Booted)
+            ..specs::machine(image, host, Ready::Booted)
         }
     }
 
@@ -80,4 +106,28 @@ impl Rig {
 /// The word for how something stands.
 pub fn phase(standing: &Option<pb::Standing>) -> &str {
     standing.as_ref().map_or("", |standing| &standing.phase)
+}
+
+/// A number that the environment asks for.
+pub fn asked<T: std::str::FromStr>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().ok().unwrap_or_else(|| panic!("{name}={text}: a number is wanted")))
+}
+
+/// Numbers that a seed decides (SplitMix64).
+pub struct Chance(u64);
+
+impl Chance {
+    /// Those of that seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The number of that index, below `most`.
+    pub fn below(&self, index: u64, most: u64) -> u64 {
+        let word = self.0.wrapping_add((index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (word ^ (word >> 31)) % most
+    }
 }

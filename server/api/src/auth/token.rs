@@ -34,7 +34,8 @@ pub(crate) async fn authenticate(store: &Store, header: &str) -> Result<Caller, 
     if token.strip_prefix(PREFIX).is_none_or(|body| body.len() != BODY) {
         return Err(refused());
     }
-    let found = store.authenticate(&boot::digest(token), Timestamp::now()).await?.ok_or_else(refused)?;
+    let found =
+        store.authenticate(&boot::digest(token), underlay_core::clock::now()).await?.ok_or_else(refused)?;
     let role = Role::from(found.role);
     Ok(Caller {
         id: id(&found.digest).to_owned(),
@@ -106,7 +107,8 @@ pub(crate) fn new_token(
         pool: reach.pool,
         may_unprotect: role == Role::Admin,
         // As fine as the store keeps it, so that what is shown first is what is listed later.
-        created_at: Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or_default(),
+        created_at: Timestamp::from_microsecond(underlay_core::clock::now().as_microsecond())
+            .unwrap_or_default(),
         expires_at,
         revoked_at: None,
     }

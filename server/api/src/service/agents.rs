@@ -5,7 +5,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use tonic::{Request, Response, Status, Streaming};
 use underlay_core::{Mac, agent::Purpose, boot};
 use underlay_proto::v1::{self as pb, agent_service_server::AgentService};
@@ -70,7 +69,8 @@ impl Agents {
         }
         let bearer = Bearer { key: signing.fingerprint().to_owned(), address: peer.to_string() };
         let digest = boot::digest(&request.token);
-        let redeemed = self.context.store.redeem(&digest, Purpose::Agent, &bearer, Timestamp::now()).await?;
+        let redeemed =
+            self.context.store.redeem(&digest, Purpose::Agent, &bearer, underlay_core::clock::now()).await?;
         let grant = match redeemed {
             Redemption::Redeemed(grant) => grant,
             // One answer for all: whoever guesses learns nothing. What it was stands in the log.
@@ -100,7 +100,7 @@ impl Agents {
         }
         let inventory = inventory::inventory(request.inventory.unwrap_or_default())?;
         tracing::info!(%mac, serial = inventory.serial, "a machine nobody has enrolled reports");
-        let seen_at = Timestamp::now();
+        let seen_at = underlay_core::clock::now();
         self.context.ports.discoveries.record(Discovered { mac, network: None, seen_at, inventory });
         Ok(pb::DiscoverResponse { again_seconds: u32::try_from(AGAIN.as_secs()).unwrap_or(30) })
     }

@@ -46,7 +46,7 @@ impl Brakes {
             kind: Kind::Freeze,
             reach,
             by: caller.who(),
-            since: to_the_microsecond(Timestamp::now()),
+            since: to_the_microsecond(underlay_core::clock::now()),
             reason: reason.to_owned(),
         };
         caller.trail.note_detail(&format!("freeze {}", brake.reach.flags()));
@@ -63,7 +63,7 @@ impl Brakes {
     ) -> Result<(pb::Brake, Vec<pb::Brake>), Error> {
         caller.trail.note_detail(&format!("lift {kind} {}", reach.flags()));
         let store = self.context.store.on_record(&caller.trail);
-        let lifted = store.lift_brake(kind, reach, &caller.who(), Timestamp::now()).await?;
+        let lifted = store.lift_brake(kind, reach, &caller.who(), underlay_core::clock::now()).await?;
         let standing = self.context.store.standing_brakes().await?;
         let Some(lifted) = lifted else { return Err(none(kind, reach, &standing)) };
         tracing::warn!(%kind, reach = reach.flags(), caller = caller.name, "a brake is lifted");

@@ -4,7 +4,6 @@
 //! Once the agent has its work, something may have been written: then the wish needs force, because what was on the disk
 //! is lost and what comes onto it will not start.
 
-use jiff::Timestamp;
 use underlay_core::{
     Cancellation, ErrorKind, Failure, Kind, State as _,
     cancellation::Until,
@@ -69,7 +68,7 @@ pub(super) async fn cancel(
     let wish = Cancellation {
         generation: machine.meta.generation,
         by: caller.who(),
-        at: Timestamp::now(),
+        at: underlay_core::clock::now(),
         reason: request.reason,
         until: if request.force { Until::TheEnd } else { Until::Written },
     };

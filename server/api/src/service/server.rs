@@ -1,6 +1,6 @@
 //! The server itself: who it is, who calls, and the API tokens.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 use tonic::{Request, Response, Status};
 use underlay_core::Name;
@@ -53,7 +53,7 @@ impl Server {
         let (name, RoleWord(role)) = faults.into_result(name.zip(role))?;
         let ttl = i64::try_from(request.ttl_seconds).ok().filter(|ttl| *ttl != 0);
         let expires_at =
-            ttl.and_then(|ttl| Timestamp::now().checked_add(SignedDuration::from_secs(ttl)).ok());
+            ttl.and_then(|ttl| underlay_core::clock::now().checked_add(SignedDuration::from_secs(ttl)).ok());
         let token = mint();
         let mut record = new_token(&token, name.as_str(), role, reach, expires_at);
         record.may_unprotect |= request.may_unprotect;
@@ -73,7 +73,11 @@ impl Server {
             return Err(Error::field("id", "there is no living token of that id or name"));
         };
         caller.trail.note_object(format_args!("token {}", token.name));
-        self.context.store.on_record(&caller.trail).revoke_api_token(&token.name, Timestamp::now()).await?;
+        self.context
+            .store
+            .on_record(&caller.trail)
+            .revoke_api_token(&token.name, underlay_core::clock::now())
+            .await?;
         Ok(())
     }
 }

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use prost::Message as _;
 use tokio::time::Instant;
 use tonic::Streaming;
@@ -129,7 +128,7 @@ async fn greet(context: &Context, agent: AgentIdentity, hello: pb::Hello) -> Res
 }
 
 async fn observe(context: &Context, agent: AgentIdentity, source: Source, body: Body) -> Result<(), Error> {
-    let seen = Observation { id: agent.host, source, at: Timestamp::now(), body };
+    let seen = Observation { id: agent.host, source, at: underlay_core::clock::now(), body };
     match context.store.observe(&seen).await {
         Err(StoreError::NotFound { .. }) => Err(stale()),
         other => Ok(other?),

@@ -245,7 +245,7 @@ fn describe(params: &mut CertificateParams, name: &str, life: Duration) {
         *first &= 0x7f;
     }
     params.serial_number = Some(SerialNumber::from_slice(&serial));
-    let now = SystemTime::now();
+    let now = SystemTime::from(underlay_core::clock::now());
     params.not_before = (now - SKEW).into();
     params.not_after = (now + life).into();
     params.use_authority_key_identifier_extension = true;

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use rustls::{RootCertStore, ServerConfig, crypto::ring::default_provider, server::WebPkiClientVerifier};
+use rustls::{
+    RootCertStore, ServerConfig, crypto::ring::default_provider, pki_types::UnixTime,
+    server::WebPkiClientVerifier, time_provider::TimeProvider,
+};
+use underlay_core::clock;
 
 use super::{Authority, Error};
 
@@ -28,7 +32,7 @@ pub fn server_config(authority: &Authority, names: &[String]) -> Result<Arc<Serv
         .allow_unauthenticated()
         .build()
         .map_err(|error| configure(error.into()))?;
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_details(provider, Arc::new(ServersTime))
         .with_safe_default_protocol_versions()
         .map_err(|error| configure(error.into()))?
         .with_client_cert_verifier(clients)
@@ -36,4 +40,14 @@ pub fn server_config(authority: &Authority, names: &[String]) -> Result<Arc<Serv
         .map_err(|error| configure(error.into()))?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// Agents' certificates are dated by the server's time, so they are judged by it, however the wall clock is set meanwhile.
+#[derive(Debug)]
+struct ServersTime;
+
+impl TimeProvider for ServersTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        std::time::Duration::try_from(clock::now().as_duration()).ok().map(UnixTime::since_unix_epoch)
+    }
 }

@@ -12,7 +12,6 @@ use std::{
 };
 
 use dhcproto::v4::MessageType;
-use jiff::Timestamp;
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{net::UdpSocket, sync::mpsc};
@@ -99,7 +98,7 @@ impl Listener {
             return;
         }
         let arrival = Arrival { interface: self.interface.as_deref(), service: self.service, from };
-        match self.shared.responder.answer(&request, arrival, Timestamp::now()) {
+        match self.shared.responder.answer(&request, arrival, underlay_core::clock::now()) {
             Ok(answer) => {
                 self.report(&request, &answer);
                 self.report_stranger(&answer);

@@ -9,7 +9,7 @@
 use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc, time::Duration};
 
 use bytes::{Buf, BytesMut};
-use jiff::{Timestamp, fmt::rfc2822};
+use jiff::fmt::rfc2822;
 use rustix::{
     fs::sendfile,
     io::{Errno, ReadWriteFlags, preadv2},
@@ -247,9 +247,14 @@ fn response(asset: &Asset, shelved: &Shelved, part: Part, close: bool) -> (Vec<u
     }
 }
 
+/// What a `Date` header says: the server's time, by which agents judge its certificate.
+pub(super) fn date() -> String {
+    let printer = rfc2822::DateTimePrinter::new();
+    printer.timestamp_to_rfc9110_string(&underlay_core::clock::now()).unwrap_or_default()
+}
+
 fn begin(status: &str, about: &str, close: bool) -> Vec<u8> {
-    let date =
-        rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now()).unwrap_or_default();
+    let date = date();
     let connection = if close { "connection: close\r\n" } else { "" };
     format!("HTTP/1.1 {status}\r\ndate: {date}\r\n{connection}{about}\r\n").into_bytes()
 }

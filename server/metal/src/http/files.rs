@@ -16,7 +16,7 @@ use futures::stream;
 use underlay_core::image::Sha256;
 
 use super::{
-    Config, Endpoint,
+    Config, Endpoint, direct,
     ranges::{Conditions, Part},
     shelf::{Asset, Shelved},
 };
@@ -66,8 +66,9 @@ fn of_image(config: &Config, sha256: &str, file: &str) -> Result<Asset, Missing>
 }
 
 pub(super) async fn ca(State(endpoint): State<Arc<Endpoint>>) -> Response {
-    ([(header::CONTENT_TYPE, "application/pkix-cert")], endpoint.config.ca_certificate.clone())
-        .into_response()
+    let headers =
+        [(header::CONTENT_TYPE, "application/pkix-cert".to_owned()), (header::DATE, direct::date())];
+    (headers, endpoint.config.ca_certificate.clone()).into_response()
 }
 
 pub(super) async fn ramdisk(

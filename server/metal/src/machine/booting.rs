@@ -62,6 +62,9 @@ async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<St
         None => "nothing seen on the network yet".into(),
     };
     let patience = world.machines.patience.boot;
+    if world.snapshot.is_stalled(patience) && world.was_away(run) {
+        return Ok(world.boot_again(run));
+    }
     let evidence = if world.snapshot.is_stalled(patience) {
         Some(format!("nothing new for {} s; {last}", patience.as_secs()))
     } else if world.snapshot.has_lasted(patience * LOOPS) {

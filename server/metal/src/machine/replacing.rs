@@ -4,6 +4,7 @@
 //! Three deployments that failed on different hosts and had something in common speak against that, not against the
 //! hosts: then nothing more is tried, so that a bad image does not go through the whole pool.
 
+use jiff::Timestamp;
 use underlay_core::{
     Effect, ErrorKind, Failure, Object, Step,
     host::{self, Host},
@@ -25,15 +26,16 @@ pub(super) async fn step(world: &World<'_>, run: &Run, failure: &Failure) -> Res
     let Some(pool) = claiming::pool_of(world, &host).await? else {
         return Ok(world.stand(run, failure.clone(), Disk::Touched));
     };
-    if !is_accused(world, run).await? {
+    let Some(accused_at) = accused_at(world, run).await? else {
         return Ok(accuse(world, run, &host, &pool, failure));
-    }
+    };
     if let Some(refusal) = enough(world, run, &pool, failure).await? {
         return Ok(world.stand(run, refusal, Disk::Touched));
     }
     let name = &host.meta.key.name;
-    // One that is being asked anew who it is cannot be given out either.
-    if host.state == host::State::Available {
+    // One that is being asked anew who it is cannot be given out either. One that has become available since was cleared
+    // by somebody, and is not set aside for what was said before.
+    if host.state == host::State::Available && host.progress.since <= accused_at {
         let reason = format!("host {name} to be set aside: {}", failure.why);
         return Ok(Step::wait(world.status(), reason, LATER));
     }
@@ -56,10 +58,10 @@ pub(super) async fn step(world: &World<'_>, run: &Run, failure: &Failure) -> Res
     }
 }
 
-/// Has the host been accused of this?
-async fn is_accused(world: &World<'_>, run: &Run) -> Result<bool, Failure> {
-    let seen = world.observed(run.host, Source::Accuser).await?;
-    Ok(seen.is_some_and(|seen| seen.at >= world.snapshot.object.progress.since))
+/// When the host was accused of this, if it was.
+async fn accused_at(world: &World<'_>, run: &Run) -> Result<Option<Timestamp>, Failure> {
+    let seen = world.observed(run.host, Source::Accuser).await?.map(|seen| seen.at);
+    Ok(seen.filter(|at| *at >= world.snapshot.object.progress.since))
 }
 
 #[track_caller]

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use underlay_core::{
     Effect, ErrorKind, Failure, Name, Object, ObjectId, Snapshot, Step, View,
     bmc::{self, Bmc},
@@ -102,6 +102,20 @@ impl World<'_> {
         let since = self.snapshot.object.progress.since;
         let held = self.hold.lifted_at.is_some_and(|lifted| lifted > since);
         held && self.snapshot.now.duration_since(since) > TOKEN_LIFE / 2
+    }
+
+    /// Was there no server for a part of this deployment? Whoever asked for something then got no answer.
+    pub(super) fn was_away(&self, run: &Run) -> bool {
+        Timestamp::from_microsecond(run.epoch).is_ok_and(|began| self.snapshot.awake_since > began)
+    }
+
+    /// Begin a boot again that nobody may have answered: firmware that finds no server gives up, and the host stands still
+    /// for ever. The boot that follows is this server's own, so this happens once.
+    #[track_caller]
+    pub(super) fn boot_again(&self, run: &Run) -> Step<Machine> {
+        let text =
+            "the server was away while the host booted, and no agent came; starting the boot over".into();
+        withdrawn(Step::advance(self.status(), State::Pending), run.host).with(Effect::Note { text })
     }
 
     /// Begin again, with an epoch and a token of its own for another boot: of the agent of this one, should it be up,

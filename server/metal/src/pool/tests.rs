@@ -140,6 +140,25 @@ async fn a_host_that_may_run_the_machine_is_not_replaced_before_it_is_seen_off()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_host_that_is_cleared_while_it_is_being_replaced_keeps_nobody_waiting() {
+    let (rack, _) = lab(2, Spec::default()).await;
+    rack.boxes.with("lab-1", |one| one.habit = Habit::Stalls);
+    let machine = rack.put::<Machine>("web-0", pooled());
+    while rack.phase::<Machine>(machine) != "imaging" {
+        rack.go_on(Duration::from_secs(1)).await;
+    }
+    rack.bmc("lab-1").break_down(None, Fault::Silent, Times::Forever);
+    rack.go_on(Duration::from_secs(3600)).await;
+    assert_eq!(rack.phase::<Machine>(machine), "replacing");
+    // Somebody clears it before it could be seen off.
+    let host = rack.find(underlay_core::Kind::Host, "lab-1").expect("a host");
+    rack.apply_again(host);
+    rack.boxes.with("lab-1", |one| one.habit = Habit::Good);
+    rack.bmc("lab-1").mend();
+    assert_eq!(rack.settle(machine).await, "ready");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_host_that_was_kept_for_a_look_is_seen_off_too_before_a_retry_takes_another() {
     let (rack, _) = lab(2, Spec { replacements: 0, ..Spec::default() }).await;
     rack.boxes.with("lab-1", |one| one.habit = Habit::Stalls);

@@ -7,8 +7,10 @@ use std::{
     collections::BTreeMap,
     io::{Cursor, Read},
     sync::Mutex,
+    time::Duration,
 };
 
+use jiff::Timestamp;
 use underlay_core::{
     ErrorKind, Failure, Kind,
     agent::{Inventory, Leave, Purpose, Report, Stage, Task, Touched},
@@ -18,6 +20,9 @@ use underlay_core::{
 };
 
 use super::{rack::Rack, samples};
+
+/// How long a slow agent takes over each thing: it is late, and in time.
+const SLOW: Duration = Duration::from_secs(300);
 
 /// How a box behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +41,16 @@ pub(crate) enum Habit {
     Stalls,
     /// The installed system never comes up.
     NoSystem,
+    /// Nothing of it is ever seen on the network.
+    DeadNic,
+    /// Another serial number than the enrolment says.
+    WrongSerial,
+    /// The agent's boot is cut off after its token was used, and the box boots again.
+    BootsTwice,
+    /// The agent takes its time over everything.
+    Slow,
+    /// Every other report is lost on the way.
+    Lossy,
 }
 
 /// What runs on a box.
@@ -59,6 +74,10 @@ pub(crate) struct Box {
     call_home: Option<(String, bool)>,
     /// How many power-ons it has seen.
     boots: usize,
+    /// When its agent last said something.
+    spoke: Timestamp,
+    /// How often its habit made a difference.
+    pub(crate) struck: u64,
 }
 
 /// All boxes, by the name of their host.
@@ -74,6 +93,8 @@ impl Boxes {
             writes: Vec::new(),
             call_home: None,
             boots: 0,
+            spoke: Timestamp::UNIX_EPOCH,
+            struck: 0,
         };
         self.0.lock().expect("whole").insert(name.into(), fresh);
     }
@@ -111,6 +132,11 @@ impl Box {
 
     fn boot(&mut self, target: Target, name: &str, rack: &Rack) -> bool {
         self.runs = Runs::Disk;
+        if self.habit == Habit::DeadNic {
+            self.runs = Runs::Nothing;
+            self.struck += 1;
+            return true;
+        }
         let Some(host) = rack.find(Kind::Host, name) else { return true };
         let macs: Vec<_> = self.inventory.nics.iter().map(|nic| nic.mac).collect();
         let plan = macs.iter().find_map(|mac| rack.store().plans.get(mac).cloned());
@@ -120,13 +146,24 @@ impl Box {
         rack.observe(host, Source::Boot, Body::Boot { what: "fetched its boot script: the agent".into() });
         self.runs = Runs::Nothing;
         if self.habit == Habit::NoAgent {
+            self.struck += 1;
             return true;
         }
         // The host of the token, whatever box this is: cables and addresses may be swapped.
         if let Some(grant) = rack.redeem(&token.digest(), Purpose::Agent) {
             self.runs = Runs::Agent { epoch: grant.epoch, reports: 0 };
-            let inventory = self.inventory.clone().into();
-            rack.observe(grant.host, Source::Inventory, Body::Inventory { epoch: grant.epoch, inventory });
+            let (host, epoch) = (grant.host, grant.epoch);
+            let mut inventory = std::boxed::Box::new(self.inventory.clone());
+            if self.habit == Habit::WrongSerial {
+                self.struck += 1;
+                inventory.serial = Some("WRONG".into());
+            }
+            rack.observe(host, Source::Inventory, Body::Inventory { epoch, inventory });
+            if self.habit == Habit::BootsTwice {
+                self.struck += 1;
+                let (key, address) = ("SHA256:second".into(), "10.0.0.7".into());
+                rack.observe(host, Source::Intruder, Body::Intruder { epoch, key, address });
+            }
         }
         true
     }
@@ -143,14 +180,24 @@ impl Box {
             }
             Task::Leave(other) => panic!("nobody asks for {other:?}"),
             Task::Deploy(deploy) => {
+                let idle = rack.now().duration_since(self.spoke).unsigned_abs();
+                if self.habit == Habit::Slow && idle < SLOW {
+                    return false;
+                }
                 let Some(stage) = self.stage(reports) else { return false };
+                self.spoke = rack.now();
+                self.struck += u64::from(self.habit == Habit::Slow || matches!(stage, Stage::Failed { .. }));
                 if matches!(stage, Stage::Writing { done: 0, .. }) {
                     assert_eq!(deploy.identity.serial, self.inventory.serial, "the agent checks who it is");
                     self.writes.push(epoch);
                     self.call_home = Some((one_time_url(deploy.seed.bytes()), false));
                 }
                 self.runs = Runs::Agent { epoch, reports: reports + 1 };
-                rack.observe(host, Source::Agent, Body::Report(Report { epoch, stage }));
+                if self.habit == Habit::Lossy && reports.is_multiple_of(2) && reports < 4 {
+                    self.struck += 1;
+                } else {
+                    rack.observe(host, Source::Agent, Body::Report(Report { epoch, stage }));
+                }
                 true
             }
         }
@@ -160,7 +207,13 @@ impl Box {
     fn stage(&self, reports: u8) -> Option<Stage> {
         let writing = |done| Stage::Writing { disk: "vda".into(), done, total: 100 };
         let failed = |touched_disk| Stage::Failed {
-            failure: Failure::new(ErrorKind::Permanent, "writing", "EIO", "it stopped", "look at the disk"),
+            failure: Failure::new(
+                ErrorKind::Permanent,
+                "writing",
+                "Input/output error",
+                "it stopped there",
+                "look at the disk",
+            ),
             touched_disk,
         };
         match (self.habit, reports) {
@@ -184,6 +237,7 @@ impl Box {
     fn call_home(&mut self, rack: &Rack) -> bool {
         let Some((url, called)) = self.call_home.as_mut().filter(|(_, called)| !called) else { return false };
         if self.habit == Habit::NoSystem {
+            self.struck += 1;
             return false;
         }
         *called = true;

@@ -6,6 +6,7 @@
 //! - `brakes`: freezes in hand
 //! - `bounded`: scripted BMCs behind drivers that keep their promise
 //! - `boxes`: what stands in the rack: firmware that boots, agents that call home and write, systems that come up
+//! - `witness`: what each step did to the outside
 //! - `corpus`: messages as programs word them, and what becomes of those on a bad way
 //!
 //! It is no measure of the store: that a commit is atomic, fenced and durable is shown there.
@@ -18,7 +19,9 @@ mod pools;
 mod rack;
 mod samples;
 mod standing;
+mod witness;
 
 pub(crate) use boxes::{Habit, Runs};
 pub(crate) use rack::{Commits, Rack};
 pub(crate) use samples::*;
+pub(crate) use witness::Acted;

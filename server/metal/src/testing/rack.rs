@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use underlay_core::{
     Brakes, Cancellation, Controller, Effect, Incarnation, Key, Kind, Mac, Meta, Noun, Object, ObjectId,
     SecretString, Snapshot, Spec, Standing, State, View,
-    agent::{Assignment, Purpose, TokenGrant},
+    agent::{Assignment, Purpose, Task, TokenGrant},
     boot,
     brake::{Hold, Reach, Scope},
     cancellation::Until,
@@ -22,7 +22,10 @@ use underlay_core::{
     view::{self, Census, RawObject},
 };
 
-use super::{bounded::Bounded, boxes::Boxes, brakes::FakeBrakes, pools::Rows, samples, standing::Decided};
+use super::{
+    bounded::Bounded, boxes::Boxes, brakes::FakeBrakes, pools::Rows, samples, standing::Decided,
+    witness::Witness,
+};
 use crate::{
     bmc::{
         Gate,
@@ -48,6 +51,7 @@ pub(crate) struct Rack {
     pub(crate) boxes: Boxes,
     pub(crate) commits: Commits,
     pub(crate) brakes: Arc<FakeBrakes>,
+    pub(super) witness: Witness,
     machines: Machines,
     hosts: Hosts,
     pools: Pools,
@@ -72,7 +76,11 @@ pub(crate) struct Stored {
     pub(crate) cancellations: BTreeMap<ObjectId, Cancellation>,
     secrets: HashMap<ObjectId, SecretString>,
     due: BTreeMap<ObjectId, Timestamp>,
+    /// Since when the server runs.
+    pub(crate) awake_since: Timestamp,
     unreadable: bool,
+    /// After how many reads one fails.
+    fails_after: Option<u32>,
 }
 
 struct Url;
@@ -103,7 +111,9 @@ impl Default for Rack {
             cancellations: BTreeMap::new(),
             secrets: HashMap::new(),
             due: BTreeMap::new(),
+            awake_since: Timestamp::UNIX_EPOCH,
             unreadable: false,
+            fails_after: None,
         };
         Self {
             machines: Machines {
@@ -116,6 +126,7 @@ impl Default for Rack {
             bmcs,
             brakes,
             boxes: Boxes::default(),
+            witness: Witness::default(),
             commits: Commits::Always,
             store: Mutex::new(store),
         }
@@ -242,6 +253,11 @@ impl Rack {
         self.store().unreadable = unreadable;
     }
 
+    /// One read fails, after so many others.
+    pub(crate) fn break_read(&self, after: u32) {
+        self.store().fails_after = Some(after);
+    }
+
     pub(crate) fn delete(&self, id: ObjectId) {
         let mut store = self.store();
         let now = store.now;
@@ -281,6 +297,11 @@ impl Rack {
         self.store().see(id, source, body);
     }
 
+    /// What `source` saw last, whatever becomes of reads.
+    pub(crate) fn seen(&self, id: ObjectId, source: Source) -> Option<Body> {
+        self.store().observations.get(&(id, source)).map(|(seen, _)| seen.body.clone())
+    }
+
     /// Is this token good now? Its grant, if it is.
     pub(crate) fn redeem(&self, digest: &str, purpose: Purpose) -> Option<TokenGrant> {
         let store = self.store();
@@ -305,29 +326,42 @@ impl Rack {
 
     async fn step_with<C: Controller>(&self, controller: &C, raw: RawObject) {
         let id = raw.meta.id;
-        let (now, observations) = {
+        let (now, awake_since, observations) = {
             let store = self.store();
             let seen = store.observations.values().map(|(seen, _)| seen.clone());
-            (store.now, seen.filter(|seen| seen.id == id).collect())
+            (store.now, store.awake_since, seen.filter(|seen| seen.id == id).collect())
         };
-        let object = raw.decode::<C::Noun>().expect("its type");
-        let snapshot = Snapshot { object, observations, now, awake_since: Timestamp::UNIX_EPOCH };
+        let mut object = raw.decode::<C::Noun>().expect("its type");
+        object.progress.evidence_at = object.progress.evidence_at.max(awake_since);
+        let snapshot = Snapshot { object, observations, now, awake_since };
         if self.commits == Commits::SecondTime {
+            self.attempt_begins();
             let _lost = tokio::time::timeout(controller.step_limit(), controller.step(&snapshot, self)).await;
+            self.attempt_ends(false);
         }
+        self.attempt_begins();
         let step = tokio::time::timeout(controller.step_limit(), controller.step(&snapshot, self)).await;
         let present = snapshot.object.state.clone();
         match step.expect("a step ends within its limit, whatever its driver does") {
             Ok(step) => {
                 let effects = step.effects.clone();
+                self.attempt_ends(effects.iter().any(|effect| match effect {
+                    Effect::Assign(work) => matches!(work.task, Task::Deploy(_)),
+                    _ => false,
+                }));
                 self.commit(id, Decided::of(step, present), effects);
             }
-            Err(failure) => self.commit(id, Decided::retry::<C::Noun>(failure, present), Vec::new()),
+            Err(failure) => {
+                self.attempt_ends(false);
+                self.commit(id, Decided::retry::<C::Noun>(failure, present), Vec::new());
+            }
         }
     }
 
     fn commit(&self, id: ObjectId, decided: Decided, effects: Vec<Effect>) {
         let mut store = self.store();
+        // No two commits share a moment, in no store.
+        store.now += Duration::from_micros(1);
         let lost = effects.iter().any(|effect| match effect {
             Effect::Claim { host } => store.claims.get(host).is_some_and(|holder| *holder != id),
             _ => store.is_crowded(id, effect),
@@ -455,7 +489,7 @@ impl Stored {
     pub(crate) fn begun(&self) -> usize {
         let begins = |effect: &&Effect| match effect {
             Effect::PutBootPlan { plan, .. } => *plan != boot::Plan::LocalDisk,
-            Effect::Assign(work) => work.task != underlay_core::agent::Task::Stay,
+            Effect::Assign(work) => work.task != Task::Stay,
             _ => false,
         };
         self.effects.iter().filter(begins).count()
@@ -631,8 +665,12 @@ impl View for Rack {
 
 impl Rack {
     fn readable(&self) -> Result<MutexGuard<'_, Stored>, view::Error> {
-        let store = self.store();
-        if store.unreadable {
+        let mut store = self.store();
+        let fails = store.unreadable || store.fails_after == Some(0);
+        store.fails_after = store.fails_after.and_then(|left| left.checked_sub(1));
+        if fails {
+            drop(store);
+            self.is_blind();
             let source = std::io::Error::other("database is locked").into();
             return Err(view::Error::Read { what: "anything".into(), source });
         }

@@ -4,11 +4,14 @@
 use std::{io, sync::Arc, time::Duration};
 
 use hyper_util::rt::TokioIo;
+use jiff::{Timestamp, fmt::rfc2822};
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::ring::default_provider,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
+    time_provider::TimeProvider,
 };
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 use underlay_core::image::Sha256;
@@ -45,7 +48,22 @@ pub enum Error {
 
 /// The CA of this boot.
 #[derive(Clone, Debug)]
-pub struct Trust(Arc<RootCertStore>);
+pub struct Trust(Arc<RootCertStore>, Arc<Clock>);
+
+/// The server's time when its CA certificate came, and what passed since: certificates are dated by it, as they are for the
+/// real agent.
+#[derive(Debug)]
+struct Clock {
+    at: Timestamp,
+    since: Instant,
+}
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        let now = self.at.checked_add(self.since.elapsed()).ok()?;
+        Duration::try_from(now.as_duration()).ok().map(UnixTime::since_unix_epoch)
+    }
+}
 
 impl Trust {
     /// Fetches the CA certificate and believes it if it is the one.
@@ -54,11 +72,13 @@ impl Trust {
     /// It did not come, or is not the one.
     pub async fn fetch(nic: &Nic, settings: &Settings) -> Result<Self, Error> {
         let url = format!("{}/ca.der", settings.url);
-        let der = nic.read(&url, None, LONGEST).await.map_err(Error::Fetch)?;
-        Self::check(&der, settings.ca)
+        let (der, headers) = nic.read_with_headers(&url, None, LONGEST).await.map_err(Error::Fetch)?;
+        let date = headers.get(::http::header::DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| rfc2822::parse(date).ok()).map(|date| date.timestamp());
+        Self::check(&der, settings.ca, date)
     }
 
-    fn check(der: &[u8], expected: Sha256) -> Result<Self, Error> {
+    fn check(der: &[u8], expected: Sha256, date: Option<Timestamp>) -> Result<Self, Error> {
         let digest = ring::digest::digest(&ring::digest::SHA256, der);
         let found =
             <[u8; 32]>::try_from(digest.as_ref()).map(Sha256::from_bytes).expect("SHA-256 has 32 bytes");
@@ -67,14 +87,15 @@ impl Trust {
         }
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from(der.to_vec())).map_err(Error::Tls)?;
-        Ok(Self(Arc::new(roots)))
+        let clock = Clock { at: date.unwrap_or_else(Timestamp::now), since: Instant::now() };
+        Ok(Self(Arc::new(roots), Arc::new(clock)))
     }
 
     fn tls(
         &self,
         identity: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>,
     ) -> Result<ClientConfig, rustls::Error> {
-        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        let builder = ClientConfig::builder_with_details(Arc::new(default_provider()), self.1.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_root_certificates(self.0.clone());
         let mut config = match identity {
@@ -124,8 +145,8 @@ mod tests {
         let ca = rcgen::CertificateParams::default().self_signed(&key).unwrap();
         let digest = ring::digest::digest(&ring::digest::SHA256, ca.der());
         let expected = Sha256::from_bytes(digest.as_ref().try_into().unwrap());
-        assert!(Trust::check(ca.der(), expected).is_ok());
+        assert!(Trust::check(ca.der(), expected, None).is_ok());
         let other = Sha256::from_bytes([7; 32]);
-        assert!(matches!(Trust::check(ca.der(), other), Err(Error::Hash { .. })));
+        assert!(matches!(Trust::check(ca.der(), other, None), Err(Error::Hash { .. })));
     }
 }

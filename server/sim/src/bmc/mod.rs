@@ -4,11 +4,12 @@
 //! - [`listen`]: the socket, plain and TLS; [`tls`]: its certificates; `service.rs`: faults, authorisation, who answers what
 //! - `reply.rs`: answers and error bodies; `sessions.rs`: logins
 //! - `root.rs`, `system.rs`, `parts.rs`, `chassis.rs`, `adapters.rs`, `manager.rs`, `bios.rs`, `update.rs`: resources
-//! - `tasks.rs`: what takes time; [`events`]: what is pushed to subscribers
+//! - `tasks.rs`: what takes time; [`events`]: what is pushed to subscribers; [`asked`]: who wanted what changed
 //!
 //! Loopback only: a BMC that anybody can reach and that has the password of a simulation is nobody's wish.
 
 mod adapters;
+pub mod asked;
 mod bios;
 mod chassis;
 pub mod events;

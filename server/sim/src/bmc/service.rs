@@ -35,6 +35,30 @@ pub(super) async fn answer(
         state.bmc.requests += 1;
         state.bmc.requests
     };
+    let asks = request.method() != Method::GET && request.method() != Method::HEAD;
+    let noted = asks.then(|| note(rack, machine, &request)).flatten();
+    let answer = answer_noted(rack, machine, request, number).await;
+    rack.asked.answered(noted);
+    answer
+}
+
+/// A request for a change is kept in the rack's ledger; a login is none.
+fn note(rack: &Rack, machine: &Machine, request: &hyper::Request<Incoming>) -> Option<usize> {
+    let path = request.uri().path();
+    let who = request.headers().get(http::header::USER_AGENT).and_then(|who| who.to_str().ok());
+    let about_system = path.contains("/Systems/") || path.contains("/Managers/");
+    about_system.then(|| {
+        let what = format!("{} {path}", request.method());
+        rack.asked.came(machine.name(), what, who.unwrap_or_default().chars().take(100).collect())
+    })?
+}
+
+async fn answer_noted(
+    rack: &Arc<Rack>,
+    machine: &Arc<Machine>,
+    request: hyper::Request<Incoming>,
+    number: u64,
+) -> Response {
     think(rack, machine, number).await;
     match rack.faults.bmc_misbehaves(machine, number) {
         None => {}

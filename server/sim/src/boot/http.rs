@@ -144,6 +144,19 @@ impl Nic {
     /// # Errors
     /// As [`Nic::get`], or it is longer than `most`.
     pub async fn read(&self, url: &str, range: Option<Range<u64>>, most: usize) -> Result<Bytes, Error> {
+        self.read_with_headers(url, range, most).await.map(|(bytes, _)| bytes)
+    }
+
+    /// The same, with what came before it.
+    ///
+    /// # Errors
+    /// As [`Nic::get`], and [`Error::TooLong`].
+    pub async fn read_with_headers(
+        &self,
+        url: &str,
+        range: Option<Range<u64>>,
+        most: usize,
+    ) -> Result<(Bytes, http::HeaderMap), Error> {
         let mut answer = self.get(url, range).await?;
         let mut bytes = Vec::new();
         while let Some(chunk) = answer.chunk().await? {
@@ -152,7 +165,7 @@ impl Nic {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(bytes.into())
+        Ok((bytes.into(), answer.headers))
     }
 
     /// Read something and throw it away; how many bytes there were.

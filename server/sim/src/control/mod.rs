@@ -11,6 +11,9 @@
 //! | `GET /faults` | all rules |
 //! | `POST /faults` | a new rule |
 //! | `DELETE /faults?machines=PATTERN` | the rules of these machines, or all |
+//! | `GET /struck` | which faults struck, in order |
+//! | `GET /asked` | what BMCs were asked to change, by whom |
+//! | `GET /replay` | the command that makes the same run again |
 
 pub mod client;
 pub mod serve;

@@ -1,6 +1,6 @@
 //! The rack's side of its socket.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -16,28 +16,41 @@ use tokio_util::sync::CancellationToken;
 
 use super::{NewRule, Shown, ShownDisk};
 use crate::{
-    fault::{Fault, rules},
+    bmc::asked::Asked,
+    fault::{Fault, journal::Struck, order::Order, rules},
     machine::{Machine, Reset},
     rack::Rack,
     system::files::Files,
 };
 
-/// Serve on the socket at `path` until cancelled. A socket that a dead rack left behind is taken over.
+/// Serve on the socket at `path` until cancelled. A socket that a dead rack left behind is taken over. `command` starts
+/// such a rack, but for the faults that were ordered.
 ///
 /// # Errors
 /// The socket cannot be had, or another rack has it.
-pub async fn run(rack: Arc<Rack>, path: &Path, cancel: CancellationToken) -> io::Result<()> {
+pub async fn run(rack: Arc<Rack>, path: &Path, command: String, cancel: CancellationToken) -> io::Result<()> {
     let listener = listen(path)?;
+    let of_replay = rack.clone();
+    let replay = move || async move { Json(json!({ "command": again(&command, &of_replay) })) };
     let routes = Router::new()
         .route("/machines", get(list))
         .route("/machines/{name}", get(show))
         .route("/machines/{name}/button", post(button))
         .route("/faults", get(faults).post(add).delete(clear))
+        .route("/struck", get(struck))
+        .route("/asked", get(asked))
+        .route("/replay", get(replay))
         .layer(axum::extract::DefaultBodyLimit::max(16 << 10))
         .with_state(rack);
     let served = axum::serve(listener, routes).with_graceful_shutdown(cancel.cancelled_owned()).await;
     let _ = std::fs::remove_file(path);
     served
+}
+
+/// `command` with every fault that was ordered: the whole run again.
+pub fn again(command: &str, rack: &Rack) -> String {
+    let orders = rack.faults.orders();
+    orders.iter().fold(command.to_owned(), |command, order| format!("{command} --fault '{order}'"))
 }
 
 fn listen(path: &Path) -> io::Result<UnixListener> {
@@ -105,6 +118,14 @@ async fn faults(State(rack): State<Arc<Rack>>) -> Json<Vec<rules::Shown>> {
     Json(rack.faults.list())
 }
 
+async fn struck(State(rack): State<Arc<Rack>>) -> Json<Vec<Struck>> {
+    Json(rack.faults.struck())
+}
+
+async fn asked(State(rack): State<Arc<Rack>>) -> Json<Vec<Asked>> {
+    Json(rack.asked.all())
+}
+
 async fn add(State(rack): State<Arc<Rack>>, Json(rule): Json<NewRule>) -> Response {
     let fault = match rule.fault.parse::<Fault>() {
         Ok(fault) => fault,
@@ -114,8 +135,8 @@ async fn add(State(rack): State<Arc<Rack>>, Json(rule): Json<NewRule>) -> Respon
     if rule.machines.len() > 200 || !rack.machines.iter().any(is_met) {
         return refuse(StatusCode::NOT_FOUND, "no machine matches; see underlay sim list");
     }
-    let time = rule.seconds.map(Duration::from_secs);
-    match rack.faults.add(&rule.machines, fault, rule.times, time) {
+    let NewRule { machines, times, seconds, .. } = rule;
+    match rack.faults.add(Order { machines, fault, times, seconds }) {
         Ok(id) => Json(json!({ "id": id })).into_response(),
         Err(error) => refuse(StatusCode::INSUFFICIENT_STORAGE, &error.to_string()),
     }

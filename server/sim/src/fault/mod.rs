@@ -17,9 +17,12 @@
 //! | `double-boot` | the agent's boot is cut off after its token was used, and the machine boots again | |
 //! | `no-phone-home` | the installed system never calls | |
 //!
-//! - [`rules`]: which machines have which, for how long; [`chaos`]: faults at random, from the seed
+//! - [`rules`]: which machines have which, for how long; [`order`]: one of them on a command line
+//! - [`chaos`]: faults at random, from the seed; [`journal`]: what struck
 
 pub mod chaos;
+pub mod journal;
+pub mod order;
 pub mod rules;
 
 use std::{fmt, str::FromStr, time::Duration};

@@ -1,4 +1,6 @@
 //! Which machines have which faults: rules that a person made, for a while or for good, and chaos from the seed.
+//!
+//! What struck is kept in a journal, so that a run can be held against the one it repeats.
 
 use std::{
     sync::{
@@ -12,7 +14,12 @@ use serde::Serialize;
 use tokio::time::Instant;
 use underlay_core::Bytes;
 
-use super::{Fault, Misbehaviour, chaos::Chaos};
+use super::{
+    Fault, Misbehaviour,
+    chaos::Chaos,
+    journal::{Journal, Struck},
+    order::Order,
+};
 use crate::{
     dice,
     machine::{Machine, Power},
@@ -30,14 +37,14 @@ pub struct Faults {
     next: AtomicU64,
     seed: u64,
     chaos: Option<Chaos>,
+    journal: Journal,
 }
 
 /// One rule.
 #[derive(Debug)]
 struct Rule {
     id: u64,
-    machines: String,
-    fault: Fault,
+    order: Order,
     /// How often it still strikes; `u32::MAX` without an end.
     left: AtomicU32,
     until: Option<Instant>,
@@ -79,41 +86,48 @@ impl Faults {
         Self { seed, chaos, ..Self::default() }
     }
 
-    /// Add a rule for the machines that match `machines` (`r1u7`, `r1*`), to strike `times` times, for `time`.
+    /// Have what `order` says go wrong from now on. A rule whose time is over stays until there is no room, as what the
+    /// run was made with.
     ///
     /// # Errors
     /// There are too many.
-    pub fn add(
-        &self,
-        machines: &str,
-        fault: Fault,
-        times: Option<u32>,
-        time: Option<Duration>,
-    ) -> Result<u64, Full> {
+    pub fn add(&self, order: Order) -> Result<u64, Full> {
         let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        rules.retain(|rule| rule.until.is_none_or(|until| until > now));
+        if rules.len() >= MOST {
+            rules.retain(|rule| rule.until.is_none_or(|until| until > now));
+        }
         if rules.len() >= MOST {
             return Err(Full);
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed) + 1;
         rules.push(Rule {
             id,
-            machines: machines.to_owned(),
-            fault,
-            left: AtomicU32::new(times.unwrap_or(u32::MAX)),
-            until: time.and_then(|time| now.checked_add(time)),
+            left: AtomicU32::new(order.times.unwrap_or(u32::MAX)),
+            until: order.seconds.and_then(|time| now.checked_add(Duration::from_secs(time))),
+            order,
             hits: AtomicU64::new(0),
         });
         self.count.store(rules.len(), Ordering::Release);
         Ok(id)
     }
 
+    /// Everything that was ordered and not cleared, as it was said.
+    pub fn orders(&self) -> Vec<Order> {
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        rules.iter().map(|rule| rule.order.clone()).collect()
+    }
+
+    /// What struck, in order.
+    pub fn struck(&self) -> Vec<Struck> {
+        self.journal.list()
+    }
+
     /// Remove the rules whose machines are written as `machines`, or all; how many there were.
     pub fn clear(&self, machines: Option<&str>) -> usize {
         let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let before = rules.len();
-        rules.retain(|rule| machines.is_some_and(|machines| rule.machines != machines));
+        rules.retain(|rule| machines.is_some_and(|machines| rule.order.machines != machines));
         self.count.store(rules.len(), Ordering::Release);
         before - rules.len()
     }
@@ -121,13 +135,14 @@ impl Faults {
     /// Every rule.
     pub fn list(&self) -> Vec<Shown> {
         let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
         let shown = |rule: &Rule| Shown {
             id: rule.id,
-            machines: rule.machines.clone(),
-            fault: rule.fault.to_string(),
+            machines: rule.order.machines.clone(),
+            fault: rule.order.fault.to_string(),
             hits: rule.hits.load(Ordering::Relaxed),
         };
-        rules.iter().map(shown).collect()
+        rules.iter().filter(|rule| rule.until.is_none_or(|until| until > now)).map(shown).collect()
     }
 
     /// The first fault of `machine` that `pick` takes, which thereby has struck once more.
@@ -135,17 +150,24 @@ impl Faults {
         if self.count.load(Ordering::Acquire) > 0 {
             let (name, now) = (machine.name(), Instant::now());
             let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
-            let found = rules
-                .iter()
-                .filter(|rule| rule.until.is_none_or(|until| until > now) && matches(&rule.machines, &name))
-                .find_map(|rule| pick(&rule.fault).filter(|_| rule.strikes()));
-            if found.is_some() {
-                return found;
+            let stands = |rule: &&Rule| {
+                rule.until.is_none_or(|until| until > now) && matches(&rule.order.machines, &name)
+            };
+            let struck = |rule: &Rule| pick(&rule.order.fault).filter(|_| rule.strikes());
+            let found = rules.iter().filter(stands).find_map(|rule| struck(rule).map(|found| (rule, found)));
+            if let Some((rule, found)) = found {
+                self.journal.note(machine, machine.state().boots, &rule.order.fault);
+                return Some(found);
             }
         }
         let chaos = self.chaos?;
         let boots = machine.state().boots;
-        chaos.fault(machine.index, boots).and_then(|fault| pick(&fault))
+        let fault = chaos.fault(machine.index, boots)?;
+        let found = pick(&fault);
+        if found.is_some() {
+            self.journal.note(machine, boots, &fault);
+        }
+        found
     }
 
     /// What its packets go through.
@@ -281,13 +303,16 @@ mod tests {
     async fn a_rule_strikes_as_often_and_as_long_as_it_says() {
         let (faults, machine) = (Faults::default(), Machine::new(6, &models::GENERIC, 1, 40));
         assert!(!faults.is_silent(&machine));
-        faults.add("r1u7", Fault::NoPhoneHome, Some(2), None).unwrap();
+        faults.add("r1u7:no-phone-home,times=2".parse().unwrap()).unwrap();
         assert_eq!((0..5).filter(|_| faults.is_silent(&machine)).count(), 2);
-        faults.add("r1*", Fault::PowerStuck, None, Some(Duration::from_secs(10))).unwrap();
+        faults.add("r1*:power-stuck,seconds=10".parse().unwrap()).unwrap();
         assert!(faults.is_stuck(&machine));
         tokio::time::advance(Duration::from_secs(11)).await;
         assert!(!faults.is_stuck(&machine));
+        assert_eq!(faults.list().len(), 1, "what is over is not shown");
         assert_eq!(faults.list()[0].hits, 2);
+        assert_eq!(faults.orders().len(), 2, "but was said");
+        assert_eq!(faults.struck().len(), 2, "each is noted once a boot");
         assert_eq!(faults.clear(Some("r1u7")), 1);
         assert_eq!(faults.clear(None), 1);
     }
@@ -295,7 +320,7 @@ mod tests {
     #[test]
     fn a_flaky_bmc_misbehaves_now_and_then_in_all_ways_and_the_same_way_again() {
         let (faults, machine) = (Faults::new(3, None), Machine::new(0, &models::GENERIC, 1, 40));
-        faults.add("*", "bmc-flaky=4".parse().unwrap(), None, None).unwrap();
+        faults.add("*:bmc-flaky=4".parse().unwrap()).unwrap();
         let run = || (1..=400).map(|request| faults.bmc_misbehaves(&machine, request)).collect::<Vec<_>>();
         let seen = run();
         assert!((70..130).contains(&seen.iter().flatten().count()), "{seen:?}");
@@ -304,7 +329,7 @@ mod tests {
         }
         assert_eq!(seen, run());
         faults.clear(None);
-        faults.add("*", "bmc-hangs".parse().unwrap(), None, None).unwrap();
+        faults.add("*:bmc-hangs".parse().unwrap()).unwrap();
         assert!(run().iter().all(|how| *how == Some(Misbehaviour::Hang)));
     }
 }

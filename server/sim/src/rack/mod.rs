@@ -20,6 +20,7 @@ use tokio::{
 pub use spec::Spec;
 
 use crate::{
+    bmc::asked::Ledger,
     boot::dhcp::{self, Relay},
     dice,
     fault::{chaos::Chaos, rules::Faults},
@@ -36,6 +37,8 @@ pub struct Rack {
     pub machines: Vec<Arc<Machine>>,
     /// What goes wrong.
     pub faults: Faults,
+    /// What its BMCs were asked to change.
+    pub asked: Ledger,
     /// What is on disks, each once.
     images: Mutex<Vec<Arc<Written>>>,
     changes: watch::Sender<u64>,
@@ -54,10 +57,17 @@ impl Rack {
         let machines = (0..spec.machines).map(machine).collect();
         let chaos = (spec.chaos > 0.0).then_some(Chaos { probability: spec.chaos, seed: spec.seed });
         let faults = Faults::new(spec.seed, chaos);
+        for order in spec.faults.iter().cloned() {
+            if let Err(error) = faults.add(order) {
+                tracing::warn!(%error, "a fault is left out");
+                break;
+            }
+        }
         Arc::new(Self {
             spec,
             machines,
             faults,
+            asked: Ledger::default(),
             images: Mutex::default(),
             changes: watch::Sender::new(0),
             relay: OnceCell::new(),

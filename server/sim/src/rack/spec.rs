@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use underlay_core::SecretString;
 
 use crate::{
+    fault::order::Order,
     machine::hardware,
     models::{self, Model},
     pace::Pace,
@@ -25,6 +26,8 @@ pub struct Spec {
     pub pace: Pace,
     /// The chance of a boot to go wrong.
     pub chaos: f64,
+    /// What goes wrong from the start.
+    pub faults: Vec<Order>,
     /// Where firmware finds the boot endpoint, as DHCP option 67 would say: `http://127.0.0.1:7480`.
     pub boot_url: String,
     /// The DHCP server that firmware asks first, as through a relay; without one it knows the boot endpoint already.
@@ -87,6 +90,7 @@ impl Spec {
             seed: 1,
             pace: Pace::instant(),
             chaos: 0.0,
+            faults: Vec::new(),
             boot_url: boot_url.into(),
             dhcp: None,
             relay: IpAddr::from([127, 0, 0, 1]),

@@ -115,6 +115,9 @@ impl After {
 fn standing(commit: &Commit<'_>, moved: bool) -> Standing {
     let now = commit.now;
     let mut standing = commit.base.record.raw.progress.clone();
+    // A clock that was ahead when it was written must not keep a deadline from ever coming.
+    standing.since = standing.since.min(now);
+    standing.evidence_at = standing.evidence_at.min(now);
     let before = (standing.waiting_for.take(), standing.amount.take());
     let failed_before = standing.failure.take();
     let held_before = standing.held.take();
@@ -149,6 +152,9 @@ fn standing(commit: &Commit<'_>, moved: bool) -> Standing {
         standing.evidence_at = now;
     } else if let Some(news) = commit.base.last_news {
         standing.evidence_at = standing.evidence_at.max(news.min(now));
+    }
+    if let Some(unseen) = commit.lease.unseen_until() {
+        standing.evidence_at = standing.evidence_at.max(unseen);
     }
     standing.decided_at.clone_from(&commit.decided_at);
     standing

@@ -4,12 +4,13 @@ use std::{
     collections::HashMap,
     future::pending,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use underlay_core::{
     Object, View,
-    bmc::{Bmc, Bmcs, Error, Observation, Power, Target},
+    bmc::{Bmc, Bmcs, CALL_LIMIT, Error, Observation, Power, Target},
     host::Host,
 };
 
@@ -34,7 +35,7 @@ pub struct Fake(Arc<Mutex<Script>>);
 
 struct Script {
     seen: Observation,
-    calls: Vec<Call>,
+    calls: Vec<(Call, Option<Fault>)>,
     /// What each firmware run of the host started from.
     boots: Vec<Target>,
     faults: Vec<(Option<Call>, Fault, Times)>,
@@ -79,7 +80,17 @@ impl Fake {
 
     /// Every call so far.
     pub fn calls(&self) -> Vec<Call> {
-        self.script().calls.clone()
+        self.script().calls.iter().map(|(call, _)| *call).collect()
+    }
+
+    /// How many calls there were.
+    pub fn count(&self) -> usize {
+        self.script().calls.len()
+    }
+
+    /// Every call from number `first` on, and what went wrong with it.
+    pub fn trace(&self, first: usize) -> Vec<(Call, Option<Fault>)> {
+        self.script().calls.iter().skip(first).copied().collect()
     }
 
     /// What each power-on started from.
@@ -96,21 +107,48 @@ impl Fake {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Log the call, then let it go wrong where it is to; `false` where it is to do nothing.
-    async fn goes_well(&self, call: Call) -> Result<bool, Error> {
+    /// Log the call, then let it go wrong where it is to.
+    async fn goes_well(&self, call: Call) -> Result<Went, Error> {
         let fault = self.script().enter(call);
         match fault {
-            None => Ok(true),
-            Some(Fault::Lie) => Ok(false),
+            None => Ok(Went::Well),
+            Some(Fault::Lie) => Ok(Went::Nowhere),
+            Some(Fault::Claims(power)) => Ok(Went::Claims(power)),
+            Some(Fault::Slow) => {
+                tokio::time::sleep(CALL_LIMIT - Duration::from_secs(1)).await;
+                Ok(Went::Well)
+            }
             Some(Fault::Hang) => pending().await,
-            Some(fault) => fault.error().map_or(Ok(true), Err),
+            Some(fault) => fault.error().map_or(Ok(Went::Well), Err),
         }
+    }
+}
+
+/// How a call went that shows no error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Went {
+    /// As it should.
+    Well,
+    /// Nothing was done.
+    Nowhere,
+    /// The BMC tells of this power state.
+    Claims(Power),
+}
+
+impl Went {
+    fn anywhere(self) -> bool {
+        self != Self::Nowhere
     }
 }
 
 impl Script {
     fn enter(&mut self, call: Call) -> Option<Fault> {
-        self.calls.push(call);
+        let fault = self.fault(call);
+        self.calls.push((call, fault));
+        fault
+    }
+
+    fn fault(&mut self, call: Call) -> Option<Fault> {
         let fits = |(on, _, _): &(Option<Call>, Fault, Times)| on.is_none_or(|on| on == call);
         let position = self.faults.iter().rposition(fits)?;
         let (_, fault, times) = self.faults.get(position).copied()?;
@@ -133,22 +171,26 @@ impl Script {
 #[async_trait]
 impl Bmc for Fake {
     async fn observe(&self) -> Result<Observation, Error> {
-        self.goes_well(Call::Observe).await?;
-        Ok(self.seen())
+        let fault = self.goes_well(Call::Observe).await?;
+        let seen = self.seen();
+        Ok(match fault {
+            Went::Claims(power) => Observation { power, ..seen },
+            Went::Well | Went::Nowhere => seen,
+        })
     }
 
     async fn ensure_power(&self, power: Power) -> Result<(), Error> {
         if power == Power::Unknown {
             return Err(Error::Invalid("a host is switched on or off, nothing else".into()));
         }
-        if self.goes_well(Call::Power(power)).await? {
+        if self.goes_well(Call::Power(power)).await?.anywhere() {
             self.script().switch(power);
         }
         Ok(())
     }
 
     async fn ensure_next_boot(&self, target: Target) -> Result<(), Error> {
-        if self.goes_well(Call::NextBoot(target)).await? {
+        if self.goes_well(Call::NextBoot(target)).await?.anywhere() {
             self.script().seen.next_boot = Some(target);
         }
         Ok(())
@@ -168,6 +210,12 @@ impl Fakes {
     pub fn of(&self, name: &str) -> Fake {
         let mut fakes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         fakes.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// All of them, in no order.
+    pub fn all(&self) -> Vec<(String, Fake)> {
+        let fakes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        fakes.iter().map(|(name, fake)| (name.clone(), fake.clone())).collect()
     }
 
     /// From now on the host named `name` has this BMC.

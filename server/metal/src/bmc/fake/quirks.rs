@@ -1,6 +1,6 @@
 //! The faults of the scripted BMC, after those that real ones have.
 
-use underlay_core::bmc::Error;
+use underlay_core::bmc::{Error, Power};
 
 /// The address the scripted BMC goes by in errors.
 pub(super) const ADDRESS: &str = "fake-bmc";
@@ -20,6 +20,10 @@ pub enum Fault {
     Hang,
     /// It says yes and does nothing; `observe` goes on telling the truth.
     Lie,
+    /// It tells of this power state, whatever it is.
+    Claims(Power),
+    /// It does what it should, shortly before whoever asked gives up.
+    Slow,
 }
 
 /// How often.
@@ -32,7 +36,12 @@ pub enum Times {
 }
 
 impl Fault {
-    /// The error it shows as; a hang and a lie show as none.
+    /// Does whoever asks learn that it went wrong?
+    pub fn shows(self) -> bool {
+        self == Fault::Hang || self.error().is_some()
+    }
+
+    /// The error it shows as; a hang, a lie and patience show as none.
     pub(super) fn error(self) -> Option<Error> {
         let address = ADDRESS.to_owned();
         match self {
@@ -44,7 +53,7 @@ impl Fault {
                 why: "expected value at line 1".into(),
             }),
             Fault::Busy => Some(Error::Busy { address, why: "503 Service Unavailable".into() }),
-            Fault::Hang | Fault::Lie => None,
+            Fault::Hang | Fault::Lie | Fault::Claims(_) | Fault::Slow => None,
         }
     }
 }

@@ -54,6 +54,13 @@ enum Auth {
     Session(SecretString),
 }
 
+/// Who asks, for a BMC's own log: one of several servers can be told from the others.
+fn name() -> String {
+    let node = rustix::system::uname();
+    let node = node.nodename().to_string_lossy();
+    format!("underlay/{} ({node}:{})", env!("CARGO_PKG_VERSION"), std::process::id())
+}
+
 /// A connection to one service.
 pub(super) struct Client {
     http: reqwest::Client,
@@ -89,6 +96,7 @@ impl Client {
         }
         let pin = Pin::new(pinned);
         let http = reqwest::Client::builder()
+            .user_agent(name())
             .tls_backend_preconfigured(tls::config(&bmc.tls, &pin).map_err(Error::Invalid)?)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()

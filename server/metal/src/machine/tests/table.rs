@@ -21,7 +21,13 @@ enum Case {
     CalledHome,
     AgentHome,
     Written,
-    Late { seconds: u64 },
+    Late {
+        seconds: u64,
+    },
+    /// There was no server for a moment; and then it is late.
+    AwayAndLate {
+        seconds: u64,
+    },
     NewGeneration,
 }
 
@@ -75,6 +81,11 @@ fn arrange(rack: &Rack, id: ObjectId, case: Case) {
             rack.put::<Machine>("web-1", Spec { wait_for: WaitFor::Written, ..machine("lab-1") });
         }
         Case::Late { seconds } => rack.store().now += std::time::Duration::from_secs(seconds),
+        Case::AwayAndLate { seconds } => {
+            let mut store = rack.store();
+            store.awake_since = store.now;
+            store.now += std::time::Duration::from_secs(seconds);
+        }
         Case::NewGeneration => rack.apply_again(id),
     }
 }
@@ -99,6 +110,10 @@ async fn each_state_decides_by_what_it_sees() {
         ("powering_on", HostOn, "booting"),
         ("booting", Late { seconds: 1199 }, "booting"),
         ("booting", Late { seconds: 1200 }, "failed"),
+        ("booting", AwayAndLate { seconds: 1199 }, "booting"),
+        // Whoever booted meanwhile may have found nobody.
+        ("booting", AwayAndLate { seconds: 1200 }, "pending"),
+        ("imaging", AwayAndLate { seconds: 600 }, "failed"),
         ("booting", AgentHome, "imaging"),
         ("booting", NewImage, "pending"),
         ("imaging", Plain, "imaging"),
