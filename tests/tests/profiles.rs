@@ -94,7 +94,7 @@ fn own(more: &str) -> String {
 fn explain(rack: &Simulated) -> String {
     let mut command = Command::new(parts::underlay().unwrap());
     command.args(["explain", "machine/web", "--values"]);
-    command.env("UNDERLAY_ENDPOINT", format!("unix://{}", rack.path("data/api.sock").display()));
+    command.env("UNDERLAY_ENDPOINT", format!("unix://{}", rack.path("api.sock").display()));
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -111,7 +111,7 @@ fn pending(terraform: &Terraform) -> Vec<String> {
 fn values_are_checked_at_plan_and_injected_by_who_is_closest() {
     let rack = Simulated::start(&["--machines", "1", "--pace", "instant"]);
     let image = Image::make(&rack.images(), "small", 4).unwrap();
-    let socket = format!("unix://{}", rack.path("data/api.sock").display());
+    let socket = format!("unix://{}", rack.path("api.sock").display());
     let Some(terraform) = Terraform::at(socket) else { return };
     let own_mtu = own("values = { mtu = 1400 }");
     let good = Said {

@@ -92,7 +92,7 @@ pub async fn run(machines: usize, watching: Watching, idle: u64) -> Result<Figur
     let rack = Simulated::start(&arguments);
     let (server, simulator) = rack.processes();
     let address = rack.address("UNDERLAY_METRICS");
-    let operator = Operator::connect(rack.path("data/api.sock")).await?;
+    let operator = Operator::connect(rack.path("api.sock")).await?;
     let image = Image::make(&rack.images(), "small", 4)?;
     let image = rack.client().import("small", image.spec(), IMPORT).await?;
     rack.client().put_credential("bmc", "root", rack.password()).await?;

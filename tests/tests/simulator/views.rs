@@ -20,7 +20,7 @@ fn verb(rig: &Rig, arguments: &[&str]) -> Command {
     let mut command = Command::new(parts::underlay().unwrap());
     command
         .args(arguments)
-        .env("UNDERLAY_ENDPOINT", format!("unix://{}", rig.rack.path("data/api.sock").display()))
+        .env("UNDERLAY_ENDPOINT", format!("unix://{}", rig.rack.path("api.sock").display()))
         .stdin(Stdio::null());
     command
 }
