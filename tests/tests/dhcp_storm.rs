@@ -67,7 +67,7 @@ struct Site {
     cancel: CancellationToken,
     running: JoinHandle<()>,
     _networks: watch::Sender<Arc<[Network]>>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Site {
@@ -110,13 +110,14 @@ impl Site {
         let stop = cancel.clone();
         let running = tokio::spawn(async move { server.run(stop).await.unwrap() });
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Self { relay, server, store, counters, cancel, running, _networks: networks, _folder: folder }
+        Self { relay, server, store, counters, cancel, running, _networks: networks, folder }
     }
 
-    async fn stop(self) -> Store {
+    /// The store, and the folder it lives in.
+    async fn stop(self) -> (Store, TempDir) {
         self.cancel.cancel();
         self.running.await.unwrap();
-        self.store
+        (self.store, self.folder)
     }
 }
 
@@ -191,7 +192,7 @@ async fn ten_thousand_machines_at_once_each_get_an_address_that_is_kept() {
     let batches = site.counters.batches.load(Ordering::Relaxed);
     println!("{MACHINES} leased in {:?}, {committed} leases in {batches} commits", began.elapsed());
     assert!(batches * 2 < committed, "leases are written one by one");
-    let store = site.stop().await;
+    let (store, _folder) = site.stop().await;
     let kept: HashMap<Mac, Ipv4Addr> =
         store.dhcp_leases().await.unwrap().into_iter().map(|lease| (lease.mac, lease.address)).collect();
     let expected: HashMap<Mac, Ipv4Addr> =
@@ -218,5 +219,6 @@ async fn a_flood_of_made_up_machines_takes_no_more_than_the_network_has_and_writ
     let rounds = 1 + began.elapsed().as_secs() / 30;
     assert!((1..=100 * rounds).contains(&counter("offers")), "{:?}", site.counters.snapshot());
     assert_eq!(counter("committed"), 0);
-    assert!(site.stop().await.dhcp_leases().await.unwrap().is_empty());
+    let (store, _folder) = site.stop().await;
+    assert!(store.dhcp_leases().await.unwrap().is_empty());
 }

@@ -84,6 +84,16 @@ pub(crate) trait Rules: Wire {
         Ok(Assessment { errors, ..Assessment::default() })
     }
 
+    /// What a plan is warned of beside what was judged: of nothing that hinders, so a Put does not ask.
+    async fn outlook(
+        _: &Context,
+        _: &Key,
+        _: &Self::Spec,
+        _: Option<&Object<Self>>,
+    ) -> Result<Vec<FieldError>, Error> {
+        Ok(Vec::new())
+    }
+
     /// What keeps the object from being deleted, if anything does.
     async fn keeps(context: &Context, object: &Object<Self>) -> Result<Option<Failure>, Error> {
         references::still_used(context, &object.meta).await

@@ -105,10 +105,22 @@ impl Rules for Machine {
                 assessment.blocks.extend(closed(host));
                 fit::judge(spec, host, image.as_ref(), &mut assessment);
             }
-        } else if let Some(require) = &spec.require {
-            assessment.warnings.extend(prospect::warn(context, key, spec, require).await?);
         }
         Ok(assessment)
+    }
+
+    /// A machine that has no host yet is told whether there is one for it.
+    async fn outlook(
+        context: &Context,
+        key: &Key,
+        spec: &Spec,
+        existing: Option<&Object<Machine>>,
+    ) -> Result<Vec<FieldError>, Error> {
+        let Some(require) = &spec.require else { return Ok(Vec::new()) };
+        if moving(key, spec, existing).is_some() || host(context, key, spec, existing).await?.is_some() {
+            return Ok(Vec::new());
+        }
+        Ok(prospect::warn(context, key, spec, require).await?.into_iter().collect())
     }
 
     async fn keeps(context: &Context, machine: &Object<Machine>) -> Result<Option<Failure>, Error> {

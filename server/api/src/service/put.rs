@@ -130,13 +130,15 @@ impl<N: Rules> Objects<N> {
             }
             Err(error) => return Err(error),
         };
+        let existing = judged.existing.as_ref();
+        let outlook = N::outlook(&self.context, &judged.key, &judged.spec, existing).await?;
         let assessment = judged.assessment;
         Ok(pb::Preview {
             disruption: assessment.disruption.to_string(),
             fingerprint: judged.fingerprint.to_string(),
             base_generation: judged.existing.map_or(0, |existing| existing.meta.generation),
             errors: object::fields(&[assessment.errors, assessment.blocks].concat()),
-            warnings: object::fields(&assessment.warnings),
+            warnings: object::fields(&[assessment.warnings, outlook].concat()),
             pending: assessment.pending.iter().map(|aspect| aspect.as_str().to_owned()).collect(),
         })
     }

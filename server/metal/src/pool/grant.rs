@@ -1,6 +1,9 @@
 //! Open: count what is there, and answer everyone who wants a host.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use underlay_core::{
     Effect, Failure, Object, ObjectId, Snapshot, Step, View,
@@ -58,7 +61,11 @@ pub(super) async fn step(snapshot: &Snapshot<Pool>, view: &dyn View) -> Result<S
             }
         }
     }
-    Ok(effects.into_iter().fold(Step::done(status, None), Step::with))
+    // More wait than are answered at once, and those who got a host made room at the front of the queue.
+    let some_left = census.waiting > wants.len() as u64;
+    let gave = effects.iter().any(|effect| matches!(effect, Effect::Grant { .. }));
+    let again = (some_left && gave).then_some(Duration::ZERO);
+    Ok(effects.into_iter().fold(Step::done(status, again), Step::with))
 }
 
 fn answer(wants: &[Object<Machine>], candidates: &[Candidate], tenants: &[Object<Machine>]) -> Vec<Answer> {
