@@ -49,6 +49,22 @@ async fn all_who_want_a_host_get_one_each_in_one_step() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_behind_those_that_are_answered_at_once_is_answered_next() {
+    let (rack, pool) = lab(5, Spec::default()).await;
+    rack.show_wants(2);
+    let machines: Vec<_> = (0..5).map(|n| rack.put::<Machine>(&format!("web-{n}"), pooled())).collect();
+    for machine in &machines {
+        rack.step(*machine).await;
+    }
+    // Nothing else happens in the pool meanwhile.
+    for claimed in [2, 4, 5] {
+        assert!(rack.is_due(pool), "it looks again at once, before {claimed} are claimed");
+        rack.step(pool).await;
+        assert_eq!(rack.store().claims.len(), claimed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_gets_none_is_told_why_and_gets_the_next_that_comes_free() {
     let (rack, pool) = lab(1, Spec::default()).await;
     let first = rack.put::<Machine>("web-0", pooled());

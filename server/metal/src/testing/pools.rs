@@ -20,6 +20,8 @@ pub(crate) struct Rows {
     disturbed: BTreeMap<ObjectId, (ObjectId, bool)>,
     /// Pool, what, which, host.
     accused: Vec<(ObjectId, (String, String), ObjectId)>,
+    /// How many who wait are shown at once; `None`: all.
+    pub(super) shown: Option<usize>,
 }
 
 impl Stored {
@@ -101,9 +103,13 @@ impl Stored {
     }
 
     pub(super) fn wants(&self, pool: ObjectId) -> Vec<RawObject> {
-        let wants = self.pools.wants.iter().filter(|(_, of)| *of == pool);
+        self.waiting(pool).take(self.pools.shown.unwrap_or(usize::MAX)).cloned().collect()
+    }
+
+    fn waiting(&self, pool: ObjectId) -> impl Iterator<Item = &RawObject> {
+        let wants = self.pools.wants.iter().filter(move |(_, of)| *of == pool);
         let living = |raw: &&RawObject| raw.meta.deleted_at.is_none() && raw.meta.purged_at.is_none();
-        wants.filter_map(|(machine, _)| self.objects.get(machine)).filter(living).cloned().collect()
+        wants.filter_map(|(machine, _)| self.objects.get(machine)).filter(living)
     }
 
     pub(super) fn members(&self, pool: ObjectId) -> Vec<(RawObject, Option<ObjectId>)> {
@@ -123,7 +129,7 @@ impl Stored {
     }
 
     pub(super) fn census(&self, pool: ObjectId) -> Census {
-        let mut census = Census { waiting: self.wants(pool).len() as u64, ..Census::default() };
+        let mut census = Census { waiting: self.waiting(pool).count() as u64, ..Census::default() };
         for (raw, holder) in self.members(pool) {
             let state = raw.decode::<Host>().expect("a host").state;
             census.hosts += 1;

@@ -258,6 +258,16 @@ impl Rack {
         self.store().fails_after = Some(after);
     }
 
+    /// Of those who want a host of a pool, show so many at once.
+    pub(crate) fn show_wants(&self, most: usize) {
+        self.store().pools.shown = Some(most);
+    }
+
+    pub(crate) fn is_due(&self, id: ObjectId) -> bool {
+        let store = self.store();
+        store.due.get(&id).is_some_and(|at| *at <= store.now)
+    }
+
     pub(crate) fn delete(&self, id: ObjectId) {
         let mut store = self.store();
         let now = store.now;
