@@ -98,8 +98,11 @@ pub async fn run(machines: usize, watching: Watching, idle: u64) -> Result<Figur
     rack.client().put_credential("bmc", "root", rack.password()).await?;
     operator.put_pool(POOL).await?;
 
-    let names: Vec<String> =
-        rack.machines().iter().filter_map(|machine| machine["name"].as_str().map(str::to_owned)).collect();
+    let names: Vec<String> = rack
+        .machines()
+        .iter()
+        .filter_map(|machine| machine.get("name").and_then(|name| name.as_str()).map(str::to_owned))
+        .collect();
     let hosts = names.iter().cloned().zip(rack.machines().iter().map(|machine| host(&rack, machine)));
     let hosts: Vec<_> = hosts.collect();
     let machine = machine(&image);
