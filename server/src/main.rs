@@ -16,7 +16,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// A fleet at work is many small allocations from a dozen threads, which glibc's arenas keep for ever.
+/// A fleet at work is many small allocations from a dozen threads, which glibc's arenas keep for ever. C keeps its own
+/// `malloc`: a library that is preloaded to set the clock needs it before this one is ready, and the two wait for each other.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
