@@ -17,7 +17,7 @@ const MIGRATIONS: [(i64, &str); 6] = [
     (3, include_str!("../migrations/0003_boot.sql")),
     (4, include_str!("../migrations/0004_pool.sql")),
     (5, include_str!("../migrations/0005_brake.sql")),
-    (7, include_str!("../migrations/0007_boot_plan.sql")),
+    (6, include_str!("../migrations/0006_boot_plan.sql")),
 ];
 
 /// The version from which on it is noted what objects belong to.
