@@ -1,11 +1,12 @@
 //! - `deploying`: whole deployments, again in place, changed and taken back on the way
 //! - `table`: each state, by what it sees; `random`: whatever happens in whatever order
-//! - `held`: brakes and cancellations
+//! - `held`: brakes and cancellations; `inheriting`: profiles
 //! - `refusing`: what is refused before anything is touched; `failing`: what goes wrong later; `leaving`: deletion
 
 mod deploying;
 mod failing;
 mod held;
+mod inheriting;
 mod leaving;
 mod random;
 mod refusing;

@@ -74,7 +74,7 @@ pub(crate) struct Stored {
     pub(super) pools: Rows,
     observations: BTreeMap<(ObjectId, Source), (Observation, Timestamp)>,
     pub(crate) cancellations: BTreeMap<ObjectId, Cancellation>,
-    secrets: HashMap<ObjectId, SecretString>,
+    secrets: HashMap<(ObjectId, String), SecretString>,
     due: BTreeMap<ObjectId, Timestamp>,
     /// Since when the server runs.
     pub(crate) awake_since: Timestamp,
@@ -245,7 +245,7 @@ impl Rack {
     }
 
     pub(crate) fn set_user_data(&self, id: ObjectId, text: &str) {
-        self.store().secrets.insert(id, text.to_owned().into());
+        self.store().secrets.insert((id, USER_DATA.to_owned()), text.to_owned().into());
     }
 
     /// From now on the store can, or cannot, be read by controllers.
@@ -668,8 +668,7 @@ impl View for Rack {
     }
 
     async fn secret(&self, id: ObjectId, name: &str) -> Result<Option<SecretString>, view::Error> {
-        assert_eq!(name, USER_DATA);
-        Ok(self.readable()?.secrets.get(&id).cloned())
+        Ok(self.readable()?.secrets.get(&(id, name.to_owned())).cloned())
     }
 }
 
