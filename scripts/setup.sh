@@ -122,10 +122,11 @@ make_kickstart() {
     "$1/out/bin/python" -m pip install -q "pykickstart==$PYKICKSTART"
 }
 
-# An older Go (Debian's) fetches the toolchain that the module asks for, which is itself a module.
 make_ignition() {
+    local go
+    go=$("$here/go.sh")
     mkdir "$1/out"
-    GOBIN=$1/out CGO_ENABLED=0 GOFLAGS=-mod=mod go install "github.com/coreos/ignition/v2/validate@v$IGNITION"
+    GOBIN=$1/out GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS=-mod=mod "$go" install "github.com/coreos/ignition/v2/validate@v$IGNITION"
 }
 
 after() {

@@ -11,26 +11,11 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 
 VERSION=1.11.6
-GO_VERSION=1.25.9
 MODULE=github.com/opentofu/opentofu
-
-# new_enough GO: whether this Go can build the module without changing toolchains.
-new_enough() {
-    local has
-    has=$("$1" env GOVERSION)
-    [ "$(printf '%s\n' "$GO_VERSION" "${has#go}" | sort -V | head -1)" = "$GO_VERSION" ]
-}
 
 # module_dir MODULE@VERSION: downloads and verifies a module, prints where it was unpacked.
 module_dir() {
     (cd / && "$go" mod download -json "$1" || true) | jq -r '.Dir // ((.Error + "\n") | halt_error)'
-}
-
-build_go() {
-    local work=$1
-    cp -r "$(module_dir "golang.org/toolchain@v0.0.1-go$GO_VERSION.linux-amd64")" "$work/out"
-    chmod -R u+w "$work/out"
-    chmod +x "$work"/out/bin/* "$work"/out/pkg/tool/*/*
 }
 
 build_tofu() {
@@ -45,14 +30,8 @@ build_tofu() {
 
 tofu=$UNDERLAY_CACHE/tofu/$VERSION/tofu
 if [ ! -x "$tofu" ]; then
-    need go terraform
-    need jq base
-    go=go
+    go=$("$(dirname "${BASH_SOURCE[0]}")/go.sh")
     export GOTOOLCHAIN=local
-    if ! new_enough go; then
-        once "$UNDERLAY_CACHE/go/$GO_VERSION" build_go
-        go=$UNDERLAY_CACHE/go/$GO_VERSION/bin/go
-    fi
     once "$UNDERLAY_CACHE/tofu/$VERSION" build_tofu
 fi
 printf '%s\n' "$tofu"
