@@ -5,8 +5,7 @@
 #
 # The module has a `replace` directive, so `go install` refuses it from outside. It is built where the
 # module cache unpacked it, as its own main module, with the dependencies of its own go.mod and go.sum.
-# Needs a Go that builds GO_VERSION or newer; an older one (Debian's) fetches that toolchain, which is
-# itself a module, and steps aside.
+# The Go that builds it is found by go.sh.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 
