@@ -29,7 +29,7 @@ pub struct Model {
     #[tf(default = "x86_64", validate = validate::one_of(&["x86_64", "aarch64"]))]
     pub arch: Attr<String>,
     /// How a system of it is told what it is: `cloud_init`; `ignition` (Flatcar and its like); `kickstart` or `preseed`, where the
-    /// image is an installer.
+    /// image is an installer. A change counts from a machine's next deployment on.
     #[tf(default = "cloud_init", validate = validate::one_of(&["cloud_init", "ignition", "kickstart", "preseed"]))]
     pub seed: Attr<String>,
     /// Where it stands: `ready` once it is imported.

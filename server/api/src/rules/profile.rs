@@ -50,7 +50,13 @@ async fn consequences(
     let planned = Arc::new(Planned::profile(&existing.meta.key, spec));
     let after = Context { planned, ..context.clone() };
     let (mut waiting, mut unfit) = (Vec::new(), Vec::new());
-    for (record, _) in references::users(context, &existing.meta, LOOKED_AT).await? {
+    let users = references::users(context, &existing.meta, LOOKED_AT).await?;
+    let partly = if users.len() == LOOKED_AT {
+        format!(" (of the first {LOOKED_AT} that use it)")
+    } else {
+        String::new()
+    };
+    for (record, _) in users {
         if record.raw.meta.kind != Kind::Machine {
             continue;
         }
@@ -69,7 +75,7 @@ async fn consequences(
     let mut warnings = Vec::new();
     let mut warn = |names: &[String], what: &str| {
         if let Some(named) = named(names) {
-            warnings.push(FieldError::new("values", format!("{what}: {named}")));
+            warnings.push(FieldError::new("values", format!("{what}{partly}: {named}")));
         }
     };
     warn(

@@ -4,7 +4,7 @@
 use secrecy::ExposeSecret;
 use underlay_core::machine::{Address, Network};
 
-use super::{Content, Error, first_boot};
+use super::{Content, Error, first_boot, network::BOOT};
 
 /// The file.
 pub(super) fn file(content: &Content<'_>) -> Result<String, Error> {
@@ -24,7 +24,7 @@ pub(super) fn file(content: &Content<'_>) -> Result<String, Error> {
 fn network(content: &Content<'_>) -> String {
     let mut lines = format!("network --hostname={}\n", content.spec.hostname);
     let boot = content.boot_mac.map_or_else(|| "link".to_owned(), |mac| mac.to_string());
-    let device = |name: &str| if name == "boot" { boot.clone() } else { name.to_owned() };
+    let device = |name: &str| if name == BOOT { boot.clone() } else { name.to_owned() };
     let Some(network) = &content.spec.network else {
         lines.push_str(&format!("network --device={boot} --bootproto=dhcp --activate\n"));
         return lines;

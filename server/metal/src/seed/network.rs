@@ -13,7 +13,7 @@ use underlay_core::{
 use super::Error;
 
 /// The name under which users mean the NIC that the host booted over.
-const BOOT: &str = "boot";
+pub(super) const BOOT: &str = "boot";
 
 #[derive(Default, Serialize)]
 struct Config {

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use underlay_core::{Mac, machine::Network};
 
-/// The name under which users mean the NIC that the host booted over.
-const BOOT: &str = "boot";
+use super::network::BOOT;
 
 /// Units by file name. Without a network of its own the system asks DHCP on the NIC it booted over.
 pub(super) fn files(network: Option<&Network>, boot_mac: Option<Mac>) -> BTreeMap<String, String> {
