@@ -3,14 +3,14 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use sqlx::any::AnyRow;
 use std::str::FromStr;
 use underlay_core::Name;
 
 use crate::{
     Error, Store,
-    column::{Columns, micros},
+    column::micros,
     operation::words,
+    sql::{self, Row},
 };
 
 /// What the bearer of a token may do.
@@ -58,7 +58,7 @@ pub struct ApiToken {
     pub revoked_at: Option<Timestamp>,
 }
 
-fn read(row: &AnyRow) -> Result<ApiToken, Error> {
+fn read(row: &Row) -> Result<ApiToken, Error> {
     let name = |column: &str| {
         let text = row.maybe_text(column)?;
         text.map(|text| text.parse::<Name>().map_err(Error::decode(column))).transpose()
@@ -84,7 +84,7 @@ impl Store {
     /// [`Error::TokenExists`] where a living one has its name.
     pub async fn add_api_token(&self, token: &ApiToken) -> Result<(), Error> {
         let mut write = self.write().await?;
-        let done = sqlx::query(
+        let done = sql::query(
             "INSERT INTO api_token (digest, name, role, owner, created_at, expires_at, site, pool, may_unprotect) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
         )
@@ -100,7 +100,7 @@ impl Store {
         .execute(write.connection())
         .await
         .map_err(Error::doing("adding an API token"))?;
-        if done.rows_affected() == 0 {
+        if done == 0 {
             return Err(Error::TokenExists { name: token.name.clone() });
         }
         write.commit_quietly().await
@@ -111,7 +111,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn api_tokens(&self) -> Result<Vec<ApiToken>, Error> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT digest, name, role, owner, site, pool, may_unprotect, created_at, expires_at, revoked_at \
              FROM api_token \
              ORDER BY created_at, digest",
@@ -128,14 +128,14 @@ impl Store {
     /// Where the database fails.
     pub async fn revoke_api_token(&self, name: &str, now: Timestamp) -> Result<bool, Error> {
         let mut write = self.write().await?;
-        let done = sqlx::query("UPDATE api_token SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL")
+        let done = sql::query("UPDATE api_token SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL")
             .bind(name)
             .bind(micros(now))
             .execute(write.connection())
             .await
             .map_err(Error::doing("revoking an API token"))?;
         write.commit_quietly().await?;
-        Ok(done.rows_affected() > 0)
+        Ok(done > 0)
     }
 
     /// The token of that digest, if it is neither revoked nor expired.
@@ -143,7 +143,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn authenticate(&self, digest: &str, now: Timestamp) -> Result<Option<ApiToken>, Error> {
-        let row = sqlx::query(
+        let row = sql::query(
             "SELECT digest, name, role, owner, site, pool, may_unprotect, created_at, expires_at, revoked_at \
              FROM api_token \
              WHERE digest = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",

@@ -2,7 +2,7 @@
 
 use underlay_core::{ObjectId, agent::Assignment};
 
-use crate::{Error, Store, column, column::Columns, hint::Topic, transaction::Write};
+use crate::{Error, Store, column, hint::Topic, sql, transaction::Write};
 
 pub(crate) fn place(host: &str) -> String {
     format!("assignment/{host}")
@@ -14,7 +14,7 @@ pub(crate) async fn put(write: &mut Write<'_>, assignment: &Assignment) -> Resul
     let host = assignment.host.to_string();
     let plain = column::json("assignment", assignment)?;
     let sealed = write.store().key().seal(&place(&host), plain.as_bytes());
-    sqlx::query(
+    sql::query(
         "INSERT INTO assignment (host, sealed) VALUES ($1, $2) \
          ON CONFLICT (host) DO UPDATE SET sealed = excluded.sealed",
     )
@@ -29,7 +29,7 @@ pub(crate) async fn put(write: &mut Write<'_>, assignment: &Assignment) -> Resul
 /// Takes the work away from the agent on `host`.
 pub(crate) async fn forget(write: &mut Write<'_>, host: ObjectId) -> Result<(), Error> {
     write.touch(Topic::Assignment(host));
-    sqlx::query("DELETE FROM assignment WHERE host = $1")
+    sql::query("DELETE FROM assignment WHERE host = $1")
         .bind(host.to_string())
         .execute(write.connection())
         .await
@@ -65,7 +65,7 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn sealed_assignment(&self, host: ObjectId) -> Result<Option<Sealed>, Error> {
-        let row = sqlx::query("SELECT sealed FROM assignment WHERE host = $1")
+        let row = sql::query("SELECT sealed FROM assignment WHERE host = $1")
             .bind(host.to_string())
             .fetch_optional(&mut *self.reader().await?)
             .await

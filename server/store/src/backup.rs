@@ -14,9 +14,10 @@ use crate::{
     Error, Record, Store,
     audit::Entry,
     brake as brakes, cancellation,
-    column::{Columns, micros},
+    column::micros,
     dialect::Dialect,
     operation::{self, Ending},
+    sql,
 };
 
 /// How far the feed is moved on, so that no cursor that was given out since the backup is one of the restored database.
@@ -54,12 +55,8 @@ impl Store {
         if self.inner.dialect == Dialect::Postgres {
             return Err(Error::NoBackup);
         }
-        sqlx::query("VACUUM INTO $1")
-            .bind(path.display().to_string())
-            .execute(&mut *self.reader().await?)
-            .await
-            .map_err(Error::doing("copying the database"))?;
-        Ok(())
+        let copy = sql::query("VACUUM INTO $1").bind(path.display().to_string());
+        self.reader().await?.apart(copy).await.map(drop).map_err(Error::doing("copying the database"))
     }
 
     /// Is the database whole, as far as the database itself can tell? Says what is wrong with it.
@@ -70,13 +67,10 @@ impl Store {
         if self.inner.dialect == Dialect::Postgres {
             return Ok(None);
         }
-        let failed = Error::doing("checking the database");
-        let row = sqlx::query("PRAGMA quick_check(1)")
-            .fetch_one(&mut *self.reader().await?)
-            .await
-            .map_err(failed)?;
-        let said = row.text("quick_check")?;
-        Ok((said != "ok").then_some(said))
+        let rows = self.reader().await?.apart(sql::query("PRAGMA quick_check(1)")).await;
+        let rows = rows.map_err(Error::doing("checking the database"))?;
+        let said = rows.first().map(|row| row.text("quick_check")).transpose()?;
+        Ok(said.filter(|said| said != "ok"))
     }
 
     /// For a database that was put back, before any server uses it: every lease, boot token, boot plan and order to an
@@ -121,9 +115,9 @@ impl Store {
             "DELETE FROM token",
             "UPDATE counter SET value = value + 1 WHERE name = 'boot_plans'",
         ] {
-            sqlx::query(text).execute(write.connection()).await.map_err(failed())?;
+            sql::query(text).execute(write.connection()).await.map_err(failed())?;
         }
-        sqlx::query(
+        sql::query(
             "UPDATE queue SET lease_owner = NULL, lease_until = NULL, lease_epoch = lease_epoch + 1, run_at = $1",
         )
         .bind(micros(now))
@@ -131,12 +125,12 @@ impl Store {
         .await
         .map_err(failed())?;
         // Whoever follows the feed by a cursor of after the backup starts over.
-        sqlx::query("UPDATE counter SET value = value + $1 WHERE name = 'feed_head'")
+        sql::query("UPDATE counter SET value = value + $1 WHERE name = 'feed_head'")
             .bind(LEAP)
             .execute(write.connection())
             .await
             .map_err(failed())?;
-        sqlx::query(
+        sql::query(
             "UPDATE counter SET value = (SELECT value FROM counter WHERE name = 'feed_head') \
              WHERE name = 'feed_horizon'",
         )
@@ -145,12 +139,12 @@ impl Store {
         .map_err(failed())?;
         let mut tokens = 0;
         if kept == Kept::Nothing {
-            let done = sqlx::query("UPDATE api_token SET revoked_at = $1 WHERE revoked_at IS NULL")
+            let done = sql::query("UPDATE api_token SET revoked_at = $1 WHERE revoked_at IS NULL")
                 .bind(micros(now))
                 .execute(write.connection())
                 .await
                 .map_err(failed())?;
-            tokens = done.rows_affected();
+            tokens = done;
         }
         write.commit().await?;
         Ok(tokens)
@@ -158,7 +152,7 @@ impl Store {
 
     /// Hosts and machines that were being worked on, or deleted.
     async fn under_way(&self) -> Result<Vec<ObjectId>, Error> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT id FROM object WHERE purged_at IS NULL AND (deleted_at IS NOT NULL \
              OR (kind = 'machine' AND (settled = 0 OR observed_generation < generation))) \
              AND kind IN ('host', 'machine') ORDER BY id",
@@ -180,7 +174,7 @@ impl Store {
             // The host may carry another machine by now, of which this database knows nothing.
             operation::close(&mut write, id, Ending::Superseded, None, now).await?;
             let enrolling = r#"{"state":"enrolling"}"#;
-            sqlx::query(
+            sql::query(
                 "UPDATE object SET deleted_at = NULL, version = version + 1, revision = $2, \
                  state = CASE WHEN kind = 'host' THEN $3 ELSE state END, \
                  phase = CASE WHEN kind = 'host' THEN 'enrolling' ELSE phase END, \

@@ -3,10 +3,14 @@
 //! Who follows it reads what changed since it last looked, so that a plan more costs no more in a large fleet than in a
 //! small one. Every change takes the feed's row, so revisions become visible in their own order.
 
-use sqlx::any::AnyRow;
 use underlay_core::{Mac, ObjectId, boot::Plan};
 
-use crate::{Error, Store, column::Columns, hint::Topic, transaction::Write};
+use crate::{
+    Error, Store,
+    hint::Topic,
+    sql::{self, Row},
+    transaction::Write,
+};
 
 /// What one NIC boots.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +52,7 @@ pub(crate) fn place(mac: &str) -> String {
 pub(crate) async fn put(write: &mut Write<'_>, wanted: &BootPlan) -> Result<(), Error> {
     let key = write.store().key();
     let mac = wanted.mac.to_string();
-    let row = sqlx::query("SELECT mac, host, sealed FROM boot_plan WHERE mac = $1")
+    let row = sql::query("SELECT mac, host, sealed FROM boot_plan WHERE mac = $1")
         .bind(&mac)
         .fetch_optional(write.connection())
         .await
@@ -60,7 +64,7 @@ pub(crate) async fn put(write: &mut Write<'_>, wanted: &BootPlan) -> Result<(), 
     }
     let plain = crate::column::json("boot plan", &wanted.plan)?;
     let revision = stamp(write).await?;
-    sqlx::query(
+    sql::query(
         "INSERT INTO boot_plan (mac, host, sealed, revision) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (mac) DO UPDATE SET host = excluded.host, sealed = excluded.sealed, \
          revision = excluded.revision",
@@ -78,16 +82,16 @@ pub(crate) async fn put(write: &mut Write<'_>, wanted: &BootPlan) -> Result<(), 
 /// Forgets the boot plans of `host`.
 pub(crate) async fn forget(write: &mut Write<'_>, host: ObjectId) -> Result<(), Error> {
     let failed = || Error::doing("forgetting boot plans");
-    let done = sqlx::query("DELETE FROM boot_plan WHERE host = $1")
+    let done = sql::query("DELETE FROM boot_plan WHERE host = $1")
         .bind(host.to_string())
         .execute(write.connection())
         .await
         .map_err(failed())?;
-    if done.rows_affected() == 0 {
+    if done == 0 {
         return Ok(());
     }
     let revision = stamp(write).await?;
-    sqlx::query(
+    sql::query(
         "INSERT INTO boot_plan_gone (host, revision) VALUES ($1, $2) \
          ON CONFLICT (host) DO UPDATE SET revision = excluded.revision",
     )
@@ -102,7 +106,7 @@ pub(crate) async fn forget(write: &mut Write<'_>, host: ObjectId) -> Result<(), 
 /// The revision of a change that is about to be made.
 async fn stamp(write: &mut Write<'_>) -> Result<i64, Error> {
     write.touch(Topic::BootPlans);
-    let rows = sqlx::query(
+    let rows = sql::query(
         "UPDATE counter SET value = value + 1 WHERE name IN ('boot_plans', 'boot_plan_rows') \
          RETURNING name, value",
     )
@@ -113,7 +117,7 @@ async fn stamp(write: &mut Write<'_>) -> Result<i64, Error> {
 }
 
 impl Position {
-    fn read(counters: &[AnyRow]) -> Result<Self, Error> {
+    fn read(counters: &[Row]) -> Result<Self, Error> {
         let (mut rows, mut all) = (0, 0);
         for row in counters {
             match row.text("name")?.as_str() {
@@ -125,7 +129,7 @@ impl Position {
     }
 }
 
-fn read(store: &Store, row: &AnyRow) -> Result<BootPlan, Error> {
+fn read(store: &Store, row: &Row) -> Result<BootPlan, Error> {
     let mac = row.text("mac")?;
     let plain = store.key().open_text(&place(&mac), &row.text("sealed")?)?;
     Ok(BootPlan {
@@ -144,7 +148,7 @@ impl Store {
         let failed = || Error::doing("reading the boot plans");
         // Read before the plans: what changes meanwhile is read twice rather than never.
         let counters =
-            sqlx::query("SELECT name, value FROM counter WHERE name IN ('boot_plans', 'boot_plan_rows')")
+            sql::query("SELECT name, value FROM counter WHERE name IN ('boot_plans', 'boot_plan_rows')")
                 .fetch_all(&mut *self.reader().await?)
                 .await
                 .map_err(failed())?;
@@ -155,13 +159,13 @@ impl Store {
             return Ok(BootPlans { position, all: false, dropped: Vec::new(), plans: Vec::new() });
         }
         let after = known.map_or(-1, |known| known.revision);
-        let gone = sqlx::query("SELECT host FROM boot_plan_gone WHERE revision > $1")
+        let gone = sql::query("SELECT host FROM boot_plan_gone WHERE revision > $1")
             .bind(after)
             .fetch_all(&mut *self.reader().await?)
             .await
             .map_err(failed())?;
         let rows =
-            sqlx::query("SELECT mac, host, sealed FROM boot_plan WHERE revision > $1 ORDER BY revision")
+            sql::query("SELECT mac, host, sealed FROM boot_plan WHERE revision > $1 ORDER BY revision")
                 .bind(after)
                 .fetch_all(&mut *self.reader().await?)
                 .await
@@ -176,7 +180,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unseal`], or the database fails.
     pub async fn boot_plan(&self, mac: Mac) -> Result<Option<BootPlan>, Error> {
-        let row = sqlx::query("SELECT mac, host, sealed FROM boot_plan WHERE mac = $1")
+        let row = sql::query("SELECT mac, host, sealed FROM boot_plan WHERE mac = $1")
             .bind(mac.to_string())
             .fetch_optional(&mut *self.reader().await?)
             .await

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::any::AnyRow;
 use tokio::sync::RwLock;
 use underlay_core::{
     Brake, Brakes, Name, ObjectId,
@@ -22,9 +21,10 @@ use uuid::Uuid;
 
 use crate::{
     Error, Record, Store,
-    column::{Columns, micros, truncated},
+    column::{micros, truncated},
     dialect::Dialect,
     hint::Topic,
+    sql::{self, Row},
     transaction::Write,
 };
 
@@ -46,14 +46,14 @@ macro_rules! select_brakes {
     };
 }
 
-fn name(row: &AnyRow, column: &str) -> Result<Option<Name>, Error> {
+fn name(row: &Row, column: &str) -> Result<Option<Name>, Error> {
     match row.text(column)?.as_str() {
         "" => Ok(None),
         text => text.parse().map(Some).map_err(Error::decode(column)),
     }
 }
 
-fn read(row: &AnyRow) -> Result<Brake, Error> {
+fn read(row: &Row) -> Result<Brake, Error> {
     Ok(Brake {
         kind: row.parsed("kind")?,
         reach: Reach { site: name(row, "site")?, pool: name(row, "pool")? },
@@ -96,7 +96,7 @@ impl Store {
         let mut known = self.inner.brakes.write().await;
         *known = None;
         let mut write = self.write_ordered().await?;
-        let row = sqlx::query(
+        let row = sql::query(
             "UPDATE brake SET lifted_by = $4, lifted_at = $5 \
              WHERE kind = $1 AND site = $2 AND pool = $3 AND lifted_at IS NULL \
              RETURNING kind, site, pool, by_whom, reason, since, lifted_at",
@@ -127,7 +127,7 @@ impl Store {
                 known.iter().filter(|(_, lifted)| lifted.is_none()).map(|(brake, _)| brake.clone()).collect()
             }
             Dialect::Postgres => {
-                let rows = sqlx::query(select_brakes!("WHERE lifted_at IS NULL LIMIT $1"))
+                let rows = sql::query(select_brakes!("WHERE lifted_at IS NULL LIMIT $1"))
                     .bind(REMEMBERED)
                     .fetch_all(&mut *self.reader().await?)
                     .await
@@ -158,7 +158,7 @@ impl Store {
         if let Some(known) = &*known {
             return Ok(known.clone());
         }
-        let rows = sqlx::query(select_brakes!(
+        let rows = sql::query(select_brakes!(
             "ORDER BY CASE WHEN lifted_at IS NULL THEN 0 ELSE 1 END, lifted_at DESC LIMIT $1"
         ))
         .bind(REMEMBERED)
@@ -171,7 +171,7 @@ impl Store {
     }
 
     async fn ask_hold(&self, scope: &Scope) -> Result<Hold, Error> {
-        let rows = sqlx::query(select_brakes!(
+        let rows = sql::query(select_brakes!(
             "WHERE (site = '' OR site = $1) AND (pool = '' OR pool = $2) \
              ORDER BY CASE WHEN lifted_at IS NULL THEN 0 ELSE 1 END, lifted_at DESC LIMIT $3"
         ))
@@ -185,7 +185,7 @@ impl Store {
     }
 }
 
-fn remembered(row: &AnyRow) -> Result<Remembered, Error> {
+fn remembered(row: &Row) -> Result<Remembered, Error> {
     Ok((read(row)?, row.maybe_time("lifted_at")?))
 }
 
@@ -206,7 +206,7 @@ fn weigh(brakes: impl IntoIterator<Item = Remembered>) -> Hold {
 
 /// Puts a brake within a write; see [`Store::put_brake`].
 pub(crate) async fn put(write: &mut Write<'_>, brake: &Brake) -> Result<Brake, Error> {
-    let row = sqlx::query(
+    let row = sql::query(
         "INSERT INTO brake (id, kind, site, pool, by_whom, reason, since) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (kind, site, pool) WHERE lifted_at IS NULL DO UPDATE SET kind = brake.kind \
          RETURNING kind, site, pool, by_whom, reason, since, lifted_at",
@@ -229,7 +229,7 @@ pub(crate) async fn put(write: &mut Write<'_>, brake: &Brake) -> Result<Brake, E
 async fn wake(write: &mut Write<'_>, reach: &Reach, now: Timestamp) -> Result<(), Error> {
     write.touch(Topic::Queue);
     write.touch(Topic::Brakes);
-    sqlx::query(
+    sql::query(
         "UPDATE queue SET kicks = kicks + 1, \
          run_at = CASE WHEN run_at IS NULL OR run_at > $1 THEN $1 ELSE run_at END \
          WHERE id IN (SELECT id FROM object WHERE kind IN ('host', 'machine') AND purged_at IS NULL \
@@ -246,7 +246,7 @@ async fn wake(write: &mut Write<'_>, reach: &Reach, now: Timestamp) -> Result<()
 
 /// Is `host` held back? Asked within the write that would have it boot the agent, or give its agent work.
 pub(crate) async fn stands_over(write: &mut Write<'_>, host: ObjectId) -> Result<bool, Error> {
-    let rows = sqlx::query(select_brakes!("WHERE lifted_at IS NULL LIMIT 1000"))
+    let rows = sql::query(select_brakes!("WHERE lifted_at IS NULL LIMIT 1000"))
         .fetch_all(write.connection())
         .await
         .map_err(Error::doing("asking for brakes"))?;

@@ -2,12 +2,7 @@
 
 use underlay_core::{Cancellation, ObjectId, cancellation::Until};
 
-use crate::{
-    Error, Store,
-    column::{Columns, micros},
-    queue,
-    transaction::Write,
-};
+use crate::{Error, Store, column::micros, queue, sql, transaction::Write};
 
 fn word(until: Until) -> &'static str {
     match until {
@@ -29,12 +24,11 @@ impl Store {
     }
 
     pub(crate) async fn cancellation_of(&self, id: ObjectId) -> Result<Option<Cancellation>, Error> {
-        let row =
-            sqlx::query("SELECT generation, by_whom, at, reason, until FROM cancellation WHERE id = $1")
-                .bind(id.to_string())
-                .fetch_optional(&mut *self.reader().await?)
-                .await
-                .map_err(Error::doing("reading a cancellation"))?;
+        let row = sql::query("SELECT generation, by_whom, at, reason, until FROM cancellation WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&mut *self.reader().await?)
+            .await
+            .map_err(Error::doing("reading a cancellation"))?;
         let Some(row) = row else { return Ok(None) };
         let until = if row.text("until")? == word(Until::TheEnd) { Until::TheEnd } else { Until::Written };
         Ok(Some(Cancellation {
@@ -49,7 +43,7 @@ impl Store {
 
 /// Keeps a wish within a write.
 pub(crate) async fn put(write: &mut Write<'_>, id: ObjectId, wish: &Cancellation) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "INSERT INTO cancellation (id, generation, by_whom, at, reason, until) VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, by_whom = excluded.by_whom, \
          at = excluded.at, reason = excluded.reason, until = excluded.until",

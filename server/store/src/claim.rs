@@ -1,16 +1,16 @@
 //! Claims: which machine has which host. One row per host, so exactly one wins.
 
-use sqlx::AnyConnection;
 use underlay_core::ObjectId;
 
-use crate::{Error, Store, column::Columns, transaction::Write};
+use crate::{
+    Error, Store,
+    sql::{self, Connection},
+    transaction::Write,
+};
 
 /// Who holds `host`.
-pub(crate) async fn holder(
-    connection: &mut AnyConnection,
-    host: ObjectId,
-) -> Result<Option<ObjectId>, Error> {
-    let row = sqlx::query("SELECT machine FROM claim WHERE host = $1")
+pub(crate) async fn holder(connection: &mut Connection, host: ObjectId) -> Result<Option<ObjectId>, Error> {
+    let row = sql::query("SELECT machine FROM claim WHERE host = $1")
         .bind(host.to_string())
         .fetch_optional(connection)
         .await
@@ -23,7 +23,7 @@ pub(crate) async fn holder(
 /// # Errors
 /// [`Error::Claimed`] where another one holds it, [`Error::NotFound`] where there is no such host any more.
 pub(crate) async fn take(write: &mut Write<'_>, host: ObjectId, machine: ObjectId) -> Result<bool, Error> {
-    let done = sqlx::query(
+    let done = sql::query(
         "INSERT INTO claim (host, machine) SELECT id, $2 FROM object \
          WHERE id = $1 AND kind = 'host' AND purged_at IS NULL ON CONFLICT (host) DO NOTHING",
     )
@@ -32,7 +32,7 @@ pub(crate) async fn take(write: &mut Write<'_>, host: ObjectId, machine: ObjectI
     .execute(write.connection())
     .await
     .map_err(Error::doing("claiming a host"))?;
-    if done.rows_affected() > 0 {
+    if done > 0 {
         return Ok(true);
     }
     match holder(write.connection(), host).await? {
@@ -44,18 +44,18 @@ pub(crate) async fn take(write: &mut Write<'_>, host: ObjectId, machine: ObjectI
 
 /// Gives up the claim of `machine` on `host`. Was there one?
 pub(crate) async fn give_up(write: &mut Write<'_>, host: ObjectId, machine: ObjectId) -> Result<bool, Error> {
-    let done = sqlx::query("DELETE FROM claim WHERE host = $1 AND machine = $2")
+    let done = sql::query("DELETE FROM claim WHERE host = $1 AND machine = $2")
         .bind(host.to_string())
         .bind(machine.to_string())
         .execute(write.connection())
         .await
         .map_err(Error::doing("giving up a claim"))?;
-    Ok(done.rows_affected() > 0)
+    Ok(done > 0)
 }
 
 /// The hosts that `machine` holds.
 pub(crate) async fn held_by(write: &mut Write<'_>, machine: ObjectId) -> Result<Vec<ObjectId>, Error> {
-    let rows = sqlx::query("SELECT host FROM claim WHERE machine = $1")
+    let rows = sql::query("SELECT host FROM claim WHERE machine = $1")
         .bind(machine.to_string())
         .fetch_all(write.connection())
         .await
@@ -69,7 +69,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn claim(&self, machine: ObjectId) -> Result<Option<ObjectId>, Error> {
-        let row = sqlx::query("SELECT host FROM claim WHERE machine = $1 ORDER BY host LIMIT 1")
+        let row = sql::query("SELECT host FROM claim WHERE machine = $1 ORDER BY host LIMIT 1")
             .bind(machine.to_string())
             .fetch_optional(&mut *self.reader().await?)
             .await

@@ -11,11 +11,7 @@ use std::{
 use jiff::Timestamp;
 use underlay_core::Mac;
 
-use crate::{
-    Error, Store,
-    column::{Columns, micros},
-    operation::words,
-};
+use crate::{Error, Store, column::micros, operation::words, sql};
 
 /// Why an address is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,21 +140,21 @@ impl Store {
         let displaced: Vec<_> = displaced.into_iter().collect();
         let mut write = self.write().await?;
         for (statements, piece) in pieces(&displaced) {
-            let mut query = sqlx::query(statements.displace.as_str());
+            let mut query = sql::query(statements.displace.as_str());
             for (network, mac) in piece {
                 query = query.bind(*network).bind(mac.to_string());
             }
             query.execute(write.connection()).await.map_err(Error::doing("ending DHCP leases"))?;
         }
         for (statements, piece) in pieces(&addresses) {
-            let mut query = sqlx::query(statements.vacate.as_str());
+            let mut query = sql::query(statements.vacate.as_str());
             for ((network, address), mac) in piece {
                 query = query.bind(*network).bind(address.to_string()).bind(mac.to_string());
             }
             query.execute(write.connection()).await.map_err(Error::doing("vacating DHCP addresses"))?;
         }
         for (statements, piece) in pieces(&held) {
-            let mut query = sqlx::query(statements.put.as_str());
+            let mut query = sql::query(statements.put.as_str());
             for lease in piece {
                 query = query
                     .bind(lease.network.as_str())
@@ -177,7 +173,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn dhcp_leases(&self) -> Result<Vec<DhcpLease>, Error> {
-        let rows = sqlx::query("SELECT network, mac, address, state, expires_at FROM dhcp_lease")
+        let rows = sql::query("SELECT network, mac, address, state, expires_at FROM dhcp_lease")
             .fetch_all(&mut *self.reader().await?)
             .await
             .map_err(Error::doing("reading DHCP leases"))?;

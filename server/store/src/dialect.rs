@@ -1,7 +1,7 @@
-//! The only places where SQLite and Postgres differ: how a write begins, how workers pass each other in the queue, how
-//! a connection is set up, and how one server tells another that something changed.
+//! Where SQL for SQLite and for Postgres differs: how workers pass each other in the queue, how servers that migrate
+//! hold each other off, and how one server tells another that something changed.
 
-use sqlx::{AnyConnection, Executor};
+use crate::sql::{Connection, DatabaseError};
 
 /// Which database speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,14 @@ pub(crate) enum Dialect {
 /// The channel of LISTEN and NOTIFY. It is shared by all schemas of a database; a hint too many does no harm.
 pub(crate) const CHANNEL: &str = "underlay";
 
+/// Connections in the pool of Postgres.
+pub(crate) const CONNECTIONS: u32 = 16;
+
+/// Tells other servers, when the transaction commits, that something changed.
+pub(crate) async fn notify(connection: &mut Connection) -> Result<(), DatabaseError> {
+    connection.script("SELECT pg_notify('underlay', '')").await
+}
+
 impl Dialect {
     /// `postgres://` and `postgresql://` are Postgres; everything else is a SQLite path or URL.
     pub(crate) fn of(url: &str) -> Self {
@@ -23,41 +31,13 @@ impl Dialect {
         }
     }
 
-    /// Connections in the pool. SQLite has one writer; the others read.
-    pub(crate) fn connections(self) -> u32 {
-        match self {
-            Dialect::Sqlite => 8,
-            Dialect::Postgres => 16,
-        }
-    }
-
-    /// Sets up a new connection. `synchronous = FULL`: what was committed survives a power cut, as on Postgres.
-    pub(crate) async fn prepare(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-        if self == Dialect::Sqlite {
-            connection
-                .execute(
-                    "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                     PRAGMA journal_size_limit = 67108864",
-                )
-                .await?;
-        }
-        Ok(())
-    }
-
     /// Holds off other servers that migrate the same database, until the transaction ends.
-    pub(crate) async fn lock_schema(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-        if self == Dialect::Postgres {
-            connection.execute("SELECT pg_advisory_xact_lock(8423390617325)").await?;
+    pub(crate) async fn lock_schema(self, connection: &mut Connection) -> Result<(), DatabaseError> {
+        match self {
+            // The write has the lock.
+            Dialect::Sqlite => Ok(()),
+            Dialect::Postgres => connection.script("SELECT pg_advisory_xact_lock(8423390617325)").await,
         }
-        Ok(())
-    }
-
-    /// Tells other servers, when the transaction commits, that something changed.
-    pub(crate) async fn notify(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-        if self == Dialect::Postgres {
-            connection.execute("SELECT pg_notify('underlay', '')").await?;
-        }
-        Ok(())
     }
 
     /// Ends leases that ran out, stepping over rows that are being written: those are looked at again soon.

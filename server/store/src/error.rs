@@ -2,6 +2,8 @@
 
 use underlay_core::{ErrorKind, Key, Kind, ObjectId};
 
+use crate::sql::DatabaseError;
+
 /// Why a call to the store did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -12,7 +14,7 @@ pub enum Error {
         place: String,
         /// What the database said.
         #[source]
-        source: sqlx::Error,
+        source: DatabaseError,
     },
     /// The database could not be brought to this server's schema.
     #[error("bringing the database to schema version {version}")]
@@ -21,7 +23,7 @@ pub enum Error {
         version: i64,
         /// What the database said.
         #[source]
-        source: sqlx::Error,
+        source: DatabaseError,
     },
     /// A migration that was applied is not the one this server carries.
     #[error(
@@ -38,7 +40,7 @@ pub enum Error {
         doing: &'static str,
         /// What the database said.
         #[source]
-        source: sqlx::Error,
+        source: DatabaseError,
     },
     /// A column does not read as its type.
     #[error("{what} in the store does not read as its type")]
@@ -188,7 +190,7 @@ impl Error {
     }
 
     /// Names what was being done when the database failed.
-    pub(crate) fn doing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+    pub(crate) fn doing(doing: &'static str) -> impl FnOnce(DatabaseError) -> Self {
         move |source| Error::Database { doing, source }
     }
 

@@ -1,12 +1,12 @@
 //! Events: one line of history for each thing that changed about an object, with where it was decided.
 
 use jiff::Timestamp;
-use sqlx::any::AnyRow;
 use underlay_core::{Kind, ObjectId};
 
 use crate::{
     Error, Store,
-    column::{Columns, micros},
+    column::micros,
+    sql::{self, Row},
     transaction::Write,
 };
 
@@ -41,7 +41,7 @@ pub(crate) struct Line<'a> {
 /// Writes a line; the 257th of one write and all after it are left out.
 pub(crate) async fn append(write: &mut Write<'_>, line: Line<'_>, now: Timestamp) -> Result<(), Error> {
     let Some(seq) = write.next_line() else { return Ok(()) };
-    sqlx::query(
+    sql::query(
         "INSERT INTO event (seq, kind, id, at, phase, text, decided_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(seq)
@@ -57,7 +57,7 @@ pub(crate) async fn append(write: &mut Write<'_>, line: Line<'_>, now: Timestamp
     Ok(())
 }
 
-fn read(row: &AnyRow) -> Result<Event, Error> {
+fn read(row: &Row) -> Result<Event, Error> {
     Ok(Event {
         seq: row.number("seq")?,
         kind: row.parsed("kind")?,
@@ -80,7 +80,7 @@ impl Store {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Event>, Error> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT seq, kind, id, at, phase, text, decided_at FROM event \
              WHERE ($1 = '' OR id = $1) AND seq > $2 ORDER BY seq LIMIT $3",
         )
@@ -98,7 +98,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn latest_events(&self, object: ObjectId, limit: usize) -> Result<Vec<Event>, Error> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT seq, kind, id, at, phase, text, decided_at FROM event WHERE id = $1 \
              ORDER BY seq DESC LIMIT $2",
         )

@@ -3,10 +3,13 @@
 //! A cursor is a revision. An object that changed twice is seen once, at its newest. Where tombstones behind a cursor
 //! were thrown away the cursor is expired, and its holder starts again from a list.
 
-use sqlx::AnyConnection;
 use underlay_core::{Kind, ObjectId};
 
-use crate::{Error, Record, Store, column::Columns, object::record::select_records};
+use crate::{
+    Error, Record, Store,
+    object::record::select_records,
+    sql::{self, Connection},
+};
 
 /// Which changes are followed; what is left out matches all.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,7 +48,7 @@ impl Store {
     pub async fn changes(&self, after: i64, follow: Follow, limit: usize) -> Result<Changes, Error> {
         let limit = i64::try_from(limit.clamp(1, 1000)).unwrap_or(1000);
         // One statement, so one moment: the cursor never runs ahead of what was looked at, and a purge is noticed.
-        let rows = sqlx::query(concat!(
+        let rows = sql::query(concat!(
             "SELECT head.value AS feed_head, horizon.value AS feed_horizon, c.* \
              FROM counter head JOIN counter horizon ON horizon.name = 'feed_horizon' LEFT JOIN (",
             select_records!(
@@ -81,8 +84,8 @@ impl Store {
     }
 }
 
-pub(crate) async fn counter(connection: &mut AnyConnection, name: &str) -> Result<i64, Error> {
-    sqlx::query("SELECT value FROM counter WHERE name = $1")
+pub(crate) async fn counter(connection: &mut Connection, name: &str) -> Result<i64, Error> {
+    sql::query("SELECT value FROM counter WHERE name = $1")
         .bind(name)
         .fetch_one(connection)
         .await

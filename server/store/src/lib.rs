@@ -1,7 +1,7 @@
 //! The only SQL: objects, queue, observations, operations and events, on SQLite or Postgres.
 //!
-//! - [`store`], [`dialect`], [`migrate`], [`connections`], [`transaction`], [`turn`], [`column`]: opening,
-//!   and the one way to write
+//! - [`store`], [`migrate`], [`connections`], [`transaction`], [`turn`]: opening, and the one way to write
+//! - [`sql`], [`dialect`], [`column`]: statements and rows, alike on both databases, and what is not alike
 //! - [`object`]: put, read, list, delete; [`reference`], [`secret`], [`sealing`]: what belongs to an object
 //! - [`feed`]: changes in commit order; [`hint`]: who is told of them; [`view`]: what controllers may read
 //! - [`queue`], [`commit`], [`claim`], [`observation`], [`operation`], [`event`], [`memo`]: the engine's side
@@ -44,6 +44,7 @@ mod reference;
 pub mod retention;
 pub mod sealing;
 mod secret;
+mod sql;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -59,4 +60,5 @@ pub use error::Error;
 pub use object::{Deletion, Filter, Intent, Page, Put, PutOutcome, PutRequest, Record, Retry};
 pub use queue::Lease;
 pub use sealing::SealingKey;
+pub use sql::DatabaseError;
 pub use store::Store;

@@ -2,7 +2,7 @@
 
 use underlay_core::ObjectId;
 
-use crate::{Error, Store, column::Columns};
+use crate::{Error, Store, sql};
 
 impl Store {
     /// Keeps `result` of the act `name` for a generation of an object, unless one is kept already, and returns the one
@@ -18,7 +18,7 @@ impl Store {
         result: &serde_json::Value,
     ) -> Result<serde_json::Value, Error> {
         let mut write = self.write().await?;
-        let row = sqlx::query(
+        let row = sql::query(
             "INSERT INTO step (id, generation, name, result) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (id, generation, name) DO UPDATE SET result = step.result RETURNING result",
         )
@@ -43,7 +43,7 @@ impl Store {
         generation: i64,
         name: &str,
     ) -> Result<Option<serde_json::Value>, Error> {
-        let row = sqlx::query("SELECT result FROM step WHERE id = $1 AND generation = $2 AND name = $3")
+        let row = sql::query("SELECT result FROM step WHERE id = $1 AND generation = $2 AND name = $3")
             .bind(id.to_string())
             .bind(generation)
             .bind(name)

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 
 use ring::digest;
-use sqlx::{AnyConnection, Executor};
 
-use crate::{Error, column::Columns};
+use crate::{
+    Error,
+    sql::{self, Connection},
+};
 
 /// Version and text, in order.
 const MIGRATIONS: [(i64, &str); 6] = [
@@ -24,13 +26,13 @@ const MIGRATIONS: [(i64, &str); 6] = [
 pub(crate) const BELONGING: i64 = 4;
 
 /// Applies what is missing, and returns which that was. The caller holds the schema lock.
-pub(crate) async fn run(connection: &mut AnyConnection) -> Result<Vec<i64>, Error> {
+pub(crate) async fn run(connection: &mut Connection) -> Result<Vec<i64>, Error> {
     let at = |version| move |source| Error::Migrate { version, source };
     connection
-        .execute("CREATE TABLE IF NOT EXISTS migration (version BIGINT NOT NULL PRIMARY KEY, digest TEXT NOT NULL)")
+        .script("CREATE TABLE IF NOT EXISTS migration (version BIGINT NOT NULL PRIMARY KEY, digest TEXT NOT NULL)")
         .await
         .map_err(at(0))?;
-    let rows = sqlx::query("SELECT version, digest FROM migration").fetch_all(&mut *connection).await;
+    let rows = sql::query("SELECT version, digest FROM migration").fetch_all(&mut *connection).await;
     let mut applied = BTreeMap::new();
     for row in rows.map_err(at(0))? {
         applied.insert(row.number("version")?, row.text("digest")?);
@@ -43,8 +45,8 @@ pub(crate) async fn run(connection: &mut AnyConnection) -> Result<Vec<i64>, Erro
             Some(_) => return Err(Error::ForeignSchema { version }),
             None => {}
         }
-        sqlx::raw_sql(text).execute(&mut *connection).await.map_err(at(version))?;
-        sqlx::query("INSERT INTO migration (version, digest) VALUES ($1, $2)")
+        connection.script(text).await.map_err(at(version))?;
+        sql::query("INSERT INTO migration (version, digest) VALUES ($1, $2)")
             .bind(version)
             .bind(digest)
             .execute(&mut *connection)

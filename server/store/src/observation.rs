@@ -4,13 +4,13 @@
 //! so that a chattering source cannot keep a deadline from passing.
 
 use jiff::Timestamp;
-use sqlx::{AnyConnection, any::AnyRow};
 use underlay_core::{Kind, ObjectId, observation::Body, observation::Observation, observation::Source};
 
 use crate::{
     Error, Store, claim,
-    column::{self, Columns, micros},
+    column::{self, micros},
     queue,
+    sql::{self, Connection, Row},
     transaction::Write,
 };
 
@@ -37,7 +37,7 @@ impl Store {
         id: ObjectId,
         source: Source,
     ) -> Result<Option<Observation>, Error> {
-        let row = sqlx::query("SELECT id, source, at, body FROM observation WHERE id = $1 AND source = $2")
+        let row = sql::query("SELECT id, source, at, body FROM observation WHERE id = $1 AND source = $2")
             .bind(id.to_string())
             .bind(source.as_str())
             .fetch_optional(&mut *self.reader().await?)
@@ -48,8 +48,8 @@ impl Store {
 }
 
 /// The newest observation of an object from each source.
-pub(crate) async fn all(connection: &mut AnyConnection, id: ObjectId) -> Result<Vec<Observation>, Error> {
-    let rows = sqlx::query("SELECT id, source, at, body FROM observation WHERE id = $1 ORDER BY source")
+pub(crate) async fn all(connection: &mut Connection, id: ObjectId) -> Result<Vec<Observation>, Error> {
+    let rows = sql::query("SELECT id, source, at, body FROM observation WHERE id = $1 ORDER BY source")
         .bind(id.to_string())
         .fetch_all(connection)
         .await
@@ -63,7 +63,7 @@ pub(crate) async fn put(write: &mut Write<'_>, observation: &Observation) -> Res
     let id = observation.id.to_string();
     let body = column::json("observation", &observation.body)?;
     let at = micros(observation.at);
-    let last = sqlx::query("SELECT body FROM observation WHERE id = $1 AND source = $2")
+    let last = sql::query("SELECT body FROM observation WHERE id = $1 AND source = $2")
         .bind(&id)
         .bind(observation.source.as_str())
         .fetch_optional(write.connection())
@@ -73,7 +73,7 @@ pub(crate) async fn put(write: &mut Write<'_>, observation: &Observation) -> Res
         Some(row) => row.json::<Body>("body").ok().as_ref() != Some(&observation.body),
         None => true,
     };
-    sqlx::query(
+    sql::query(
         "INSERT INTO observation (id, source, at, changed_at, body) VALUES ($1, $2, $3, $3, $4) \
          ON CONFLICT (id, source) DO UPDATE SET at = excluded.at, body = excluded.body, \
          changed_at = CASE WHEN $5 = 1 THEN excluded.changed_at ELSE observation.changed_at END",
@@ -99,7 +99,7 @@ pub(crate) async fn put(write: &mut Write<'_>, observation: &Observation) -> Res
 }
 
 async fn living_kind(write: &mut Write<'_>, id: ObjectId) -> Result<Kind, Error> {
-    let row = sqlx::query("SELECT kind FROM object WHERE id = $1 AND purged_at IS NULL")
+    let row = sql::query("SELECT kind FROM object WHERE id = $1 AND purged_at IS NULL")
         .bind(id.to_string())
         .fetch_optional(write.connection())
         .await
@@ -111,11 +111,8 @@ async fn living_kind(write: &mut Write<'_>, id: ObjectId) -> Result<Kind, Error>
 }
 
 /// When an observation of `id`, or of the host it holds, last said something new.
-pub(crate) async fn last_news(
-    connection: &mut AnyConnection,
-    id: ObjectId,
-) -> Result<Option<Timestamp>, Error> {
-    let row = sqlx::query(
+pub(crate) async fn last_news(connection: &mut Connection, id: ObjectId) -> Result<Option<Timestamp>, Error> {
+    let row = sql::query(
         "SELECT MAX(changed_at) AS at FROM observation \
          WHERE id = $1 OR id IN (SELECT host FROM claim WHERE machine = $1)",
     )
@@ -126,7 +123,7 @@ pub(crate) async fn last_news(
     row.maybe_time("at")
 }
 
-fn read(row: &AnyRow) -> Result<Observation, Error> {
+fn read(row: &Row) -> Result<Observation, Error> {
     let word = row.text("source")?;
     let source = serde_json::from_value(serde_json::Value::String(word)).map_err(Error::decode("source"))?;
     Ok(Observation { id: row.parsed("id")?, source, at: row.time("at")?, body: row.json("body")? })

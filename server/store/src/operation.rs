@@ -6,12 +6,12 @@
 use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
-use sqlx::any::AnyRow;
 use underlay_core::{Failure, Kind, ObjectId, OperationId};
 
 use crate::{
     Error, Store,
-    column::{self, Columns, micros},
+    column::{self, micros},
+    sql::{self, Row},
     transaction::Write,
 };
 
@@ -143,7 +143,7 @@ pub(crate) async fn start(
 ) -> Result<(), Error> {
     close(write, start.object, Ending::Superseded, None, now).await?;
     let id = OperationId::new();
-    sqlx::query(
+    sql::query(
         "INSERT INTO operation (id, object, kind, verb, generation, started_at) VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(id.to_string())
@@ -159,7 +159,7 @@ pub(crate) async fn start(
 }
 
 async fn enter(write: &mut Write<'_>, id: OperationId, phase: &str, now: Timestamp) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "INSERT INTO operation_step (operation, seq, phase, entered_at, note) \
          SELECT $1, COUNT(*), $2, $3, '' FROM operation_step WHERE operation = $1",
     )
@@ -173,7 +173,7 @@ async fn enter(write: &mut Write<'_>, id: OperationId, phase: &str, now: Timesta
 }
 
 async fn leave(write: &mut Write<'_>, id: OperationId, now: Timestamp) -> Result<(), Error> {
-    sqlx::query("UPDATE operation_step SET left_at = $2 WHERE operation = $1 AND left_at IS NULL")
+    sql::query("UPDATE operation_step SET left_at = $2 WHERE operation = $1 AND left_at IS NULL")
         .bind(id.to_string())
         .bind(micros(now))
         .execute(write.connection())
@@ -183,7 +183,7 @@ async fn leave(write: &mut Write<'_>, id: OperationId, now: Timestamp) -> Result
 }
 
 async fn find_open(write: &mut Write<'_>, object: ObjectId) -> Result<Option<OperationId>, Error> {
-    let row = sqlx::query("SELECT id FROM operation WHERE object = $1 AND finished_at IS NULL")
+    let row = sql::query("SELECT id FROM operation WHERE object = $1 AND finished_at IS NULL")
         .bind(object.to_string())
         .fetch_optional(write.connection())
         .await
@@ -206,7 +206,7 @@ pub(crate) async fn advance(
 /// Notes in the open operation of `object`, if there is one, what is waited for.
 pub(crate) async fn note(write: &mut Write<'_>, object: ObjectId, text: &str) -> Result<(), Error> {
     let Some(id) = find_open(write, object).await? else { return Ok(()) };
-    sqlx::query("UPDATE operation_step SET note = $2 WHERE operation = $1 AND left_at IS NULL")
+    sql::query("UPDATE operation_step SET note = $2 WHERE operation = $1 AND left_at IS NULL")
         .bind(id.to_string())
         .bind(text)
         .execute(write.connection())
@@ -226,7 +226,7 @@ pub(crate) async fn close(
     let Some(id) = find_open(write, object).await? else { return Ok(()) };
     leave(write, id, now).await?;
     let failure = failure.map(|failure| column::json("failure", failure)).transpose()?;
-    sqlx::query("UPDATE operation SET finished_at = $2, outcome = $3, failure = $4 WHERE id = $1")
+    sql::query("UPDATE operation SET finished_at = $2, outcome = $3, failure = $4 WHERE id = $1")
         .bind(id.to_string())
         .bind(micros(now))
         .bind(ending.as_str())
@@ -237,7 +237,7 @@ pub(crate) async fn close(
     Ok(())
 }
 
-fn read(row: &AnyRow) -> Result<Operation, Error> {
+fn read(row: &Row) -> Result<Operation, Error> {
     let ending = row.maybe_text("outcome")?.map(|word| word.parse().map_err(Error::decode("outcome")));
     let failure = row.maybe_text("failure")?.map(|text| column::from_json("failure", &text));
     Ok(Operation {
@@ -254,7 +254,7 @@ fn read(row: &AnyRow) -> Result<Operation, Error> {
     })
 }
 
-fn read_step(row: &AnyRow) -> Result<OperationStep, Error> {
+fn read_step(row: &Row) -> Result<OperationStep, Error> {
     Ok(OperationStep {
         seq: row.number("seq")?,
         phase: row.text("phase")?,
@@ -270,7 +270,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn operations(&self, object: Option<ObjectId>, limit: usize) -> Result<Vec<Operation>, Error> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT id, object, kind, verb, generation, started_at, finished_at, outcome, failure \
              FROM operation WHERE $1 = '' OR object = $1 ORDER BY id DESC LIMIT $2",
         )
@@ -287,7 +287,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn operation(&self, id: OperationId) -> Result<Option<Operation>, Error> {
-        let row = sqlx::query(
+        let row = sql::query(
             "SELECT id, object, kind, verb, generation, started_at, finished_at, outcome, failure \
              FROM operation WHERE id = $1",
         )
@@ -297,7 +297,7 @@ impl Store {
         .map_err(Error::doing("reading an operation"))?;
         let Some(row) = row else { return Ok(None) };
         let mut operation = read(&row)?;
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT seq, phase, entered_at, left_at, note FROM operation_step WHERE operation = $1 ORDER BY seq",
         )
         .bind(id.to_string())

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use underlay_core::{Kind, ObjectId};
 
-use crate::{Error, Store, column::Columns, column::micros, hint::Topic, transaction::Write};
+use crate::{Error, Store, column::micros, hint::Topic, sql, transaction::Write};
 
 /// Nothing is put off for longer.
 const FARTHEST: SignedDuration = SignedDuration::from_hours(24);
@@ -50,7 +50,7 @@ pub(crate) async fn add(
     now: Timestamp,
 ) -> Result<(), Error> {
     write.touch(Topic::Queue);
-    sqlx::query("INSERT INTO queue (id, kind, run_at, kicks, lease_epoch) VALUES ($1, $2, $3, 0, 0)")
+    sql::query("INSERT INTO queue (id, kind, run_at, kicks, lease_epoch) VALUES ($1, $2, $3, 0, 0)")
         .bind(id.to_string())
         .bind(kind.as_str())
         .bind(micros(now))
@@ -63,7 +63,7 @@ pub(crate) async fn add(
 /// Has an object looked at now, or at once again where it is being stepped. Does nothing for one that is gone.
 pub(crate) async fn kick(write: &mut Write<'_>, id: ObjectId, now: Timestamp) -> Result<(), Error> {
     write.touch(Topic::Queue);
-    sqlx::query(
+    sql::query(
         "UPDATE queue SET kicks = kicks + 1, \
          run_at = CASE WHEN run_at IS NULL OR run_at > $2 THEN $2 ELSE run_at END WHERE id = $1",
     )
@@ -77,7 +77,7 @@ pub(crate) async fn kick(write: &mut Write<'_>, id: ObjectId, now: Timestamp) ->
 
 /// Takes an object out of the queue for good.
 pub(crate) async fn remove(write: &mut Write<'_>, id: ObjectId) -> Result<(), Error> {
-    sqlx::query("DELETE FROM queue WHERE id = $1")
+    sql::query("DELETE FROM queue WHERE id = $1")
         .bind(id.to_string())
         .execute(write.connection())
         .await
@@ -95,7 +95,7 @@ pub(crate) async fn finish(
     next: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let done = sqlx::query(
+    let done = sql::query(
         "UPDATE queue SET lease_owner = NULL, lease_until = NULL, \
          run_at = CASE WHEN kicks <> $4 THEN $5 ELSE $6 END \
          WHERE id = $1 AND lease_owner = $2 AND lease_epoch = $3 AND lease_until IS NOT NULL",
@@ -109,7 +109,7 @@ pub(crate) async fn finish(
     .execute(write.connection())
     .await
     .map_err(Error::doing("ending a lease"))?;
-    if done.rows_affected() == 0 { Err(Error::Fenced { id: lease.id }) } else { Ok(()) }
+    if done == 0 { Err(Error::Fenced { id: lease.id }) } else { Ok(()) }
 }
 
 fn pattern(kinds: &BTreeSet<Kind>) -> String {
@@ -131,13 +131,13 @@ impl Store {
     ) -> Result<Vec<Lease>, Error> {
         let mut write = self.write().await?;
         let failed = || Error::doing("leasing due objects");
-        sqlx::query(self.inner.dialect.end_expired())
+        sql::query(self.inner.dialect.end_expired())
             .bind(micros(now))
             .execute(write.connection())
             .await
             .map_err(failed())?;
         let until = now.checked_add(lease_for).unwrap_or(Timestamp::MAX);
-        let rows = sqlx::query(self.inner.dialect.lease_due())
+        let rows = sql::query(self.inner.dialect.lease_due())
             .bind(owner)
             .bind(micros(until))
             .bind(micros(now))
@@ -169,13 +169,13 @@ impl Store {
     /// Where the database fails.
     pub async fn end_leases(&self) -> Result<u64, Error> {
         let mut write = self.write().await?;
-        let done = sqlx::query("UPDATE queue SET lease_until = 0 WHERE lease_until IS NOT NULL")
+        let done = sql::query("UPDATE queue SET lease_until = 0 WHERE lease_until IS NOT NULL")
             .execute(write.connection())
             .await
             .map_err(Error::doing("ending the leases of a dead server"))?;
         write.touch(Topic::Queue);
         write.commit().await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 
     /// Has everything looked at that waits for a moment further away than anything is ever put off: it was queued by a
@@ -191,9 +191,8 @@ impl Store {
             "UPDATE queue SET run_at = $1 WHERE run_at > $2",
             "UPDATE queue SET lease_until = $1 WHERE lease_until > $2",
         ] {
-            let done =
-                sqlx::query(text).bind(micros(now)).bind(micros(far)).execute(write.connection()).await;
-            rows += done.map_err(Error::doing("ending waits for a far future"))?.rows_affected();
+            let done = sql::query(text).bind(micros(now)).bind(micros(far)).execute(write.connection()).await;
+            rows += done.map_err(Error::doing("ending waits for a far future"))?;
         }
         write.commit().await?;
         Ok(rows)
@@ -204,7 +203,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn next_run(&self, kinds: &BTreeSet<Kind>) -> Result<Option<Timestamp>, Error> {
-        let row = sqlx::query(
+        let row = sql::query(
             "SELECT (SELECT MIN(run_at) FROM queue WHERE lease_until IS NULL AND run_at IS NOT NULL \
              AND $1 LIKE '%|' || kind || '|%') AS due, \
              (SELECT MIN(lease_until) FROM queue WHERE lease_until IS NOT NULL \
@@ -222,7 +221,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn queue_depth(&self, now: Timestamp) -> Result<u64, Error> {
-        let row = sqlx::query(
+        let row = sql::query(
             "SELECT COUNT(*) AS due FROM queue WHERE lease_until IS NULL AND run_at IS NOT NULL AND run_at <= $1",
         )
         .bind(micros(now))

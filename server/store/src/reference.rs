@@ -3,9 +3,7 @@
 use jiff::Timestamp;
 use underlay_core::{Key, Kind, ObjectId, Reference, Spec, host::Host};
 
-use crate::{
-    Error, Record, Store, column::Columns, object::record::select_records, queue, transaction::Write,
-};
+use crate::{Error, Record, Store, object::record::select_records, queue, sql, transaction::Write};
 
 /// Replaces what `id` mentions. An owner left out of a mention is kept as empty: it may mean any owner's object.
 pub(crate) async fn replace(
@@ -17,7 +15,7 @@ pub(crate) async fn replace(
     forget(write, id).await?;
     for reference in references {
         let (owner, name) = reference.name.split_once('/').unwrap_or(("", &reference.name));
-        sqlx::query(
+        sql::query(
             "INSERT INTO reference (id, kind, site, owner, name, bond) VALUES ($1, $2, $3, $4, $5, $6) \
              ON CONFLICT (id, kind, owner, name) DO NOTHING",
         )
@@ -36,7 +34,7 @@ pub(crate) async fn replace(
 
 /// Notes anew what every living host mentions: an older server did not note what they belong to.
 pub(crate) async fn note_hosts(write: &mut Write<'_>) -> Result<(), Error> {
-    let rows = sqlx::query(select_records!("WHERE o.kind = 'host' AND o.purged_at IS NULL"))
+    let rows = sql::query(select_records!("WHERE o.kind = 'host' AND o.purged_at IS NULL"))
         .fetch_all(write.connection())
         .await
         .map_err(Error::doing("reading the hosts of an older server"))?;
@@ -53,7 +51,7 @@ pub(crate) async fn note_hosts(write: &mut Write<'_>) -> Result<(), Error> {
 
 /// Forgets what `id` mentions.
 pub(crate) async fn forget(write: &mut Write<'_>, id: ObjectId) -> Result<(), Error> {
-    sqlx::query("DELETE FROM reference WHERE id = $1")
+    sql::query("DELETE FROM reference WHERE id = $1")
         .bind(id.to_string())
         .execute(write.connection())
         .await
@@ -68,7 +66,7 @@ pub(crate) async fn wake_dependents(
     key: &Key,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let rows = sqlx::query(
+    let rows = sql::query(
         "SELECT id FROM reference WHERE kind = $1 AND site = $2 AND name = $3 AND (owner = '' OR owner = $4) \
          AND bond = 'needs'",
     )
@@ -100,7 +98,7 @@ async fn wake_heirs(write: &mut Write<'_>, kind: Kind, key: &Key, now: Timestamp
         }
         _ => return Ok(()),
     };
-    let rows = sqlx::query(heirs)
+    let rows = sql::query(heirs)
         .bind(key.site.as_str())
         .bind(key.name.as_str())
         .bind(key.owner.as_str())
@@ -120,7 +118,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn dependents(&self, kind: Kind, key: &Key, limit: usize) -> Result<Vec<Record>, Error> {
-        let rows = sqlx::query(select_records!(
+        let rows = sql::query(select_records!(
             "WHERE o.purged_at IS NULL AND o.id IN (SELECT r.id FROM reference r WHERE r.kind = $1 AND r.site = $2 \
              AND r.name = $3 AND (r.owner = '' OR r.owner = $4)) ORDER BY o.id LIMIT $5"
         ))

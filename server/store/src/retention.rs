@@ -4,13 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{
-    Error, SealingKey, Store, assignment,
-    audit::chain,
-    boot_plan,
-    column::{Columns, micros},
-    secret,
-};
+use crate::{Error, SealingKey, Store, assignment, audit::chain, boot_plan, column::micros, secret, sql};
 
 /// How long things are kept.
 #[derive(Clone, Copy, Debug)]
@@ -61,13 +55,12 @@ impl Store {
         let mut rows = 0;
         loop {
             let mut write = self.write_ordered().await?;
-            let done = sqlx::query(text)
+            let done = sql::query(text)
                 .bind(before)
                 .bind(BATCH)
                 .execute(write.connection())
                 .await
-                .map_err(Error::doing("throwing away old history"))?
-                .rows_affected();
+                .map_err(Error::doing("throwing away old history"))?;
             write.commit_quietly().await?;
             rows += done;
             if done < BATCH.unsigned_abs() {
@@ -79,7 +72,7 @@ impl Store {
     async fn sweep_tombstones(&self, before: i64) -> Result<u64, Error> {
         let failed = || Error::doing("throwing away tombstones");
         let mut write = self.write_ordered().await?;
-        let rows = sqlx::query(
+        let rows = sql::query(
             "DELETE FROM object WHERE purged_at IS NOT NULL AND purged_at < $1 RETURNING revision",
         )
         .bind(before)
@@ -91,7 +84,7 @@ impl Store {
             newest = newest.max(Some(row.number("revision")?));
         }
         let Some(newest) = newest else { return Ok(0) };
-        sqlx::query("UPDATE counter SET value = $1 WHERE name = 'feed_horizon' AND value < $1")
+        sql::query("UPDATE counter SET value = $1 WHERE name = 'feed_horizon' AND value < $1")
             .bind(newest)
             .execute(write.connection())
             .await
@@ -109,14 +102,14 @@ impl Store {
         let failed = || Error::doing("sealing anew");
         let old = self.key();
         let mut write = self.write_ordered().await?;
-        for row in sqlx::query("SELECT id, name, sealed FROM secret")
+        for row in sql::query("SELECT id, name, sealed FROM secret")
             .fetch_all(write.connection())
             .await
             .map_err(failed())?
         {
             let place = secret::place(row.parsed("id")?, &row.text("name")?);
             let plain = old.open(&place, &row.text("sealed")?)?;
-            sqlx::query("UPDATE secret SET sealed = $3 WHERE id = $1 AND name = $2")
+            sql::query("UPDATE secret SET sealed = $3 WHERE id = $1 AND name = $2")
                 .bind(row.text("id")?)
                 .bind(row.text("name")?)
                 .bind(key.seal(&place, &plain))
@@ -138,11 +131,11 @@ impl Store {
             ),
         ];
         for (select, update, place) in tables {
-            for row in sqlx::query(select).fetch_all(write.connection()).await.map_err(failed())? {
+            for row in sql::query(select).fetch_all(write.connection()).await.map_err(failed())? {
                 let pk = row.text("pk")?;
                 let plain = old.open(&place(&pk), &row.text("sealed")?)?;
                 let sealed = key.seal(&place(&pk), &plain);
-                sqlx::query(update)
+                sql::query(update)
                     .bind(pk)
                     .bind(sealed)
                     .execute(write.connection())
@@ -150,17 +143,17 @@ impl Store {
                     .map_err(failed())?;
             }
         }
-        let row = sqlx::query("SELECT value FROM meta WHERE name = 'audit_key'")
+        let row = sql::query("SELECT value FROM meta WHERE name = 'audit_key'")
             .fetch_one(write.connection())
             .await
             .map_err(failed())?;
         let plain = old.open(chain::PLACE, &row.text("value")?)?;
-        sqlx::query("UPDATE meta SET value = $1 WHERE name = 'audit_key'")
+        sql::query("UPDATE meta SET value = $1 WHERE name = 'audit_key'")
             .bind(key.seal(chain::PLACE, &plain))
             .execute(write.connection())
             .await
             .map_err(failed())?;
-        sqlx::query("UPDATE meta SET value = $1 WHERE name = 'sealing_key'")
+        sql::query("UPDATE meta SET value = $1 WHERE name = 'sealing_key'")
             .bind(key.id())
             .execute(write.connection())
             .await

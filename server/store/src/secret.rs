@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use underlay_core::ObjectId;
 
-use crate::{Error, Store, column::Columns, transaction::Write};
+use crate::{Error, Store, sql, transaction::Write};
 
 pub(crate) fn place(id: ObjectId, name: &str) -> String {
     format!("secret/{id}/{name}")
@@ -18,7 +18,7 @@ pub(crate) async fn put(
     let key = write.store().key();
     for (name, secret) in secrets {
         let sealed = key.seal(&place(id, name), secret.expose_secret().as_bytes());
-        sqlx::query(
+        sql::query(
             "INSERT INTO secret (id, name, sealed) VALUES ($1, $2, $3) \
              ON CONFLICT (id, name) DO UPDATE SET sealed = excluded.sealed",
         )
@@ -38,7 +38,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unseal`], or the database fails.
     pub async fn secret(&self, id: ObjectId, name: &str) -> Result<Option<SecretString>, Error> {
-        let row = sqlx::query("SELECT sealed FROM secret WHERE id = $1 AND name = $2")
+        let row = sql::query("SELECT sealed FROM secret WHERE id = $1 AND name = $2")
             .bind(id.to_string())
             .bind(name)
             .fetch_optional(&mut *self.reader().await?)

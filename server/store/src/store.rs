@@ -2,17 +2,13 @@
 
 use std::{
     fmt,
-    path::Path,
+    path::PathBuf,
     sync::{Arc, OnceLock, RwLock},
     time::Duration,
 };
 
 use jiff::Timestamp;
-use sqlx::{
-    Connection,
-    any::AnyPoolOptions,
-    postgres::{PgListener, PgPoolOptions},
-};
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -20,12 +16,12 @@ use crate::{
     Error, SealingKey,
     audit::{self, Trail, chain::ChainKey},
     brake::Known,
-    column::Columns,
-    connections::{Connections, Reader},
+    connections::{Connections, Files, Reader},
     dialect,
     dialect::Dialect,
     hint::{Hints, Topic},
     migrate, reference,
+    sql::{self, DatabaseError},
     traffic::Traffic,
     turn::Writer,
 };
@@ -44,9 +40,7 @@ pub struct Store {
 pub(crate) struct Inner {
     pub(crate) connections: Connections,
     pub(crate) dialect: Dialect,
-    /// On SQLite, where writers queue.
-    pub(crate) writer: Writer,
-    pub(crate) hints: Hints,
+    pub(crate) hints: Arc<Hints>,
     key: RwLock<SealingKey>,
     chain: OnceLock<ChainKey>,
     pub(crate) brakes: Known,
@@ -68,32 +62,33 @@ impl Store {
     /// [`Error::Open`], [`Error::Migrate`], [`Error::ForeignSchema`], and [`Error::WrongKey`] where the database was
     /// sealed under another key.
     pub async fn open(url: &str, key: SealingKey) -> Result<Self, Error> {
-        sqlx::any::install_default_drivers();
-        let dialect = Dialect::of(url);
-        let url = match dialect {
-            Dialect::Postgres => url.to_owned(),
-            Dialect::Sqlite => sqlite_url(url),
+        let hints = Arc::<Hints>::default();
+        let (dialect, connections) = match Dialect::of(url) {
+            Dialect::Postgres => {
+                let options = PgPoolOptions::new()
+                    .max_connections(dialect::CONNECTIONS)
+                    .acquire_timeout(Duration::from_secs(30));
+                let failed =
+                    |source: sqlx::Error| Error::Open { place: without_password(url), source: source.into() };
+                (Dialect::Postgres, Connections::Postgres(options.connect(url).await.map_err(failed)?))
+            }
+            Dialect::Sqlite => {
+                let files = Arc::new(Files::new(sqlite_path(url)));
+                // It tells now whether it can be opened.
+                files.open().map_err(|source| Error::Open { place: url.to_owned(), source })?;
+                let writer = Writer::new(files.clone(), hints.clone());
+                (Dialect::Sqlite, Connections::Sqlite { files, writer })
+            }
         };
-        let failed = |source| Error::Open { place: without_password(&url), source };
-        let pool = AnyPoolOptions::new()
-            .max_connections(dialect.connections())
-            .acquire_timeout(Duration::from_secs(30))
-            // Where a commit found the disk full, its rollback may have failed too: such a connection begins nothing more.
-            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-            .after_connect(move |connection, _| Box::pin(async move { dialect.prepare(connection).await }))
-            .connect(&url)
-            .await
-            .map_err(failed)?;
         let inner = Inner {
-            connections: Connections::new(pool, dialect),
+            connections,
             dialect,
-            writer: Writer::default(),
-            hints: Hints::default(),
+            hints,
             key: RwLock::new(key),
             chain: OnceLock::new(),
             brakes: Known::default(),
             traffic: Traffic::default(),
-            url,
+            url: url.to_owned(),
         };
         let store = Self { inner: Arc::new(inner), trail: None };
         store.migrate().await?;
@@ -108,7 +103,7 @@ impl Store {
             reference::note_hosts(&mut write).await?;
         }
         let given = self.key().id().to_owned();
-        let row = sqlx::query(
+        let row = sql::query(
             "INSERT INTO meta (name, value) VALUES ('sealing_key', $1) \
              ON CONFLICT (name) DO UPDATE SET value = meta.value RETURNING value",
         )
@@ -168,7 +163,7 @@ impl Store {
             let pool = PgPoolOptions::new().max_connections(1).connect(&self.inner.url).await?;
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.listen(dialect::CHANNEL).await?;
-            Ok::<_, sqlx::Error>(listener)
+            Ok::<_, DatabaseError>(listener)
         };
         connect
             .await
@@ -178,7 +173,6 @@ impl Store {
 
     /// Closes every connection once it is idle; whoever uses the store afterwards gets an error.
     pub async fn close(&self) {
-        self.inner.writer.close().await;
         self.inner.connections.close().await;
     }
 
@@ -211,13 +205,10 @@ impl Store {
     }
 }
 
-fn sqlite_url(url: &str) -> String {
-    if url.starts_with("sqlite:") {
-        return url.to_owned();
-    }
-    let path = Path::new(url).to_string_lossy();
-    let escaped = path.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
-    format!("sqlite://{escaped}?mode=rwc")
+/// The file of a SQLite URL, or the path that it is.
+fn sqlite_path(url: &str) -> PathBuf {
+    let path = url.strip_prefix("sqlite:").unwrap_or(url);
+    PathBuf::from(if path.len() < url.len() { path.strip_prefix("//").unwrap_or(path) } else { path })
 }
 
 fn without_password(url: &str) -> String {
@@ -232,6 +223,8 @@ fn without_password(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -242,6 +235,9 @@ mod tests {
 
     #[test]
     fn a_path_with_odd_characters_stays_that_path() {
-        assert_eq!(sqlite_url("/a b/50%?#.db"), "sqlite:///a b/50%25%3F%23.db?mode=rwc");
+        for url in ["/a b/50%?#.db", "sqlite:/a b/50%?#.db", "sqlite:///a b/50%?#.db"] {
+            assert_eq!(sqlite_path(url), Path::new("/a b/50%?#.db"));
+        }
+        assert_eq!(sqlite_path("sqlite:here.db"), Path::new("here.db"));
     }
 }

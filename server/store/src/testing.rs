@@ -3,7 +3,9 @@
 //! SQLite lives in a temporary folder. Postgres is the one that `UNDERLAY_TEST_POSTGRES` names; each test makes a schema
 //! there and drops it.
 
-use sqlx::{AnyPool, AssertSqlSafe};
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -49,11 +51,12 @@ impl Database {
 
     /// Does to it what somebody does who has access to the database, past every store.
     pub async fn meddle(&self, text: &str) {
-        let url = match &self.schema {
-            Some(_) => self.url.clone(),
-            None => format!("sqlite://{}?mode=rwc", self.url),
-        };
-        run(&url, text).await;
+        if self.schema.is_some() {
+            return run(&self.url, text).await;
+        }
+        let connection = rusqlite::Connection::open(&self.url).expect("the file opens");
+        connection.busy_timeout(Duration::from_secs(10)).expect("it waits for the server");
+        connection.execute_batch(text).expect("SQLite obeys");
     }
 
     /// Its URL or path.
@@ -75,10 +78,10 @@ impl Database {
 }
 
 async fn run(server: &str, text: &str) {
-    sqlx::any::install_default_drivers();
-    let pool = AnyPool::connect(server).await.expect("the test Postgres answers");
-    sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&pool).await.expect("the test Postgres obeys");
-    pool.close().await;
+    let mut connection = PgConnection::connect(server).await.expect("the test Postgres answers");
+    let text = sqlx::raw_sql(AssertSqlSafe(text.to_owned()));
+    connection.execute(text).await.expect("the test Postgres obeys");
+    connection.close().await.expect("it says goodbye");
 }
 
 /// Makes each `async fn name(database: &Database)` into a test on SQLite and one on Postgres.

@@ -10,12 +10,7 @@ use underlay_core::{
     observation::{Body, Observation, Source},
 };
 
-use crate::{
-    Error, Store,
-    column::{Columns, micros},
-    observation,
-    transaction::Write,
-};
+use crate::{Error, Store, column::micros, observation, sql, transaction::Write};
 
 /// Who brings a token.
 #[derive(Clone, Debug)]
@@ -60,7 +55,7 @@ fn word(purpose: Purpose) -> &'static str {
 /// Accepts a token from now on. Older ones of the same host are void: those of earlier epochs, and those of the same
 /// purpose. Granting the same one again does not undo its redemption.
 pub(crate) async fn grant(write: &mut Write<'_>, grant: &TokenGrant) -> Result<(), Error> {
-    sqlx::query("DELETE FROM token WHERE host = $1 AND digest <> $2 AND (epoch < $3 OR purpose = $4)")
+    sql::query("DELETE FROM token WHERE host = $1 AND digest <> $2 AND (epoch < $3 OR purpose = $4)")
         .bind(grant.host.to_string())
         .bind(&grant.digest)
         .bind(grant.epoch)
@@ -68,7 +63,7 @@ pub(crate) async fn grant(write: &mut Write<'_>, grant: &TokenGrant) -> Result<(
         .execute(write.connection())
         .await
         .map_err(Error::doing("voiding older boot tokens"))?;
-    sqlx::query(
+    sql::query(
         "INSERT INTO token (digest, host, on_behalf_of, epoch, purpose, expires_at) \
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at",
     )
@@ -86,7 +81,7 @@ pub(crate) async fn grant(write: &mut Write<'_>, grant: &TokenGrant) -> Result<(
 
 /// Voids every token of `host`.
 pub(crate) async fn revoke(write: &mut Write<'_>, host: ObjectId) -> Result<(), Error> {
-    sqlx::query("DELETE FROM token WHERE host = $1")
+    sql::query("DELETE FROM token WHERE host = $1")
         .bind(host.to_string())
         .execute(write.connection())
         .await
@@ -108,7 +103,7 @@ impl Store {
     ) -> Result<Redemption, Error> {
         let mut write = self.write_ordered().await?;
         // One statement decides who is first: every racer after it sees the winner's key.
-        let row = sqlx::query(
+        let row = sql::query(
             "UPDATE token SET redeemed_by = CASE WHEN redeemed_by IS NULL AND expires_at > $3 THEN $4 \
              ELSE redeemed_by END WHERE digest = $1 AND purpose = $2 \
              RETURNING host, on_behalf_of, epoch, expires_at, redeemed_by",

@@ -5,16 +5,16 @@
 //! databases revisions become visible in their own order, a cursor never steps over a change that commits later, and
 //! no two writers wait for each other in a circle.
 
-use sqlx::{Any, AnyConnection, Transaction};
 use underlay_core::{Kind, ObjectId};
 
 use crate::{
     Error, Store,
     audit::{self, Trail},
-    column::Columns,
-    dialect::Dialect,
+    connections::{self, Connections},
+    dialect,
     hint::Topic,
-    turn::Turn,
+    sql::{self, Connection, DatabaseError},
+    turn::{After, Turn},
 };
 
 /// A write in progress; dropped without [`Write::commit`] it leaves nothing.
@@ -29,7 +29,7 @@ pub(crate) struct Write<'a> {
 /// What is written to.
 enum Open {
     /// Postgres: a transaction of its own.
-    Alone(Transaction<'static, Any>),
+    Alone(Connection),
     /// SQLite: a turn.
     InTurn(Turn),
 }
@@ -38,10 +38,11 @@ impl Store {
     /// Begins a write that changes one row of something other than an object.
     pub(crate) async fn write(&self) -> Result<Write<'_>, Error> {
         self.inner.traffic.write();
-        let pool = self.inner.connections.pool();
-        let transaction = match self.inner.dialect {
-            Dialect::Sqlite => Open::InTurn(self.inner.writer.turn(pool).await?),
-            Dialect::Postgres => Open::Alone(pool.begin().await.map_err(Error::doing("beginning a write"))?),
+        let transaction = match &self.inner.connections {
+            Connections::Sqlite { writer, .. } => Open::InTurn(writer.turn().await?),
+            Connections::Postgres(pool) => {
+                Open::Alone(Connection::Transaction(connections::begin(pool).await?))
+            }
         };
         Ok(Write { store: self, transaction, revision: 0, lines: 0, touched: Vec::new() })
     }
@@ -50,20 +51,19 @@ impl Store {
     /// after the other.
     pub(crate) async fn write_ordered(&self) -> Result<Write<'_>, Error> {
         let mut write = self.write().await?;
-        let row =
-            sqlx::query("UPDATE counter SET value = value + 1 WHERE name = 'feed_head' RETURNING value")
-                .fetch_one(write.connection())
-                .await
-                .map_err(Error::doing("taking the head of the feed"))?;
+        let row = sql::query("UPDATE counter SET value = value + 1 WHERE name = 'feed_head' RETURNING value")
+            .fetch_one(write.connection())
+            .await
+            .map_err(Error::doing("taking the head of the feed"))?;
         write.revision = row.number("value")?;
         Ok(write)
     }
 }
 
 impl Write<'_> {
-    pub(crate) fn connection(&mut self) -> &mut AnyConnection {
+    pub(crate) fn connection(&mut self) -> &mut Connection {
         match &mut self.transaction {
-            Open::Alone(transaction) => transaction,
+            Open::Alone(connection) => connection,
             Open::InTurn(turn) => turn.connection(),
         }
     }
@@ -100,31 +100,33 @@ impl Write<'_> {
     /// Makes the write durable and gives the hint.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         let trail = self.leave_trail().await?;
-        let dialect = self.store.inner.dialect;
-        dialect.notify(self.connection()).await.map_err(Error::doing("notifying other servers"))?;
-        self.end(trail, Ends::Told).await
+        if let Open::Alone(connection) = &mut self.transaction {
+            dialect::notify(connection).await.map_err(Error::doing("notifying other servers"))?;
+        }
+        let topics = std::mem::take(&mut self.touched);
+        self.end(After { topics: Some(topics), trail }).await
     }
 
     /// Makes the write durable without waking anybody: nothing they wait for has changed.
     pub(crate) async fn commit_quietly(mut self) -> Result<(), Error> {
         let trail = self.leave_trail().await?;
-        self.end(trail, Ends::Quietly).await
+        self.end(After { topics: None, trail }).await
     }
 
     /// Comes to its end even where the caller goes away meanwhile: what is durable is told of.
-    async fn end(self, trail: Option<Trail>, ends: Ends) -> Result<(), Error> {
-        let (store, transaction, touched) = (self.store.clone(), self.transaction, self.touched);
+    async fn end(self, after: After) -> Result<(), Error> {
+        let connection = match self.transaction {
+            Open::InTurn(turn) => return turn.commit(after).await,
+            Open::Alone(connection) => connection,
+        };
+        let hints = self.store.inner.hints.clone();
         let ending = tokio::spawn(async move {
-            transaction.commit().await?;
-            trail.iter().for_each(Trail::mark_written);
-            if ends == Ends::Told {
-                store.inner.hints.tell(&touched);
-            }
+            connection.commit().await?;
+            after.tell(&hints);
             Ok(())
         });
-        let broken =
-            |error| Error::doing("committing a write")(sqlx::Error::Io(std::io::Error::other(error)));
-        ending.await.map_err(broken)?
+        let ended = ending.await.unwrap_or_else(|error| Err(DatabaseError::Lost(error.to_string().into())));
+        ended.map_err(Error::doing("committing a write"))
     }
 
     /// Adds the row of the call this write is made for to the audit, if there is one and it is not there yet.
@@ -134,23 +136,5 @@ impl Write<'_> {
         };
         audit::rows::append(self, trail.entry("Ok")).await?;
         Ok(Some(trail))
-    }
-}
-
-/// Is anybody told of a write?
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ends {
-    Told,
-    Quietly,
-}
-
-impl Open {
-    async fn commit(self) -> Result<(), Error> {
-        match self {
-            Open::Alone(transaction) => {
-                transaction.commit().await.map_err(Error::doing("committing a write"))
-            }
-            Open::InTurn(turn) => turn.commit().await,
-        }
     }
 }

@@ -1,34 +1,60 @@
 //! SQLite's one writer: who writes takes a turn, and those whose turns follow on each other become durable together.
 //!
-//! A turn is a savepoint of the transaction that is open. Who ends its turn leaves the transaction to the next in line, and
-//! queues again behind all that wait: when it comes to the front, all that was written meanwhile is committed at once, and
-//! everybody is told. So nobody goes on before what it wrote is on disk, a lone writer commits at once, and many wait for
-//! one sync instead of for one each.
+//! A turn is a savepoint of the transaction that is open. Who ends its turn leaves the transaction to the next in line. The first to
+//! do so has it closed: whoever closes it queues behind all that wait by then, and when it comes to the front, all that was written
+//! meanwhile is committed at once, and everybody is told. So nobody goes on before what it wrote is on disk, a lone
+//! writer commits at once, and many wait for one sync instead of for one each.
 //!
 //! A turn that fails undoes its own savepoint. Where the database undid more than that (the disk was full), all of the
 //! transaction is lost, and everybody who waits for it is told so.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
-use sqlx::{Any, AnyConnection, AnyPool, pool::PoolConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
-use crate::Error;
+use crate::{
+    Error,
+    audit::Trail,
+    connections::Files,
+    hint::{Hints, Topic},
+    sql::{self, Connection, DatabaseError},
+};
 
 /// The writer, and the line before it.
-#[derive(Clone, Default)]
-pub(crate) struct Writer(Arc<Mutex<Desk>>);
+#[derive(Clone)]
+pub(crate) struct Writer {
+    desk: Arc<Mutex<Desk>>,
+    files: Arc<Files>,
+    hints: Arc<Hints>,
+}
 
 #[derive(Default)]
 struct Desk {
-    connection: Option<PoolConnection<Any>>,
+    connection: Option<Connection>,
     open: Option<Open>,
 }
 
 /// A transaction that is open, and those who wait for it to be durable.
 #[derive(Default)]
 struct Open {
-    waiting: Vec<oneshot::Sender<bool>>,
+    waiting: Vec<Waiting>,
+}
+
+/// Is it durable? If not, why.
+type Told = Result<(), Arc<str>>;
+
+struct Waiting {
+    writer: oneshot::Sender<Told>,
+    after: After,
+}
+
+/// What is done once a turn is durable, whether or not its writer is still there.
+#[derive(Default)]
+pub(crate) struct After {
+    /// Who is told of it; `None`: nobody.
+    pub(crate) topics: Option<Vec<Topic>>,
+    /// The call whose row of the audit was in it.
+    pub(crate) trail: Option<Trail>,
 }
 
 /// The right to write.
@@ -37,18 +63,24 @@ pub(crate) struct Turn {
     desk: Option<OwnedMutexGuard<Desk>>,
 }
 
-fn lost() -> sqlx::Error {
-    sqlx::Error::Io(io::Error::other("the transaction was lost together with another write"))
+const LOST: &str = "the transaction was lost together with another write";
+
+fn lost(why: impl Into<Arc<str>>) -> Error {
+    Error::doing("committing a write")(DatabaseError::Lost(why.into()))
 }
 
 impl Writer {
+    pub(crate) fn new(files: Arc<Files>, hints: Arc<Hints>) -> Self {
+        Self { desk: Arc::default(), files, hints }
+    }
+
     /// Waits for a turn.
-    pub(crate) async fn turn(&self, pool: &AnyPool) -> Result<Turn, Error> {
+    pub(crate) async fn turn(&self) -> Result<Turn, Error> {
         let failed = || Error::doing("beginning a write");
-        let mut turn = Turn { writer: self.clone(), desk: Some(self.0.clone().lock_owned().await) };
+        let mut turn = Turn { writer: self.clone(), desk: Some(self.desk.clone().lock_owned().await) };
         let desk = turn.desk();
         if desk.connection.is_none() {
-            desk.connection = Some(pool.acquire().await.map_err(failed())?);
+            desk.connection = Some(self.files.open().map_err(failed())?);
         }
         if desk.open.is_none() {
             // Nothing is lost where the last word of a transaction that failed did not get through.
@@ -64,7 +96,18 @@ impl Writer {
 
     /// Lets go of the connection, once nobody writes.
     pub(crate) async fn close(&self) {
-        self.0.lock().await.connection = None;
+        self.desk.lock().await.connection = None;
+    }
+
+    /// Makes durable what is written until everybody who waits now had a turn.
+    async fn close_transaction(self) {
+        let mut desk = self.desk.clone().lock_owned().await;
+        let Some(open) = desk.open.take() else { return };
+        let done = desk.apart("COMMIT").await;
+        if done.is_err() {
+            desk.execute("ROLLBACK").await.ok();
+        }
+        open.tell(&done.map_err(|error| Arc::from(error.to_string())), &self.hints);
     }
 }
 
@@ -73,62 +116,74 @@ impl Turn {
         self.desk.as_mut().expect("it is held until the turn ends")
     }
 
-    pub(crate) fn connection(&mut self) -> &mut AnyConnection {
+    pub(crate) fn connection(&mut self) -> &mut Connection {
         self.desk().connection.as_mut().expect("a turn begins with one")
     }
 
-    /// Ends the turn; what was written is durable when this returns.
-    pub(crate) async fn commit(mut self) -> Result<(), Error> {
-        let failed = || Error::doing("committing a write");
-        self.desk().execute("RELEASE turn").await.map_err(failed())?;
-        let (sender, mut durable) = oneshot::channel();
-        let writer = self.writer.clone();
-        let Some(mut desk) = self.desk.take() else { return Err(failed()(lost())) };
-        match desk.open.as_mut() {
-            Some(open) => open.waiting.push(sender),
-            None => return Err(failed()(lost())),
+    /// Ends the turn; what was written is durable when this returns, and becomes so even where the caller goes away.
+    pub(crate) async fn commit(mut self, after: After) -> Result<(), Error> {
+        self.desk().execute("RELEASE turn").await.map_err(Error::doing("committing a write"))?;
+        let Some(open) = self.desk().open.as_mut() else { return Err(lost(LOST)) };
+        let (writer, durable) = oneshot::channel();
+        open.waiting.push(Waiting { writer, after });
+        if open.waiting.len() == 1 {
+            tokio::spawn(self.writer.clone().close_transaction());
         }
-        drop(desk);
-        // Behind all who wait for their turn: the lock is fair.
-        let mut desk = tokio::select! {
-            biased;
-            done = &mut durable => return told(done),
-            desk = writer.0.clone().lock_owned() => desk,
-        };
-        if let Ok(done) = durable.try_recv() {
-            return told(Ok(done));
-        }
-        let Some(open) = desk.open.take() else { return Err(failed()(lost())) };
-        let done = desk.execute("COMMIT").await;
-        if done.is_err() {
-            desk.execute("ROLLBACK").await.ok();
-        }
-        open.tell(done.is_ok());
-        done.map_err(failed())
+        self.desk = None;
+        durable.await.unwrap_or_else(|_| Err(LOST.into())).map_err(lost)
     }
 }
 
-fn told(done: Result<bool, oneshot::error::RecvError>) -> Result<(), Error> {
-    if done == Ok(true) { Ok(()) } else { Err(Error::doing("committing a write")(lost())) }
+impl After {
+    /// Does it.
+    pub(crate) fn tell(self, hints: &Hints) {
+        self.trail.iter().for_each(Trail::mark_written);
+        if let Some(topics) = self.topics {
+            hints.tell(&topics);
+        }
+    }
 }
 
 impl Open {
-    fn tell(self, durable: bool) {
-        for waiting in self.waiting {
+    fn tell(self, done: &Told, hints: &Hints) {
+        let (mut all, mut writers) = (After::default(), Vec::with_capacity(self.waiting.len()));
+        for Waiting { writer, after } in self.waiting {
+            after.trail.iter().filter(|_| done.is_ok()).for_each(Trail::mark_written);
+            if let Some(topics) = after.topics {
+                all.topics.get_or_insert_default().extend(topics);
+            }
+            writers.push(writer);
+        }
+        if done.is_ok() {
+            // Whoever waits for what many of them changed is woken once.
+            all.topics.iter_mut().for_each(|topics| {
+                topics.sort_unstable();
+                topics.dedup();
+            });
+            all.tell(hints);
+        }
+        for writer in writers {
             // Whoever is gone need not know.
-            let _ = waiting.send(durable);
+            let _ = writer.send(done.clone());
         }
     }
 }
 
 impl Desk {
-    async fn execute(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
-        let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
-        sqlx::query(text).execute(&mut **connection).await.map(drop)
+    async fn execute(&mut self, text: &'static str) -> Result<(), DatabaseError> {
+        let connection = self.connection.as_mut().ok_or(DatabaseError::Closed)?;
+        sql::query(text).execute(connection).await.map(drop)
+    }
+
+    async fn apart(&mut self, text: &'static str) -> Result<(), DatabaseError> {
+        let connection = self.connection.take().ok_or(DatabaseError::Closed)?;
+        let (done, connection) = sql::query(text).apart(connection).await;
+        self.connection = connection;
+        done.map(drop)
     }
 
     /// Undoes the turn that did not end.
-    async fn undo(&mut self) {
+    async fn undo(&mut self, hints: &Hints) {
         let alone = self.open.as_ref().is_none_or(|open| open.waiting.is_empty());
         let undone = if alone {
             self.open = None;
@@ -141,7 +196,7 @@ impl Desk {
         };
         if undone.is_err() {
             self.execute("ROLLBACK").await.ok();
-            self.open.take().into_iter().for_each(|open| open.tell(false));
+            self.open.take().into_iter().for_each(|open| open.tell(&Err(LOST.into()), hints));
         }
     }
 }
@@ -150,14 +205,15 @@ impl Drop for Turn {
     /// A turn that was not committed leaves nothing, and the next one begins after that.
     fn drop(&mut self) {
         let Some(mut desk) = self.desk.take() else { return };
+        let hints = self.writer.hints.clone();
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
-                runtime.spawn(async move { desk.undo().await });
+                runtime.spawn(async move { desk.undo(&hints).await });
             }
             Err(_) => {
                 // Nobody is left to wait for it: the connection goes, and takes the transaction with it.
                 desk.connection = None;
-                desk.open.take().into_iter().for_each(|open| open.tell(false));
+                desk.open.take().into_iter().for_each(|open| open.tell(&Err(LOST.into()), &hints));
             }
         }
     }

@@ -7,7 +7,7 @@ use underlay_core::{
     view::{self, Census, RawObject},
 };
 
-use crate::{Error, Record, Store, object::record::select_records};
+use crate::{Error, Record, Store, object::record::select_records, sql};
 
 fn failed(what: impl Into<String>) -> impl FnOnce(Error) -> view::Error {
     let what = what.into();
@@ -28,7 +28,7 @@ impl Store {
             Some((owner, name)) => (Some(owner), name),
             None => (None, name),
         };
-        let rows = sqlx::query(select_records!(
+        let rows = sql::query(select_records!(
             "WHERE o.kind = $1 AND o.site = $2 AND o.name = $3 AND ($4 = '' OR o.owner = $4) \
              AND o.purged_at IS NULL"
         ))

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::Row;
 use crate::{
     Error, SealingKey,
-    column::{self, Columns, micros},
+    column::{self, micros},
+    sql,
     transaction::Write,
 };
 
@@ -78,7 +79,7 @@ pub(crate) async fn open(write: &mut Write<'_>, sealing: &SealingKey) -> Result<
     let mut bytes = [0_u8; 32];
     SystemRandom::new().fill(&mut bytes).expect("the kernel's random source does not fail once it is up");
     let fresh: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let row = sqlx::query(
+    let row = sql::query(
         "INSERT INTO meta (name, value) VALUES ('audit_key', $1) \
          ON CONFLICT (name) DO UPDATE SET value = meta.value RETURNING value",
     )
@@ -98,7 +99,7 @@ pub(crate) async fn open(write: &mut Write<'_>, sealing: &SealingKey) -> Result<
 
 /// Reads an end and holds it until the write is over: rows are added one after the other.
 pub(crate) async fn take(write: &mut Write<'_>, name: &str) -> Result<Option<End>, Error> {
-    let row = sqlx::query("UPDATE meta SET value = value WHERE name = $1 RETURNING value")
+    let row = sql::query("UPDATE meta SET value = value WHERE name = $1 RETURNING value")
         .bind(name)
         .fetch_optional(write.connection())
         .await
@@ -109,7 +110,7 @@ pub(crate) async fn take(write: &mut Write<'_>, name: &str) -> Result<Option<End
 
 /// Moves an end.
 pub(crate) async fn set(write: &mut Write<'_>, name: &str, end: &End) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )
     .bind(name)

@@ -1,7 +1,6 @@
 //! The audit's rows: added at the head, read newest first, verified from the start, thrown away from the start.
 
 use jiff::Timestamp;
-use sqlx::any::AnyRow;
 
 use super::{
     Entry, Trail,
@@ -9,7 +8,8 @@ use super::{
 };
 use crate::{
     Error, Store,
-    column::{Columns, micros, truncated},
+    column::{micros, truncated},
+    sql,
     transaction::Write,
 };
 
@@ -66,7 +66,7 @@ macro_rules! select_rows {
     };
 }
 
-fn read(row: &AnyRow) -> Result<Row, Error> {
+fn read(row: &sql::Row) -> Result<Row, Error> {
     Ok(Row {
         seq: row.number("seq")?,
         at: row.time("at")?,
@@ -91,7 +91,7 @@ pub(crate) async fn append(write: &mut Write<'_>, entry: Entry) -> Result<(), Er
     let mut row = Row { seq: head.seq + 1, at: now, entry, digest: String::new() };
     row.digest = key.link(&head.digest, &row);
     let it = &row.entry;
-    sqlx::query(
+    sql::query(
         "INSERT INTO audit (seq, at, who, via, method, object, request_id, outcome, detail, digest) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
@@ -133,7 +133,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn audit(&self, query: &Query, limit: usize) -> Result<Vec<Row>, Error> {
-        let rows = sqlx::query(select_rows!(
+        let rows = sql::query(select_rows!(
             "WHERE seq < $1 AND at >= $2 AND ($3 = '' OR object = $3) \
              AND ($4 = '' OR who = $4 OR substr(who, 1, length($4) + 2) = $4 || ' (') \
              ORDER BY seq DESC LIMIT $5"
@@ -188,7 +188,7 @@ impl Store {
             Verdict { rows: 0, first: start.seq + 1, last: head.seq, head: head.digest.clone(), fault };
         let (mut seq, mut digest) = (start.seq, start.digest);
         while verdict.fault.is_none() && seq < head.seq {
-            let rows = sqlx::query(select_rows!("WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3"))
+            let rows = sql::query(select_rows!("WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3"))
                 .bind(seq)
                 .bind(head.seq)
                 .bind(BATCH)
@@ -226,7 +226,7 @@ impl Store {
         loop {
             let mut write = self.write().await?;
             let Some(start) = chain::take(&mut write, START).await? else { return Ok(thrown) };
-            let rows = sqlx::query(select_rows!("WHERE seq > $1 ORDER BY seq LIMIT $2"))
+            let rows = sql::query(select_rows!("WHERE seq > $1 ORDER BY seq LIMIT $2"))
                 .bind(start.seq)
                 .bind(BATCH)
                 .fetch_all(write.connection())
@@ -241,14 +241,14 @@ impl Store {
                 last = Some(row);
             }
             let Some(last) = last else { return Ok(thrown) };
-            let done = sqlx::query("DELETE FROM audit WHERE seq <= $1")
+            let done = sql::query("DELETE FROM audit WHERE seq <= $1")
                 .bind(last.seq)
                 .execute(write.connection())
                 .await
                 .map_err(failed())?;
             chain::set(&mut write, START, &key.end(START, last.seq, &last.digest)).await?;
             write.commit_quietly().await?;
-            thrown += done.rows_affected();
+            thrown += done;
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     boot_plan::BootPlan,
     brake, claim, event, observation,
     pool::{accusation, disturbance, member, want},
-    queue, reference, token,
+    queue, reference, sql, token,
     transaction::Write,
 };
 
@@ -130,7 +130,7 @@ pub(super) async fn clear(write: &mut Write<'_>, commit: &Commit<'_>) -> Result<
         "DELETE FROM cancellation WHERE id = $1",
         "DELETE FROM boot_plan_gone WHERE host = $1",
     ] {
-        sqlx::query(text)
+        sql::query(text)
             .bind(id.to_string())
             .execute(write.connection())
             .await

@@ -23,7 +23,7 @@ use crate::{
     pool::member,
     queue,
     queue::Lease,
-    reference,
+    reference, sql,
     transaction::Write,
 };
 
@@ -165,7 +165,7 @@ async fn store(write: &mut Write<'_>, commit: &Commit<'_>, after: &After) -> Res
     let base = &commit.base.record;
     write.touch_object(base.raw.meta.kind, base.id());
     let purged_at = (commit.decision == Decision::Gone).then(|| micros(commit.now));
-    let done = sqlx::query(
+    let done = sql::query(
         "UPDATE object SET state = $3, phase = $4, settled = $5, status = $6, standing = $7, \
          observed_generation = $8, purged_at = $9, revision = $10, version = version + 1 \
          WHERE id = $1 AND version = $2 AND purged_at IS NULL",
@@ -183,7 +183,7 @@ async fn store(write: &mut Write<'_>, commit: &Commit<'_>, after: &After) -> Res
     .execute(write.connection())
     .await
     .map_err(Error::doing("committing a step"))?;
-    if done.rows_affected() == 0 { Err(Error::Conflict { id: base.id() }) } else { Ok(()) }
+    if done == 0 { Err(Error::Conflict { id: base.id() }) } else { Ok(()) }
 }
 
 /// Is the object still the one the controller was shown?

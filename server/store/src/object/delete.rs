@@ -3,7 +3,7 @@
 use underlay_core::{Incarnation, ObjectId};
 
 use super::record::Record;
-use crate::{Error, Store, column, operation, operation::Verb, queue, reference};
+use crate::{Error, Store, column, operation, operation::Verb, queue, reference, sql};
 
 /// What became of a Delete.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl Store {
             return Ok(());
         }
         let mut write = self.write().await?;
-        sqlx::query("UPDATE object SET confirmed = 1 WHERE id = $1 AND incarnation = $2")
+        sql::query("UPDATE object SET confirmed = 1 WHERE id = $1 AND incarnation = $2")
             .bind(id.to_string())
             .bind(incarnation.to_string())
             .execute(write.connection())
@@ -63,7 +63,7 @@ impl Store {
         progress.evidence_at = now;
         progress.failure = None;
         progress.attempts = 0;
-        sqlx::query(
+        sql::query(
             "UPDATE object SET deleted_at = $2, confirmed = 1, standing = $3, generation = generation + 1, \
              version = version + 1, revision = $4 WHERE id = $1",
         )

@@ -10,7 +10,9 @@ use underlay_core::{
 };
 
 use super::record::{Record, select_records};
-use crate::{Error, Store, column, operation, operation::Verb, queue, reference, secret, transaction::Write};
+use crate::{
+    Error, Store, column, operation, operation::Verb, queue, reference, secret, sql, transaction::Write,
+};
 
 /// What a Put is meant to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +140,7 @@ impl Store {
 }
 
 async fn find(write: &mut Write<'_>, request: &PutRequest) -> Result<Option<Record>, Error> {
-    let row = sqlx::query(select_records!(
+    let row = sql::query(select_records!(
         "WHERE o.kind = $1 AND o.site = $2 AND o.owner = $3 AND o.name = $4 AND o.purged_at IS NULL"
     ))
     .bind(request.kind.as_str())
@@ -201,7 +203,7 @@ fn fresh(request: &PutRequest, id: ObjectId, now: Timestamp, revision: i64) -> R
 
 async fn insert(write: &mut Write<'_>, request: &PutRequest, object: &RawObject) -> Result<(), Error> {
     let meta = &object.meta;
-    sqlx::query(
+    sql::query(
         "INSERT INTO object (id, kind, site, owner, name, incarnation, confirmed, request_id, spec, state, status, \
          standing, phase, settled, generation, observed_generation, revision, version, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11, $12, $13, 1, 0, $14, 1, $15)",
@@ -289,7 +291,7 @@ async fn update(
         progress.failure = None;
         progress.attempts = 0;
     }
-    sqlx::query(
+    sql::query(
         "UPDATE object SET incarnation = $2, confirmed = $3, request_id = $4, spec = $5, standing = $6, \
          generation = generation + $7, version = version + 1, revision = $8 WHERE id = $1",
     )

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::AssertSqlSafe;
 use underlay_core::{Key, Kind, Name, ObjectId};
 
 use super::record::{Record, select_records};
-use crate::{Error, Store};
+use crate::{Error, Store, sql};
 
 /// Objects per page at most.
 const PAGE: i64 = 500;
@@ -50,7 +49,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn get_by_key(&self, kind: Kind, key: &Key) -> Result<Option<Record>, Error> {
-        let row = sqlx::query(select_records!(
+        let row = sql::query(select_records!(
             "WHERE o.kind = $1 AND o.site = $2 AND o.owner = $3 AND o.name = $4 AND o.purged_at IS NULL"
         ))
         .bind(kind.as_str())
@@ -74,7 +73,7 @@ impl Store {
             let size = some.len().next_power_of_two();
             let places = (1..=size).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
             let text = format!("{}{places})", select_records!("WHERE o.id IN ("));
-            let mut query = sqlx::query(AssertSqlSafe(text));
+            let mut query = sql::query(text);
             for id in some.iter().chain(some.last().into_iter().cycle()).take(size) {
                 query = query.bind(id.to_string());
             }
@@ -134,7 +133,7 @@ impl Store {
         cursor: &str,
         rows: i64,
     ) -> Result<Vec<Record>, Error> {
-        let rows = sqlx::query(select_records!(
+        let rows = sql::query(select_records!(
             "WHERE o.kind = $1 AND ($2 = '' OR o.site = $2) AND ($3 = '' OR o.owner = $3) \
              AND o.id > $4 AND o.purged_at IS NULL ORDER BY o.id LIMIT $5"
         ))

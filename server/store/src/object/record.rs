@@ -1,9 +1,11 @@
 //! One row of the object table, not decoded into its kind yet.
 
-use sqlx::{AnyConnection, any::AnyRow};
 use underlay_core::{Incarnation, Key, Meta, ObjectId, Standing, view::RawObject};
 
-use crate::{Error, column::Columns};
+use crate::{
+    Error,
+    sql::{self, Connection, Row},
+};
 
 /// An object as it is stored.
 #[derive(Clone, Debug)]
@@ -44,7 +46,7 @@ impl Record {
         self.settled && self.raw.meta.observed_generation >= self.raw.meta.generation
     }
 
-    pub(crate) fn read(row: &AnyRow) -> Result<Self, Error> {
+    pub(crate) fn read(row: &Row) -> Result<Self, Error> {
         let mut progress: Standing = row.json("standing")?;
         progress.next_run_at = row.maybe_time("run_at")?;
         Ok(Self {
@@ -63,8 +65,8 @@ impl Record {
     }
 
     /// The record of `id`, tombstones included.
-    pub(crate) async fn find(connection: &mut AnyConnection, id: ObjectId) -> Result<Option<Self>, Error> {
-        let row = sqlx::query(select_records!("WHERE o.id = $1"))
+    pub(crate) async fn find(connection: &mut Connection, id: ObjectId) -> Result<Option<Self>, Error> {
+        let row = sql::query(select_records!("WHERE o.id = $1"))
             .bind(id.to_string())
             .fetch_optional(connection)
             .await
@@ -73,7 +75,7 @@ impl Record {
     }
 }
 
-fn meta(row: &AnyRow) -> Result<Meta, Error> {
+fn meta(row: &Row) -> Result<Meta, Error> {
     Ok(Meta {
         kind: row.parsed("kind")?,
         id: row.parsed("id")?,

@@ -2,11 +2,7 @@
 
 use underlay_core::ObjectId;
 
-use crate::{
-    Error, Store,
-    column::{Columns, micros},
-    transaction::Write,
-};
+use crate::{Error, Store, column::micros, sql, transaction::Write};
 
 /// How long an accusation counts, in microseconds: a day.
 const COUNTS_FOR: i64 = 24 * 3600 * 1_000_000;
@@ -20,7 +16,7 @@ pub(crate) async fn put(
 ) -> Result<(), Error> {
     let now = micros(write.store().now());
     for (what, which) in shared {
-        sqlx::query(
+        sql::query(
             "INSERT INTO accusation (pool, host, what, which, at) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (pool, what, which, host) DO UPDATE SET at = excluded.at",
         )
@@ -33,7 +29,7 @@ pub(crate) async fn put(
         .await
         .map_err(Error::doing("remembering a failed deployment"))?;
     }
-    sqlx::query("DELETE FROM accusation WHERE at < $1")
+    sql::query("DELETE FROM accusation WHERE at < $1")
         .bind(now - COUNTS_FOR)
         .execute(write.connection())
         .await
@@ -48,7 +44,7 @@ pub(crate) async fn lift(
     shared: &[(String, String)],
 ) -> Result<(), Error> {
     for (what, which) in shared {
-        sqlx::query("DELETE FROM accusation WHERE pool = $1 AND what = $2 AND which = $3")
+        sql::query("DELETE FROM accusation WHERE pool = $1 AND what = $2 AND which = $3")
             .bind(pool.to_string())
             .bind(what)
             .bind(which)
@@ -69,7 +65,7 @@ impl Store {
         pool: ObjectId,
         (what, which): &(String, String),
     ) -> Result<Vec<ObjectId>, Error> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT host FROM accusation WHERE pool = $1 AND what = $2 AND which = $3 AND at >= $4 ORDER BY host",
         )
         .bind(pool.to_string())

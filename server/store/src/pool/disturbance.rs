@@ -3,16 +3,11 @@
 
 use underlay_core::ObjectId;
 
-use crate::{
-    Error, Store,
-    column::{Columns, micros},
-    queue,
-    transaction::Write,
-};
+use crate::{Error, Store, column::micros, queue, sql, transaction::Write};
 
 /// Queues `machine` for its turn in `pool`.
 pub(crate) async fn wait(write: &mut Write<'_>, machine: ObjectId, pool: ObjectId) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "INSERT INTO disturbance (machine, pool, since, begun) VALUES ($1, $2, $3, 0) ON CONFLICT (machine) DO NOTHING",
     )
     .bind(machine.to_string())
@@ -35,7 +30,7 @@ pub(crate) async fn begin(
     limit: usize,
 ) -> Result<(), Error> {
     let failed = || Error::doing("beginning to disturb a machine");
-    let row = sqlx::query(
+    let row = sql::query(
         "SELECT COUNT(*) AS others FROM disturbance WHERE pool = $1 AND begun = 1 AND machine <> $2",
     )
     .bind(pool.to_string())
@@ -46,7 +41,7 @@ pub(crate) async fn begin(
     if usize::try_from(row.number("others")?).unwrap_or(usize::MAX) >= limit {
         return Err(Error::Crowded { pool });
     }
-    sqlx::query(
+    sql::query(
         "INSERT INTO disturbance (machine, pool, since, begun) VALUES ($1, $2, $3, 1) \
          ON CONFLICT (machine) DO UPDATE SET pool = excluded.pool, begun = 1",
     )
@@ -62,7 +57,7 @@ pub(crate) async fn begin(
 /// `machine` is as it should be, or gone: whoever waits longest in its pool is looked at.
 pub(crate) async fn end(write: &mut Write<'_>, machine: ObjectId) -> Result<(), Error> {
     let failed = || Error::doing("ending a disturbance");
-    let row = sqlx::query("DELETE FROM disturbance WHERE machine = $1 RETURNING pool")
+    let row = sql::query("DELETE FROM disturbance WHERE machine = $1 RETURNING pool")
         .bind(machine.to_string())
         .fetch_optional(write.connection())
         .await
@@ -70,7 +65,7 @@ pub(crate) async fn end(write: &mut Write<'_>, machine: ObjectId) -> Result<(), 
     let Some(row) = row else { return Ok(()) };
     let pool: ObjectId = row.parsed("pool")?;
     let next =
-        sqlx::query("SELECT machine FROM disturbance WHERE pool = $1 AND begun = 0 ORDER BY since LIMIT 1")
+        sql::query("SELECT machine FROM disturbance WHERE pool = $1 AND begun = 0 ORDER BY since LIMIT 1")
             .bind(pool.to_string())
             .fetch_optional(write.connection())
             .await
@@ -84,7 +79,7 @@ pub(crate) async fn end(write: &mut Write<'_>, machine: ObjectId) -> Result<(), 
 
 /// Names of the machines of `pool` that are disturbed.
 pub(crate) async fn names(store: &Store, pool: ObjectId) -> Result<Vec<String>, Error> {
-    let rows = sqlx::query(
+    let rows = sql::query(
         "SELECT o.name AS name FROM disturbance d JOIN object o ON o.id = d.machine \
          WHERE d.pool = $1 AND d.begun = 1 ORDER BY o.name",
     )

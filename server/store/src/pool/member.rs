@@ -6,10 +6,7 @@ use underlay_core::{ObjectId, view::Census};
 
 use super::{disturbance, want};
 use crate::{
-    Error, Record, Store,
-    column::{Columns, micros},
-    hint::Topic,
-    object::record::select_records,
+    Error, Record, Store, column::micros, hint::Topic, object::record::select_records, sql,
     transaction::Write,
 };
 
@@ -30,7 +27,7 @@ macro_rules! members {
 pub(crate) async fn wake_pool(write: &mut Write<'_>, host: ObjectId, now: Timestamp) -> Result<(), Error> {
     write.touch(Topic::Queue);
     let soon = now.checked_add(std::time::Duration::from_secs(1)).unwrap_or(now);
-    sqlx::query(
+    sql::query(
         "UPDATE queue SET kicks = kicks + CASE WHEN EXISTS (SELECT 1 FROM want WHERE want.pool = queue.id) THEN 1 \
          ELSE 0 END, run_at = CASE \
          WHEN EXISTS (SELECT 1 FROM want WHERE want.pool = queue.id) AND (run_at IS NULL OR run_at > $2) THEN $2 \
@@ -56,7 +53,7 @@ impl Store {
     pub async fn members(&self, pool: ObjectId) -> Result<Vec<(Record, Option<ObjectId>)>, Error> {
         let failed = || Error::doing("reading the hosts of a pool");
         let holders =
-            sqlx::query(concat!("SELECT c.host, c.machine FROM claim c WHERE c.host IN (", members!(), ")"))
+            sql::query(concat!("SELECT c.host, c.machine FROM claim c WHERE c.host IN (", members!(), ")"))
                 .bind(pool.to_string())
                 .fetch_all(&mut *self.reader().await?)
                 .await
@@ -65,15 +62,12 @@ impl Store {
         for row in holders {
             held.insert(row.parsed::<ObjectId>("host")?, row.parsed::<ObjectId>("machine")?);
         }
-        let rows = sqlx::query(concat!(
-            select_records!("WHERE o.id IN ("),
-            members!(),
-            ") ORDER BY o.name, o.owner"
-        ))
-        .bind(pool.to_string())
-        .fetch_all(&mut *self.reader().await?)
-        .await
-        .map_err(failed())?;
+        let rows =
+            sql::query(concat!(select_records!("WHERE o.id IN ("), members!(), ") ORDER BY o.name, o.owner"))
+                .bind(pool.to_string())
+                .fetch_all(&mut *self.reader().await?)
+                .await
+                .map_err(failed())?;
         let records = rows.iter().map(Record::read);
         records
             .map(|record| record.map(|record| (held.get(&record.id()).copied(), record)))
@@ -86,7 +80,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn tenants(&self, pool: ObjectId) -> Result<Vec<Record>, Error> {
-        let rows = sqlx::query(concat!(
+        let rows = sql::query(concat!(
             select_records!("WHERE o.id IN (SELECT c.machine FROM claim c WHERE c.host IN ("),
             members!(),
             ")) ORDER BY o.id"
@@ -103,7 +97,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn census(&self, pool: ObjectId) -> Result<Census, Error> {
-        let rows = sqlx::query(concat!(
+        let rows = sql::query(concat!(
             "SELECT o.phase AS phase, CASE WHEN c.host IS NULL THEN 0 ELSE 1 END AS held, COUNT(*) AS hosts \
              FROM object o LEFT JOIN claim c ON c.host = o.id WHERE o.id IN (",
             members!(),

@@ -3,17 +3,14 @@
 use underlay_core::{ObjectId, view::RawObject};
 
 use crate::{
-    Error, Record, Store, claim,
-    column::{Columns, micros},
-    object::record::select_records,
-    queue,
+    Error, Record, Store, claim, column::micros, object::record::select_records, queue, sql,
     transaction::Write,
 };
 
 /// Puts `machine` into the queue of `pool`, behind those who wait already.
 pub(crate) async fn put(write: &mut Write<'_>, machine: ObjectId, pool: ObjectId) -> Result<(), Error> {
     let now = write.store().now();
-    let known = sqlx::query("SELECT pool FROM want WHERE machine = $1")
+    let known = sql::query("SELECT pool FROM want WHERE machine = $1")
         .bind(machine.to_string())
         .fetch_optional(write.connection())
         .await
@@ -25,7 +22,7 @@ pub(crate) async fn put(write: &mut Write<'_>, machine: ObjectId, pool: ObjectId
     if waits_already {
         return Ok(());
     }
-    sqlx::query(
+    sql::query(
         "INSERT INTO want (machine, pool, since) VALUES ($1, $2, $3) ON CONFLICT (machine) DO UPDATE SET \
          since = excluded.since, pool = excluded.pool",
     )
@@ -40,12 +37,12 @@ pub(crate) async fn put(write: &mut Write<'_>, machine: ObjectId, pool: ObjectId
 
 /// Takes `machine` out of every pool's queue.
 pub(crate) async fn forget(write: &mut Write<'_>, machine: ObjectId) -> Result<bool, Error> {
-    let done = sqlx::query("DELETE FROM want WHERE machine = $1")
+    let done = sql::query("DELETE FROM want WHERE machine = $1")
         .bind(machine.to_string())
         .execute(write.connection())
         .await
         .map_err(Error::doing("leaving a pool's queue"))?;
-    Ok(done.rows_affected() > 0)
+    Ok(done > 0)
 }
 
 /// Gives `host` to `machine`, if that waits for one of `pool` and nobody has taken the host meanwhile.
@@ -56,7 +53,7 @@ pub(crate) async fn grant(
     machine: ObjectId,
 ) -> Result<(), Error> {
     let now = write.store().now();
-    let waits = sqlx::query("SELECT 1 AS one FROM want WHERE machine = $1 AND pool = $2")
+    let waits = sql::query("SELECT 1 AS one FROM want WHERE machine = $1 AND pool = $2")
         .bind(machine.to_string())
         .bind(pool.to_string())
         .fetch_optional(write.connection())
@@ -77,7 +74,7 @@ pub(crate) async fn grant(
 
 /// How many wait for a host of `pool`.
 pub(crate) async fn count(store: &Store, pool: ObjectId) -> Result<u64, Error> {
-    let row = sqlx::query("SELECT COUNT(*) AS waiting FROM want WHERE pool = $1")
+    let row = sql::query("SELECT COUNT(*) AS waiting FROM want WHERE pool = $1")
         .bind(pool.to_string())
         .fetch_one(&mut *store.reader().await?)
         .await
@@ -94,7 +91,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn wants(&self, pool: ObjectId) -> Result<Vec<RawObject>, Error> {
-        let rows = sqlx::query(select_records!(
+        let rows = sql::query(select_records!(
             "JOIN want w ON w.machine = o.id WHERE w.pool = $1 AND o.purged_at IS NULL AND o.deleted_at IS NULL \
              ORDER BY w.since, o.id LIMIT $2"
         ))

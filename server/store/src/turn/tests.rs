@@ -2,55 +2,49 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use sqlx::{Row, any::AnyPoolOptions};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::dialect::Dialect;
 
 struct Bench {
     folder: TempDir,
-    pool: AnyPool,
     writer: Writer,
 }
 
 impl Bench {
     async fn new() -> Self {
-        sqlx::any::install_default_drivers();
         let folder = TempDir::new().unwrap();
-        let pool = connect(&folder).await;
-        sqlx::query("CREATE TABLE t (n BIGINT PRIMARY KEY, text TEXT NOT NULL)")
-            .execute(&pool)
+        let files = files(&folder);
+        files
+            .open()
+            .unwrap()
+            .script("CREATE TABLE t (n BIGINT PRIMARY KEY, text TEXT NOT NULL)")
             .await
             .unwrap();
-        Self { folder, pool, writer: Writer::default() }
+        Self { folder, writer: Writer::new(files, Arc::default()) }
     }
 
     async fn write(&self, number: i64, text: &str) -> Result<(), Error> {
-        let mut turn = self.writer.turn(&self.pool).await?;
+        let mut turn = self.writer.turn().await?;
         insert(&mut turn, number, text).await?;
-        turn.commit().await
+        turn.commit(After::default()).await
     }
 
     /// What somebody finds who opens the file.
     async fn found(&self) -> BTreeSet<i64> {
-        let other = connect(&self.folder).await;
-        let rows = sqlx::query("SELECT n FROM t").fetch_all(&other).await.unwrap();
-        rows.iter().map(|row| row.get::<i64, _>(0)).collect()
+        let mut other = files(&self.folder).open().unwrap();
+        let rows = sql::query("SELECT n FROM t").fetch_all(&mut other).await.unwrap();
+        rows.iter().map(|row| row.number("n").unwrap()).collect()
     }
 }
 
-async fn connect(folder: &TempDir) -> AnyPool {
-    let url = format!("sqlite://{}?mode=rwc", folder.path().join("t.db").display());
-    let options = AnyPoolOptions::new().max_connections(2);
-    let options = options
-        .after_connect(|connection, _| Box::pin(async move { Dialect::Sqlite.prepare(connection).await }));
-    options.connect(&url).await.unwrap()
+fn files(folder: &TempDir) -> Arc<Files> {
+    Arc::new(Files::new(folder.path().join("t.db")))
 }
 
 async fn insert(turn: &mut Turn, number: i64, text: &str) -> Result<(), Error> {
-    let insert = sqlx::query("INSERT INTO t (n, text) VALUES ($1, $2)").bind(number).bind(text);
+    let insert = sql::query("INSERT INTO t (n, text) VALUES ($1, $2)").bind(number).bind(text);
     insert.execute(turn.connection()).await.map(drop).map_err(Error::doing("a test's write"))
 }
 
@@ -62,7 +56,7 @@ async fn a_turn_that_fails_takes_nobody_else_with_it() {
         let bench = bench.clone();
         writers.spawn(async move {
             if number % 3 == 0 {
-                let mut turn = bench.writer.turn(&bench.pool).await.unwrap();
+                let mut turn = bench.writer.turn().await.unwrap();
                 insert(&mut turn, number, "given up").await.unwrap();
                 return;
             }
@@ -99,9 +93,9 @@ async fn whoever_goes_away_in_the_middle_holds_nobody_up() {
 async fn on_a_full_disk_everybody_is_told_the_truth() {
     let bench = Arc::new(Bench::new().await);
     {
-        let mut turn = bench.writer.turn(&bench.pool).await.unwrap();
-        sqlx::query("PRAGMA max_page_count = 40").execute(turn.connection()).await.unwrap();
-        turn.commit().await.unwrap();
+        let mut turn = bench.writer.turn().await.unwrap();
+        sql::query("PRAGMA max_page_count = 40").execute(turn.connection()).await.unwrap();
+        turn.commit(After::default()).await.unwrap();
     }
     let mut writers = JoinSet::new();
     for number in 0..100 {
@@ -113,5 +107,5 @@ async fn on_a_full_disk_everybody_is_told_the_truth() {
         writers.join_all().await.into_iter().filter(|(_, is_ok)| *is_ok).map(|(number, _)| number).collect();
     assert!(told.len() < 100, "the disk was full");
     assert_eq!(bench.found().await, told);
-    bench.writer.turn(&bench.pool).await.unwrap().commit().await.unwrap();
+    bench.writer.turn().await.unwrap().commit(After::default()).await.unwrap();
 }
