@@ -23,7 +23,6 @@ pub(crate) struct Dispatch {
     pub(crate) controllers: Controllers,
     pub(crate) kinds: BTreeSet<Kind>,
     pub(crate) owner: String,
-    pub(crate) lease_for: Duration,
     pub(crate) workers: usize,
 }
 
@@ -47,28 +46,29 @@ impl Dispatch {
     }
 
     async fn fill_up(&self, steps: &mut JoinSet<()>) -> Wake {
+        let mut next = match self.worker.store.next_run(&self.kinds).await {
+            Ok(next) => next,
+            Err(error) => return unable(&error),
+        };
         while steps.len() < self.workers {
-            match self.lease(self.workers - steps.len()).await {
-                Ok(Found::Leased(leases)) => leases.into_iter().for_each(|lease| self.start(lease, steps)),
-                Ok(Found::Nothing { next }) => return self.sleep_until(next),
-                Err(error) => {
-                    warn!(%error, "cannot lease what is due, trying again");
-                    return Wake::At(Instant::now() + PAUSE);
+            let now = self.worker.clock.now();
+            if next.is_none_or(|next| next > now) {
+                return self.sleep_until(next);
+            }
+            let free = self.workers - steps.len();
+            let store: &Store = &self.worker.store;
+            match store.lease_next(&self.owner, &self.kinds, free, now, self.worker.lease_for).await {
+                Ok((leases, soonest)) => {
+                    if leases.is_empty() {
+                        return self.sleep_until(soonest);
+                    }
+                    leases.into_iter().for_each(|lease| self.start(lease, steps));
+                    next = soonest;
                 }
+                Err(error) => return unable(&error),
             }
         }
         Wake::WhenFree
-    }
-
-    async fn lease(&self, free: usize) -> Result<Found, Error> {
-        let store: &Store = &self.worker.store;
-        let now = self.worker.clock.now();
-        let next = store.next_run(&self.kinds).await?;
-        if next.is_none_or(|next| next > now) {
-            return Ok(Found::Nothing { next });
-        }
-        let leases = store.lease_next(&self.owner, &self.kinds, free, now, self.lease_for).await?;
-        Ok(if leases.is_empty() { Found::Nothing { next } } else { Found::Leased(leases) })
     }
 
     fn start(&self, lease: Lease, steps: &mut JoinSet<()>) {
@@ -90,7 +90,7 @@ impl Dispatch {
     }
 }
 
-enum Found {
-    Leased(Vec<Lease>),
-    Nothing { next: Option<Timestamp> },
+fn unable(error: &Error) -> Wake {
+    warn!(%error, "cannot lease what is due, trying again");
+    Wake::At(Instant::now() + PAUSE)
 }

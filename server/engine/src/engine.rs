@@ -93,7 +93,7 @@ impl Engine {
         let sweep_every = self.config.sweep_every.max(Duration::from_secs(1));
         let (retention, clock, metrics) =
             (self.config.retention, self.config.clock.clone(), self.metrics.clone());
-        let dispatch = self.dispatch();
+        let dispatch = self.dispatch(cancel.clone());
         info!(owner = dispatch.owner, workers = dispatch.workers, "engine runs");
         let mut steps = JoinSet::new();
         let mut hint = store.hint_of(&[Topic::Queue]);
@@ -106,7 +106,13 @@ impl Engine {
             tokio::select! {
                 () = cancel.cancelled() => {}
                 () = due(wake, &mut hint) => {}
-                Some(done) = steps.join_next() => report(done),
+                Some(done) = steps.join_next() => {
+                    report(done);
+                    // Those that are free now are given work together.
+                    while let Some(done) = steps.try_join_next() {
+                        report(done);
+                    }
+                }
                 _ = sweep.tick() => throw_away(&store, retention, clock.now(), &metrics).await,
             }
         }
@@ -116,8 +122,9 @@ impl Engine {
         }
     }
 
-    fn dispatch(self) -> Dispatch {
+    fn dispatch(self, cancel: CancellationToken) -> Dispatch {
         let longest = self.controllers.values().map(|controller| controller.step_limit()).max();
+        let lease_for = self.config.lease.max(longest.unwrap_or_default() + MARGIN);
         let worker = Worker {
             awake_since: self.config.clock.now(),
             kept: Arc::default(),
@@ -125,13 +132,14 @@ impl Engine {
             backoff: self.config.backoff,
             clock: self.config.clock,
             metrics: self.metrics,
+            lease_for,
+            cancel,
         };
         Dispatch {
             worker,
             kinds: self.controllers.keys().copied().collect(),
             controllers: self.controllers,
             owner: Uuid::new_v4().to_string(),
-            lease_for: self.config.lease.max(longest.unwrap_or_default() + MARGIN),
             workers: self.config.workers.get(),
         }
     }

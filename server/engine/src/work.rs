@@ -12,6 +12,7 @@ use std::{
 use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use underlay_core::{ErrorKind, Failure};
 use underlay_store::{Commit, Decision, Error, Lease, Store, commit::Base};
@@ -23,6 +24,8 @@ use crate::{
     metrics::Metrics,
 };
 
+/// Steps of one object one after the other, at most; then others have their turn.
+const IN_A_ROW: u32 = 16;
 /// After a lost claim the view shows the holder; a controller that claims again all the same is slowed down.
 const CLAIM_AGAIN: Duration = Duration::from_millis(250);
 /// After the database failed.
@@ -36,6 +39,9 @@ pub(crate) struct Worker {
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) awake_since: Timestamp,
+    /// How long a lease is held.
+    pub(crate) lease_for: Duration,
+    pub(crate) cancel: CancellationToken,
     /// Leases that could not be given back, because the database failed: nobody steps these objects.
     pub(crate) kept: Arc<Mutex<Vec<Lease>>>,
 }
@@ -58,20 +64,37 @@ impl Worker {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Steps the leased object once.
-    pub(crate) async fn step(&self, lease: Lease, controller: Arc<dyn Erased>) {
+    /// Steps the leased object, and again while it advances: whoever has the lease goes on at once.
+    pub(crate) async fn step(&self, mut lease: Lease, controller: Arc<dyn Erased>) {
+        for left in (0..IN_A_ROW).rev() {
+            match self.step_once(&lease, left, controller.as_ref()).await {
+                Some(kept) => lease = kept,
+                None => return,
+            }
+        }
+    }
+
+    /// One step, after which so many more may follow in a row. Returns the lease where one has to.
+    async fn step_once(&self, lease: &Lease, left: u32, controller: &dyn Erased) -> Option<Lease> {
         let begun = Instant::now();
         let late = self.clock.now().duration_since(lease.due_at).as_secs_f64();
         self.metrics.started(lease.kind, late);
-        let outcome = match self.store.snapshot(lease.id).await {
-            Ok(Some(base)) => self.step_shown(&lease, &base, controller.as_ref()).await,
-            Ok(None) => "gone_before",
-            Err(error) => self.give_back(&lease, &error).await,
+        let (outcome, kept) = match self.store.snapshot(lease.id).await {
+            Ok(Some(base)) => self.step_shown(lease, &base, left, controller).await,
+            Ok(None) => ("gone_before", None),
+            Err(error) => (self.give_back(lease, &error).await, None),
         };
         self.metrics.stepped(lease.kind, outcome, begun.elapsed().as_secs_f64());
+        kept
     }
 
-    async fn step_shown(&self, lease: &Lease, base: &Base, controller: &dyn Erased) -> &'static str {
+    async fn step_shown(
+        &self,
+        lease: &Lease,
+        base: &Base,
+        left: u32,
+        controller: &dyn Erased,
+    ) -> (&'static str, Option<Lease>) {
         let decided = match self.decide(lease, base, controller).await {
             Ok(decided) => decided,
             Err(failure) => self.retry(base, failure),
@@ -87,9 +110,14 @@ impl Worker {
             decided_at: decided.decided_at,
             now: self.clock.now(),
         };
-        match self.store.commit(commit).await {
-            Ok(()) => outcome,
-            Err(error) => self.give_back(lease, &error).await,
+        let committed = if left > 0 && !self.cancel.is_cancelled() {
+            self.store.commit_and_keep(commit, self.lease_for).await
+        } else {
+            self.store.commit(commit).await.map(|()| None)
+        };
+        match committed {
+            Ok(kept) => (outcome, kept),
+            Err(error) => (self.give_back(lease, &error).await, None),
         }
     }
 

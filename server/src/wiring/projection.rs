@@ -367,7 +367,7 @@ mod tests {
         let now = underlay_core::clock::now();
         let kinds = [Kind::Network].into();
         let lease = store.lease_next("test", &kinds, 1, now, std::time::Duration::from_secs(60)).await;
-        let lease = lease.expect("a lease").remove(0);
+        let lease = lease.expect("a lease").0.remove(0);
         let base = store.snapshot(network).await.expect("a snapshot").expect("it is there");
         let plan = Plan::Agent { token: Token("t".to_owned().into()), epoch: 1, host: network };
         let effects = vec![Effect::PutBootPlan { mac: NIC, host: network, plan }];

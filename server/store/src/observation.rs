@@ -110,17 +110,28 @@ async fn living_kind(write: &mut Write<'_>, id: ObjectId) -> Result<Kind, Error>
     }
 }
 
-/// When an observation of `id`, or of the host it holds, last said something new.
-pub(crate) async fn last_news(connection: &mut Connection, id: ObjectId) -> Result<Option<Timestamp>, Error> {
-    let row = sql::query(
-        "SELECT MAX(changed_at) AS at FROM observation \
-         WHERE id = $1 OR id IN (SELECT host FROM claim WHERE machine = $1)",
+/// The newest observation of `id` from each source, and when one of these, or of the host it holds, last said something new.
+pub(crate) async fn evidence(
+    connection: &mut Connection,
+    id: ObjectId,
+) -> Result<(Vec<Observation>, Option<Timestamp>), Error> {
+    let text = id.to_string();
+    let rows = sql::query(
+        "SELECT id, source, at, changed_at, CASE WHEN id = $1 THEN body ELSE '' END AS body FROM observation \
+         WHERE id = $1 OR id IN (SELECT host FROM claim WHERE machine = $1) ORDER BY source",
     )
-    .bind(id.to_string())
-    .fetch_one(connection)
+    .bind(&text)
+    .fetch_all(connection)
     .await
-    .map_err(Error::doing("finding the newest evidence"))?;
-    row.maybe_time("at")
+    .map_err(Error::doing("reading observations"))?;
+    let (mut own, mut last_news) = (Vec::new(), None);
+    for row in &rows {
+        last_news = last_news.max(Some(row.time("changed_at")?));
+        if row.text("id")? == text {
+            own.push(read(row)?);
+        }
+    }
+    Ok((own, last_news))
 }
 
 fn read(row: &Row) -> Result<Observation, Error> {

@@ -9,7 +9,13 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use underlay_core::{Kind, ObjectId};
 
-use crate::{Error, Store, column::micros, hint::Topic, sql, transaction::Write};
+use crate::{
+    Error, Store,
+    column::micros,
+    hint::Topic,
+    sql::{self, Connection},
+    transaction::Write,
+};
 
 /// Nothing is put off for longer.
 const FARTHEST: SignedDuration = SignedDuration::from_hours(24);
@@ -112,12 +118,53 @@ pub(crate) async fn finish(
     if done == 0 { Err(Error::Fenced { id: lease.id }) } else { Ok(()) }
 }
 
+/// Goes on holding a lease for an object that is due again at once, until `until`.
+///
+/// # Errors
+/// [`Error::Fenced`] where the lease is no longer ours.
+pub(crate) async fn keep(
+    write: &mut Write<'_>,
+    lease: &Lease,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<Lease, Error> {
+    let row = sql::query(
+        "UPDATE queue SET lease_until = $4, run_at = $5 \
+         WHERE id = $1 AND lease_owner = $2 AND lease_epoch = $3 AND lease_until IS NOT NULL RETURNING kicks",
+    )
+    .bind(lease.id.to_string())
+    .bind(&lease.owner)
+    .bind(lease.epoch)
+    .bind(micros(until))
+    .bind(micros(now))
+    .fetch_optional(write.connection())
+    .await
+    .map_err(Error::doing("keeping a lease"))?;
+    let row = row.ok_or(Error::Fenced { id: lease.id })?;
+    Ok(Lease { kicks: row.number("kicks")?, due_at: now, leased_at: now, ..lease.clone() })
+}
+
+async fn next_run(connection: &mut Connection, kinds: &BTreeSet<Kind>) -> Result<Option<Timestamp>, Error> {
+    let row = sql::query(
+        "SELECT (SELECT MIN(run_at) FROM queue WHERE lease_until IS NULL AND run_at IS NOT NULL \
+         AND $1 LIKE '%|' || kind || '|%') AS due, \
+         (SELECT MIN(lease_until) FROM queue WHERE lease_until IS NOT NULL \
+         AND $1 LIKE '%|' || kind || '|%') AS free",
+    )
+    .bind(pattern(kinds))
+    .fetch_one(connection)
+    .await
+    .map_err(Error::doing("asking when the next object is due"))?;
+    Ok([row.maybe_time("due")?, row.maybe_time("free")?].into_iter().flatten().min())
+}
+
 fn pattern(kinds: &BTreeSet<Kind>) -> String {
     kinds.iter().fold(String::from("|"), |pattern, kind| pattern + kind.as_str() + "|")
 }
 
 impl Store {
     /// Leases up to `limit` due objects of `kinds` to `owner`, longest due first. A lease that has run out is taken over.
+    /// Says also when something else can be leased, if nothing changes before; see [`Store::next_run`].
     ///
     /// # Errors
     /// Where the database fails.
@@ -128,7 +175,7 @@ impl Store {
         limit: usize,
         now: Timestamp,
         lease_for: Duration,
-    ) -> Result<Vec<Lease>, Error> {
+    ) -> Result<(Vec<Lease>, Option<Timestamp>), Error> {
         let mut write = self.write().await?;
         let failed = || Error::doing("leasing due objects");
         sql::query(self.inner.dialect.end_expired())
@@ -146,8 +193,11 @@ impl Store {
             .fetch_all(write.connection())
             .await
             .map_err(failed())?;
+        let next = next_run(write.connection(), kinds).await?;
+        // Everything that woke them is seen by everybody before they are stepped.
         write.commit_quietly().await?;
-        rows.iter()
+        let leases = rows
+            .iter()
             .map(|row| {
                 Ok(Lease {
                     id: row.parsed("id")?,
@@ -159,7 +209,8 @@ impl Store {
                     kicks: row.number("kicks")?,
                 })
             })
-            .collect()
+            .collect::<Result<_, Error>>()?;
+        Ok((leases, next))
     }
 
     /// Ends every lease, for a start that knows its predecessor to be dead: its objects need not wait until the leases
@@ -203,17 +254,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn next_run(&self, kinds: &BTreeSet<Kind>) -> Result<Option<Timestamp>, Error> {
-        let row = sql::query(
-            "SELECT (SELECT MIN(run_at) FROM queue WHERE lease_until IS NULL AND run_at IS NOT NULL \
-             AND $1 LIKE '%|' || kind || '|%') AS due, \
-             (SELECT MIN(lease_until) FROM queue WHERE lease_until IS NOT NULL \
-             AND $1 LIKE '%|' || kind || '|%') AS free",
-        )
-        .bind(pattern(kinds))
-        .fetch_one(&mut *self.reader().await?)
-        .await
-        .map_err(Error::doing("asking when the next object is due"))?;
-        Ok([row.maybe_time("due")?, row.maybe_time("free")?].into_iter().flatten().min())
+        next_run(&mut *self.reader().await?, kinds).await
     }
 
     /// How many objects are due and not being stepped.

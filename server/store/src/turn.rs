@@ -8,9 +8,15 @@
 //! A turn that fails undoes its own savepoint. Where the database undid more than that (the disk was full), all of the
 //! transaction is lost, and everybody who waits for it is told so.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard, oneshot},
+    time::Instant,
+};
 
 use crate::{
     Error,
@@ -20,9 +26,14 @@ use crate::{
     sql::{self, Connection, DatabaseError},
 };
 
+/// After a commit of several turns, so long until the next. Whoever writes alone never waits for others.
+const PACE: Duration = Duration::from_millis(4);
+
 /// The writer, and the line before it.
 #[derive(Clone)]
 pub(crate) struct Writer {
+    /// When there may be another commit.
+    next: Arc<std::sync::Mutex<Instant>>,
     desk: Arc<Mutex<Desk>>,
     files: Arc<Files>,
     hints: Arc<Hints>,
@@ -71,7 +82,7 @@ fn lost(why: impl Into<Arc<str>>) -> Error {
 
 impl Writer {
     pub(crate) fn new(files: Arc<Files>, hints: Arc<Hints>) -> Self {
-        Self { desk: Arc::default(), files, hints }
+        Self { next: Arc::new(Instant::now().into()), desk: Arc::default(), files, hints }
     }
 
     /// Waits for a turn.
@@ -80,13 +91,15 @@ impl Writer {
         let mut turn = Turn { writer: self.clone(), desk: Some(self.desk.clone().lock_owned().await) };
         let desk = turn.desk();
         if desk.connection.is_none() {
-            desk.connection = Some(self.files.open().map_err(failed())?);
+            let connection = self.files.open().map_err(failed())?;
+            connection.wait_only_apart().map_err(failed())?;
+            desk.connection = Some(connection);
         }
         if desk.open.is_none() {
-            // Nothing is lost where the last word of a transaction that failed did not get through.
+            // Somebody else writes, or the last word of a transaction that failed did not get through, of which nothing is lost.
             if desk.execute("BEGIN IMMEDIATE").await.is_err() {
                 desk.execute("ROLLBACK").await.ok();
-                desk.execute("BEGIN IMMEDIATE").await.map_err(failed())?;
+                desk.apart("BEGIN IMMEDIATE").await.map_err(failed())?;
             }
             desk.open = Some(Open::default());
         }
@@ -99,11 +112,19 @@ impl Writer {
         self.desk.lock().await.connection = None;
     }
 
+    fn next(&self) -> MutexGuard<'_, Instant> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes durable what is written until everybody who waits now had a turn.
     async fn close_transaction(self) {
+        let due = *self.next();
+        tokio::time::sleep_until(due).await;
         let mut desk = self.desk.clone().lock_owned().await;
         let Some(open) = desk.open.take() else { return };
         let done = desk.apart("COMMIT").await;
+        let pace = if open.waiting.len() > 1 { PACE } else { Duration::ZERO };
+        *self.next() = Instant::now() + pace;
         if done.is_err() {
             desk.execute("ROLLBACK").await.ok();
         }
@@ -122,9 +143,9 @@ impl Turn {
 
     /// Ends the turn; what was written is durable when this returns, and becomes so even where the caller goes away.
     pub(crate) async fn commit(mut self, after: After) -> Result<(), Error> {
-        self.desk().execute("RELEASE turn").await.map_err(Error::doing("committing a write"))?;
-        let Some(open) = self.desk().open.as_mut() else { return Err(lost(LOST)) };
         let (writer, durable) = oneshot::channel();
+        self.desk().execute("RELEASE turn").await.map_err(Error::doing("committing a write"))?;
+        let open = self.desk().open.as_mut().ok_or_else(|| lost(LOST))?;
         open.waiting.push(Waiting { writer, after });
         if open.waiting.len() == 1 {
             tokio::spawn(self.writer.clone().close_transaction());

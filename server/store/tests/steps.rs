@@ -33,7 +33,7 @@ async fn workers_never_share_an_object(database: &Database) {
             loop {
                 let now = Timestamp::now();
                 let owner = format!("w{worker}");
-                let leases = store.lease_next(&owner, &all_kinds(), 2, now, LEASE).await.expect("lease");
+                let leases = store.lease_next(&owner, &all_kinds(), 2, now, LEASE).await.expect("lease").0;
                 let leased: u64 = store.queue_depth(now).await.expect("depth");
                 mine.extend(leases.iter().map(|lease| lease.id));
                 if leased == 0 {
@@ -56,7 +56,7 @@ async fn a_lease_that_ran_out_is_taken_over_and_its_holder_fenced(database: &Dat
     let base = store.snapshot(made.id()).await.expect("snapshot").expect("there");
     assert!(lease_all(&store, "other").await.is_empty(), "nobody else gets it meanwhile");
     let late = Timestamp::now() + LEASE + Duration::from_secs(1);
-    let leases = store.lease_next("other", &all_kinds(), 10, late, LEASE).await.expect("lease");
+    let (leases, _) = store.lease_next("other", &all_kinds(), 10, late, LEASE).await.expect("lease");
     assert_eq!(leases.len(), 1);
     let error = commit_on(&store, &slow, &base, enters("serving"), vec![]).await.expect_err("fenced");
     assert!(matches!(error, Error::Fenced { .. }), "{error}");
@@ -176,7 +176,7 @@ async fn observations_and_commits_never_wait_for_each_other_in_a_circle(database
         store.wake(machine).await.expect("wake");
         // A row that is just being written is stepped over, so ask until it is had.
         let held = loop {
-            let due = store.lease_next("w", &kinds, 1, Timestamp::now(), LEASE).await.expect("lease");
+            let (due, _) = store.lease_next("w", &kinds, 1, Timestamp::now(), LEASE).await.expect("lease");
             if let Some(held) = due.into_iter().next() {
                 break held;
             }

@@ -165,7 +165,8 @@ impl Rack {
         let base = self.store.snapshot(id).await.unwrap().unwrap();
         let kinds: BTreeSet<_> = [base.record.raw.meta.kind].into();
         let now = Timestamp::now() + Duration::from_secs(1);
-        let leases = self.store.lease_next("test", &kinds, 1000, now, Duration::from_secs(60)).await.unwrap();
+        let (leases, _) =
+            self.store.lease_next("test", &kinds, 1000, now, Duration::from_secs(60)).await.unwrap();
         let mut ours = None;
         for lease in leases {
             if lease.id == id {

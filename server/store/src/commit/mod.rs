@@ -125,9 +125,21 @@ impl Store {
         let Some(record) = found.filter(|record| record.raw.meta.purged_at.is_none()) else {
             return Ok(None);
         };
-        let observations = observation::all(&mut connection, id).await?;
-        let last_news = observation::last_news(&mut connection, id).await?;
+        let (observations, last_news) = observation::evidence(&mut connection, id).await?;
         Ok(Some(Base { record, observations, last_news }))
+    }
+
+    /// Commits a step like [`Store::commit`], but where the object is due again at once, goes on holding its lease for so
+    /// long and returns it.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn commit_and_keep(
+        &self,
+        commit: Commit<'_>,
+        lease_for: Duration,
+    ) -> Result<Option<Lease>, Error> {
+        self.commit_and(commit, Some(lease_for)).await
     }
 
     /// Commits a step and ends its lease.
@@ -136,14 +148,28 @@ impl Store {
     /// [`Error::Conflict`], [`Error::Fenced`], [`Error::Claimed`], [`Error::Crowded`], or the database fails. Nothing is written then, and
     /// the lease, where it is still ours, stays until it is released or runs out.
     pub async fn commit(&self, commit: Commit<'_>) -> Result<(), Error> {
+        self.commit_and(commit, None).await.map(drop)
+    }
+
+    async fn commit_and(&self, commit: Commit<'_>, keep: Option<Duration>) -> Result<Option<Lease>, Error> {
         let after = After::of(&commit);
         if commit.effects.is_empty() && !after.changes(commit.base) {
             let mut write = self.write().await?;
             queue::finish(&mut write, commit.lease, after.next_run_at, commit.now).await?;
-            return write.commit_quietly().await;
+            write.commit_quietly().await?;
+            return Ok(None);
         }
         let mut write = self.write_ordered().await?;
-        queue::finish(&mut write, commit.lease, after.next_run_at, commit.now).await?;
+        let kept = match keep {
+            Some(lease_for) if after.next_run_at == Some(commit.now) => {
+                let until = commit.now.checked_add(lease_for).unwrap_or(Timestamp::MAX);
+                Some(queue::keep(&mut write, commit.lease, until, commit.now).await?)
+            }
+            _ => {
+                queue::finish(&mut write, commit.lease, after.next_run_at, commit.now).await?;
+                None
+            }
+        };
         effects::apply(&mut write, &commit).await?;
         if after.changes(commit.base) {
             store(&mut write, &commit, &after).await?;
@@ -156,7 +182,8 @@ impl Store {
         if commit.decision == Decision::Gone {
             effects::clear(&mut write, &commit).await?;
         }
-        write.commit().await
+        write.commit().await?;
+        Ok(kept)
     }
 }
 

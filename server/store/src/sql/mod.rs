@@ -10,7 +10,7 @@ mod postgres;
 mod row;
 mod sqlite;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use ::sqlx::{PgConnection, Postgres, Transaction, pool::PoolConnection};
 
@@ -112,6 +112,14 @@ impl Connection {
         }
     }
 
+    /// From now on it waits for the locks of other processes only in what is done [`Query::apart`].
+    pub(crate) fn wait_only_apart(&self) -> Result<(), DatabaseError> {
+        match self {
+            Connection::Sqlite(sqlite) => Ok(sqlite.busy_timeout(Duration::ZERO)?),
+            Connection::Postgres(_) | Connection::Transaction(_) => Ok(()),
+        }
+    }
+
     /// Makes the transaction of Postgres durable.
     pub(crate) async fn commit(self) -> Result<(), DatabaseError> {
         match self {
@@ -192,7 +200,7 @@ impl Query {
             Connection::Sqlite(sqlite) => sqlite,
             _ => return (self.fetch_all(&mut connection).await, Some(connection)),
         };
-        let work = move || (sqlite::rows(&sqlite, &self, usize::MAX), sqlite);
+        let work = move || (sqlite::rows_patiently(&sqlite, &self), sqlite);
         match tokio::task::spawn_blocking(work).await {
             Ok((rows, sqlite)) => (rows, Some(Connection::Sqlite(sqlite))),
             Err(_) => (Err(DatabaseError::Lost("the thread that did it was ended".into())), None),

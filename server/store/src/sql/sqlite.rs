@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{ErrorCode, OpenFlags, Statement, types::ValueRef};
+use rusqlite::{ErrorCode, OpenFlags, Statement, config::DbConfig, types::ValueRef};
 
 use super::{DatabaseError, Names, Query, Row, Value};
 
@@ -28,6 +28,8 @@ pub(crate) fn open(path: &Path) -> Result<rusqlite::Connection, DatabaseError> {
     let connection = rusqlite::Connection::open_with_flags(path, flags)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(PATIENCE)?;
+    // A statement is planned once, and not again for each value of a place.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     use_wal(&connection)?;
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864")?;
     Ok(connection)
@@ -84,6 +86,18 @@ pub(super) fn rows(
         found.push(Row::new(names, values));
     }
     Ok(found)
+}
+
+/// All rows of its answer, on a connection that waits for the locks of other processes meanwhile, whether or not it does otherwise.
+pub(super) fn rows_patiently(
+    connection: &rusqlite::Connection,
+    query: &Query,
+) -> Result<Vec<Row>, DatabaseError> {
+    let usual: i64 = connection.query_row("PRAGMA busy_timeout", (), |row| row.get(0))?;
+    connection.busy_timeout(PATIENCE)?;
+    let found = rows(connection, query, usize::MAX);
+    connection.busy_timeout(Duration::from_millis(usual.unsigned_abs()))?;
+    found
 }
 
 /// SQLite numbers `$1` and its like by where they first stand, not by their numbers.

@@ -91,7 +91,7 @@ pub fn all_kinds() -> BTreeSet<Kind> {
 
 /// Leases everything that is due.
 pub async fn lease_all(store: &Store, owner: &str) -> Vec<Lease> {
-    store.lease_next(owner, &all_kinds(), 100, Timestamp::now(), LEASE).await.expect("lease")
+    store.lease_next(owner, &all_kinds(), 100, Timestamp::now(), LEASE).await.expect("lease").0
 }
 
 /// Leases one object that must be due.
