@@ -2,7 +2,7 @@
 //!
 //! - [`store`], [`migrate`], [`connections`], [`transaction`], [`turn`]: opening, and the one way to write
 //! - [`sql`], [`dialect`], [`column`]: statements and rows, alike on both databases, and what is not alike
-//! - [`object`]: put, read, list, delete; [`reference`], [`secret`], [`sealing`]: what belongs to an object
+//! - [`object`]: put, read, list, delete; [`reference`], [`secret`], [`sealing`], [`logins`]: what belongs to an object
 //! - [`feed`]: changes in commit order; [`hint`]: who is told of them; [`view`]: what controllers may read
 //! - [`queue`], [`commit`], [`claim`], [`observation`], [`operation`], [`event`], [`memo`]: the engine's side
 //! - [`pool`]: who belongs to a pool, who wants a host of it, who is disturbed
@@ -33,6 +33,7 @@ mod error;
 pub mod event;
 pub mod feed;
 pub mod hint;
+mod logins;
 mod memo;
 mod migrate;
 pub mod object;

@@ -20,6 +20,7 @@ use crate::{
     dialect,
     dialect::Dialect,
     hint::{Hints, Topic},
+    logins::Logins,
     migrate, reference,
     sql::{self, DatabaseError},
     traffic::Traffic,
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) connections: Connections,
     pub(crate) dialect: Dialect,
     pub(crate) hints: Arc<Hints>,
+    pub(crate) logins: Logins,
     key: RwLock<SealingKey>,
     chain: OnceLock<ChainKey>,
     pub(crate) brakes: Known,
@@ -83,6 +85,7 @@ impl Store {
         let inner = Inner {
             connections,
             dialect,
+            logins: Logins::new(&hints),
             hints,
             key: RwLock::new(key),
             chain: OnceLock::new(),

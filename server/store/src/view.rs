@@ -100,10 +100,16 @@ impl View for Store {
         from: &Key,
         name: &str,
     ) -> Result<Option<(String, SecretString)>, view::Error> {
+        let since = match self.inner.logins.get(from, name) {
+            Ok(login) => return Ok(login),
+            Err(since) => since,
+        };
         let Some(raw) = self.by_name(from, Kind::Credential, name).await? else { return Ok(None) };
         let object = raw.decode::<credential::Credential>()?;
         let secret = View::secret(self, object.meta.id, credential::SECRET).await?;
-        Ok(secret.map(|secret| (object.spec.username, secret)))
+        let login = secret.map(|secret| (object.spec.username, secret));
+        self.inner.logins.keep(from, name, since, &login);
+        Ok(login)
     }
 
     async fn cancellation(&self, id: ObjectId) -> Result<Option<Cancellation>, view::Error> {

@@ -175,6 +175,36 @@ async fn a_secret_stands_in_no_file_and_no_debug_output(database: &Database) {
     }
 }
 
+async fn a_credential_that_changed_is_never_the_one_of_before(database: &Database) {
+    let store = database.open().await;
+    let (from, said) = (key("web", "r1"), |login: Option<(String, SecretString)>| {
+        login.map(|login| login.1.expose_secret().to_owned())
+    });
+    let open = async || said(View::credential(&store, &from, "bmc").await.expect("opens"));
+    assert_eq!(open().await, None);
+    put_credential(&store, "first").await;
+    let record = store.get_by_key(Kind::Credential, &key("web", "bmc")).await.expect("get").expect("there");
+    for version in 2..20 {
+        // Somebody reads all the time, also while it changes.
+        let (wanted, before) = (format!("secret {version}"), open().await);
+        assert!(before.is_some());
+        let spec = credential::Spec { username: "root".into(), secret_version: version };
+        let intent = Intent::Update { incarnation: record.raw.meta.incarnation };
+        let request = PutRequest::new::<credential::Credential>(key("web", "bmc"), &spec, intent);
+        let mut request = request.expect("a request");
+        request.secrets = vec![(credential::SECRET.into(), SecretString::from(wanted.clone()))];
+        let put = store.put(request);
+        let reading = async {
+            for _ in 0..5 {
+                open().await;
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::join!(async { put.await.expect("put") }, reading);
+        assert_eq!(open().await, Some(wanted));
+    }
+}
+
 fn lease(last: u16, mac: u16) -> DhcpLease {
     let [high, low] = last.to_be_bytes();
     let [upper, lower] = mac.to_be_bytes();
@@ -261,6 +291,7 @@ on_both_databases!(
     who_follows_boot_plans_reads_what_changed,
     everything_sealed_opens_under_a_new_key_and_no_longer_under_the_old,
     a_secret_stands_in_no_file_and_no_debug_output,
+    a_credential_that_changed_is_never_the_one_of_before,
     a_new_lease_replaces_what_its_address_and_its_mac_had,
     a_batch_of_leases_is_worth_its_leases_in_order,
     an_api_token_is_known_until_it_is_revoked_or_expires,

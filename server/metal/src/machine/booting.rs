@@ -10,6 +10,7 @@ use underlay_core::{
     image::SeedFormat,
     machine::{Machine, Run, State, USER_DATA, WaitFor},
     observation::{Body, Source},
+    seed::Seed,
 };
 
 use super::{
@@ -143,7 +144,7 @@ async fn called_home(
         data_path: crate::http::data_path(&image.sha256),
         manifest_digest: image.manifest_digest,
         virtual_size: image.size,
-        seed: seed.into(),
+        seed,
     };
     let assignment = Assignment {
         host: run.host,
@@ -175,7 +176,7 @@ async fn make_seed(
     (format, sector): (SeedFormat, u32),
     phone_home: &Token,
     attributes: &Attributes,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Seed, Failure> {
     let object = &world.snapshot.object;
     let user_data =
         world.view.secret(object.meta.id, USER_DATA).await.map_err(|error| world.unreadable(&error))?;

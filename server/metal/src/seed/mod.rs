@@ -25,7 +25,7 @@ mod volume;
 
 pub use attributes::{Attributes, File};
 use secrecy::ExposeSecret;
-use underlay_core::{Mac, SecretString, image::SeedFormat, machine};
+use underlay_core::{Mac, SecretString, image::SeedFormat, machine, seed::Seed};
 
 /// What goes into a seed.
 pub struct Content<'a> {
@@ -132,7 +132,7 @@ pub fn documents(content: &Content<'_>, format: SeedFormat) -> Result<Documents,
 ///
 /// # Errors
 /// See [`Error`].
-pub fn image(content: &Content<'_>, format: SeedFormat, sector: u32) -> Result<Vec<u8>, Error> {
+pub fn image(content: &Content<'_>, format: SeedFormat, sector: u32) -> Result<Seed, Error> {
     let documents = documents(content, format)?;
     volume::fat(documents.label, &documents.files, sector).map_err(Error::Volume)
 }

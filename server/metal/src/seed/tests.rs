@@ -38,9 +38,9 @@ fn content<'a>(spec: &'a Spec, user_data: Option<&'a SecretString>) -> Content<'
     }
 }
 
-fn read(volume: Vec<u8>, name: &str) -> String {
+fn read(volume: Seed, name: &str) -> String {
     let file_system =
-        fatfs::FileSystem::new(std::io::Cursor::new(volume), fatfs::FsOptions::new()).expect("a FAT");
+        fatfs::FileSystem::new(std::io::Cursor::new(volume.bytes()), fatfs::FsOptions::new()).expect("a FAT");
     assert_eq!(file_system.volume_label(), "CIDATA");
     let mut text = String::new();
     file_system.root_dir().open_file(name).expect(name).read_to_string(&mut text).expect("text");

@@ -1,17 +1,18 @@
 //! A small FAT volume with a label and a few files, built in memory (Microsoft FAT specification 1.03, long names).
 
-use std::io::{self, Cursor, Write};
+use std::io::{self, Write};
 
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
+use underlay_core::seed::{Sectors, Seed};
 
 /// Room beside the files: boot sector, tables, directory, long names.
 const OVERHEAD: usize = 256 << 10;
 
 /// A FAT volume labelled `label` that holds `files` by their paths, for a disk with sectors of `sector` bytes (512 or 4096).
-pub(super) fn fat(label: &str, files: &[(&str, String)], sector: u32) -> io::Result<Vec<u8>> {
+pub(super) fn fat(label: &str, files: &[(&str, String)], sector: u32) -> io::Result<Seed> {
     let content: usize = files.iter().map(|(_, text)| text.len()).sum();
     let size = (content + OVERHEAD).next_multiple_of(1 << 20);
-    let mut volume = Cursor::new(vec![0; size]);
+    let mut volume = Sectors::new(size);
     let mut name = [b' '; 11];
     name.iter_mut().zip(label.bytes()).for_each(|(to, from)| *to = from);
     let sector = if sector == 4096 { 4096 } else { 512 };
@@ -32,5 +33,5 @@ pub(super) fn fat(label: &str, files: &[(&str, String)], sector: u32) -> io::Res
         }
     }
     file_system.unmount()?;
-    Ok(volume.into_inner())
+    Ok(volume.into())
 }
