@@ -8,7 +8,8 @@
 #   network    DHCP beside Kea, TFTP beside tftpd-hpa, atftpd and dnsmasq, HTTP beside nginx, in network namespaces of
 #              the run; needs root. BENCH_FIGURES="dhcp flood tftp http" chooses, BENCH_ROUNDS=3 says how often
 #   fleet      simulated machines from enrolled to active, and at rest: CPU, memory and database reads of the server.
-#              BENCH_MACHINES=1000 says how many, BENCH_IRONIC=FILE what Ironic took for as many
+#              BENCH_MACHINES=1000 says how many. The peer is Ironic with as many, measured before ours; BENCH_IRONIC=FILE
+#              names what it took in a run of its own, BENCH_IRONIC=none leaves it out
 #
 # Programs are of the release profile. The machine should be idle otherwise: ratios survive load, times do not.
 set -euo pipefail
@@ -63,7 +64,17 @@ bench_network() {
 }
 
 bench_fleet() {
+    local peer
     ulimit -n "$(ulimit -Hn)"
+    case ${BENCH_IRONIC-} in
+    none) unset BENCH_IRONIC ;;
+    '')
+        peer=$(mktemp)
+        trap 'rm -f "$peer"' EXIT
+        scripts/peers/ironic.sh "${BENCH_MACHINES:-1000}" | tee "$peer"
+        export BENCH_IRONIC=$peer
+        ;;
+    esac
     UNDERLAY_BIN=$UNDERLAY cargo bench --quiet -p underlay-tests --bench fleet
 }
 

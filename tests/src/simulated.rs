@@ -326,7 +326,10 @@ impl Simulated {
 
 impl Drop for Simulated {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        // Whether a test that returns an error fails is not known here, so every test tells; where it passes, that is read by
+        // nobody.
+        let in_a_test = std::thread::current().name().is_some_and(|name| name.contains("::"));
+        if std::thread::panicking() || in_a_test {
             self.tell_how_to_repeat();
         }
         for mut child in [self.rack.take(), self.server.take()].into_iter().flatten() {

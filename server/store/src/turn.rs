@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// After a commit of several turns, so long until the next. Whoever writes alone never waits for others.
-const PACE: Duration = Duration::from_millis(4);
+const PACE: Duration = Duration::from_millis(8);
 
 /// The writer, and the line before it.
 #[derive(Clone)]

@@ -9,7 +9,7 @@
 //! be what the whole fleet costs.
 //!
 //! `BENCH_IRONIC` names a file with what Ironic took for the same, as one line of JSON with `machines`, `wall_s`, `cpu_s`
-//! and `peer`; ours is printed as such a line too.
+//! and `peer`; the script measures it before ours. Ours is printed as such a line too.
 
 #[allow(dead_code, reason = "shared with other benchmarks, which use more of it")]
 #[path = "../measure/mod.rs"]
