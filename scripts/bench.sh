@@ -70,7 +70,8 @@ bench_fleet() {
     none) unset BENCH_IRONIC ;;
     '')
         peer=$(mktemp)
-        trap 'rm -f "$peer"' EXIT
+        # shellcheck disable=SC2064 # the file of now
+        trap "rm -f '$peer'" EXIT
         scripts/peers/ironic.sh "${BENCH_MACHINES:-1000}" | tee "$peer"
         export BENCH_IRONIC=$peer
         ;;
