@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rack::{
-    LEASE, all_kinds, commit, commit_on, enters, lease, lease_all, network, put_host, put_network, step,
-    update, waits,
+    LEASE, all_kinds, commit, commit_and_keep, commit_on, enters, lease, lease_all, network, put_host,
+    put_network, step, update, waits,
 };
 use underlay_core::{
     Effect, ErrorKind, Failure,
@@ -102,6 +102,28 @@ async fn a_wake_during_a_step_is_not_lost(database: &Database) {
     assert!(lease_all(&store, "worker").await.is_empty(), "hearing the same again wakes nobody");
     store.observe(&boot(made.id(), "fetched the initrd")).await.expect("observe");
     assert_eq!(lease_all(&store, "worker").await.len(), 1);
+}
+
+async fn a_lease_is_kept_while_its_object_advances(database: &Database) {
+    let store = database.open().await;
+    let made = put_network(&store, "boot").await;
+    let first = lease(&store, made.id(), "worker").await;
+    let kept = commit_and_keep(&store, &first, enters("serving")).await.expect("commit");
+    let kept = kept.expect("it is due at once, and stays with its worker");
+    assert!(lease_all(&store, "other").await.is_empty(), "nobody else gets it between two steps");
+    assert_eq!(store.get(made.id()).await.expect("get").expect("there").phase, "serving");
+    store.observe(&boot(made.id(), "fetched the kernel")).await.expect("observe");
+    let rests = commit_and_keep(&store, &kept, waits("for an hour")).await.expect("commit");
+    assert_eq!(rests, None, "whoever waits gives it back");
+    let woken = lease_all(&store, "other").await;
+    assert_eq!(woken.len(), 1, "what came during the second step wakes it");
+    let kept = commit_and_keep(&store, &woken[0], enters("ready")).await.expect("commit").expect("kept");
+    let late = Timestamp::now() + LEASE + Duration::from_secs(1);
+    let (taken, _) = store.lease_next("next", &all_kinds(), 10, late, LEASE).await.expect("lease");
+    assert_eq!(taken.len(), 1, "one that its worker let run out is taken over");
+    let error = commit_and_keep(&store, &kept, enters("late")).await.expect_err("fenced");
+    assert!(matches!(error, Error::Fenced { .. }), "{error}");
+    assert_eq!(store.get(made.id()).await.expect("get").expect("there").phase, "ready");
 }
 
 async fn of_two_machines_that_claim_a_host_exactly_one_wins(database: &Database) {
@@ -292,6 +314,7 @@ on_both_databases!(
     leases_of_a_dead_server_are_ended_at_once_and_their_holder_fenced,
     a_step_on_an_object_that_changed_is_not_committed,
     a_wake_during_a_step_is_not_lost,
+    a_lease_is_kept_while_its_object_advances,
     of_two_machines_that_claim_a_host_exactly_one_wins,
     what_is_seen_of_a_host_wakes_its_holder,
     observations_and_commits_never_wait_for_each_other_in_a_circle,

@@ -62,7 +62,8 @@ async fn a_fleet_with_a_few_broken_machines_is_shown_by_state_and_by_cause() -> 
     follower.kill()?;
     follower.wait()?;
     ensure!(lines.first().is_some_and(|line| line.starts_with("0 machines")), "{lines:#?}");
-    ensure!(lines.iter().any(|line| line.contains("machine/r1u1  imaging")), "{lines:#?}");
+    // Of one machine a state may be passed over that did not last; not of all.
+    ensure!(lines.iter().any(|line| line.contains("  imaging")), "{lines:#?}");
 
     rows(rig)?;
     grouped(rig)?;

@@ -142,6 +142,18 @@ pub async fn commit_on(
     store.commit(Commit { lease, base, decision, status: None, effects, decided_at, now }).await
 }
 
+/// The same, going on with the lease where the object is due again at once.
+pub async fn commit_and_keep(
+    store: &Store,
+    lease: &Lease,
+    decision: Decision,
+) -> Result<Option<Lease>, Error> {
+    let base = store.snapshot(lease.id).await?.expect("the object is there");
+    let (decided_at, now, effects) = ("rack:1".to_owned(), Timestamp::now(), Vec::new());
+    let commit = Commit { lease, base: &base, decision, status: None, effects, decided_at, now };
+    store.commit_and_keep(commit, LEASE).await
+}
+
 /// Leases and steps an object once.
 pub async fn step(store: &Store, id: ObjectId, decision: Decision, effects: Vec<Effect>) {
     let lease = lease(store, id, "worker").await;
