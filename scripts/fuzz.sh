@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Feeds random input to everything that reads what others wrote, for minutes where `make test` takes seconds.
 #
-#   scripts/fuzz.sh [TARGET...]    default: all; FUZZ_SECONDS (60) is the time of each
+#   scripts/fuzz.sh [--at-once] [TARGET...]    default: all, one after the other; FUZZ_SECONDS (60) is the time of each
 #
 # Random input is noise, and good messages (server/metal/corpus) with bytes lost, changed, doubled and mixed up.
 # These are the property tests that `make test` runs too, repeated with fresh seeds until the time is up. A failure is
@@ -44,9 +44,21 @@ fuzz() {
     rm -f "$log"
 }
 
+at_once='' running=()
+[ "${1:-}" != --at-once ] || { at_once=yes; shift; }
 [ $# -gt 0 ] || mapfile -t chosen < <(printf '%s\n' "${!targets[@]}" | sort)
 [ $# -eq 0 ] || chosen=("$@")
 for name in "${chosen[@]}"; do
     [ -n "${targets[$name]:-}" ] || die "no target named $name; targets: ${!targets[*]}"
-    fuzz "$name"
+    if [ -n "$at_once" ]; then
+        fuzz "$name" &
+        running+=($!)
+    else
+        fuzz "$name"
+    fi
 done
+failed=0
+for one in "${running[@]}"; do
+    wait "$one" || failed=1
+done
+exit "$failed"
