@@ -51,6 +51,8 @@ impl Client {
         let mut last = (request(1, name, "octet", options), self.server);
         socket.send_to(&last.0, last.1).await?;
         let mut buffer = vec![0; 70_000];
+        // The port it has may have been another's, to whom somebody still repeats his last block.
+        let mut peer = None;
         loop {
             let Ok(answer) = timeout(Duration::from_millis(500), socket.recv_from(&mut buffer)).await else {
                 socket.send_to(&last.0, last.1).await?;
@@ -58,6 +60,13 @@ impl Client {
             };
             let (size, transfer) = answer?;
             let packet = &buffer[..size];
+            let is_first = matches!(packet[1], 5 | 6) || options.is_empty();
+            if peer.is_none() && is_first {
+                peer = Some(transfer);
+            }
+            if peer != Some(transfer) {
+                continue;
+            }
             let mut finished = false;
             match packet[1] {
                 6 if received == 0 => {
