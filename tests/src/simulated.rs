@@ -328,7 +328,8 @@ impl Drop for Simulated {
     fn drop(&mut self) {
         // Whether a test that returns an error fails is not known here, so every test tells; where it passes, that is read by
         // nobody.
-        let in_a_test = std::thread::current().name().is_some_and(|name| name.contains("::"));
+        let thread = std::thread::current();
+        let in_a_test = thread.name().is_some_and(|name| name != "main" && !name.starts_with("tokio"));
         if std::thread::panicking() || in_a_test {
             self.tell_how_to_repeat();
         }

@@ -1,7 +1,7 @@
 //! Statements and rows, alike on both databases. All SQL of this crate goes through here.
 //!
 //! SQLite lives in this process: a statement is a call in the caller's own thread, for a look at a few cached pages costs less than
-//! waking another thread to do it. What waits for the disk is done apart, by [`Connection::apart`]. Postgres is asked over a
+//! waking another thread to do it. What waits for the disk is done apart, by [`Query::apart`]. Postgres is asked over a
 //! socket, asynchronously.
 //!
 //! Places are `$1`, `$2`, ..; columns are text or whole numbers, null or not.
