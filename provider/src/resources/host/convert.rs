@@ -5,7 +5,7 @@ use std::time::Duration;
 use tfplugin::Attr;
 use underlay_proto::v1::{self as pb, host_spec::Driver};
 
-use super::model::{Boot, Identity, Model, Qemu, Redfish};
+use super::model::{Boot, Identity, Ipmi, Manual, Model, NoDriver, Qemu, Redfish};
 use crate::{
     client::Client,
     facts::hardware,
@@ -52,11 +52,7 @@ impl Mirror for Model {
         let meta = host.meta.clone().unwrap_or_default();
         let spec = host.spec.clone().unwrap_or_default();
         let status = host.status.clone().unwrap_or_default();
-        let (redfish, qemu) = match &spec.driver {
-            Some(Driver::Redfish(redfish)) => (Attr::Value(seen_redfish(redfish)), Attr::Null),
-            Some(Driver::Qemu(qemu)) => (Attr::Null, Attr::Value(seen_qemu(&prior.qemu, qemu))),
-            None => (Attr::Null, Attr::Null),
-        };
+        let driver = spec.driver.as_ref();
         Model {
             id: meta.id.into(),
             incarnation: meta.incarnation.into(),
@@ -65,8 +61,23 @@ impl Mirror for Model {
             labels: seen_map(&prior.labels, spec.labels.into_iter().collect()),
             identity: seen_identity(&prior.identity, &spec.identity.unwrap_or_default()),
             boot: seen_boot(&prior.boot, &spec.boot.unwrap_or_default()),
-            redfish,
-            qemu,
+            redfish: seen(driver, |driver| match driver {
+                Driver::Redfish(redfish) => Some(seen_redfish(redfish)),
+                _ => None,
+            }),
+            ipmi: seen(driver, |driver| match driver {
+                Driver::Ipmi(ipmi) => Some(seen_ipmi(ipmi)),
+                _ => None,
+            }),
+            qemu: seen(driver, |driver| match driver {
+                Driver::Qemu(qemu) => Some(seen_qemu(&prior.qemu, qemu)),
+                _ => None,
+            }),
+            manual: seen(driver, |driver| match driver {
+                Driver::Manual(manual) => Some(seen_manual(manual)),
+                _ => None,
+            }),
+            none: seen(driver, |driver| matches!(driver, Driver::None(_)).then_some(NoDriver {})),
             protected: spec.protected.into(),
             on_destroy: seen_text(&spec.on_destroy),
             phase: host.standing.clone().unwrap_or_default().phase.into(),
@@ -94,13 +105,16 @@ impl Mirror for Model {
 /// The spec that a plan asks for.
 fn spec(plan: &Model) -> Fit<pb::HostSpec> {
     let redfish = nested(&plan.redfish, redfish)?.map(Driver::Redfish);
+    let ipmi = nested(&plan.ipmi, ipmi)?.map(Driver::Ipmi);
     let qemu = nested(&plan.qemu, qemu)?.map(Driver::Qemu);
+    let manual = nested(&plan.manual, manual)?.map(Driver::Manual);
+    let none = nested(&plan.none, |NoDriver {}| Ok(pb::NoDriver {}))?.map(Driver::None);
     Ok(pb::HostSpec {
         pool: plain(&plan.pool)?,
         labels: plain(&plan.labels)?.into_iter().collect(),
         identity: nested(&plan.identity, identity)?,
         boot: nested(&plan.boot, boot)?,
-        driver: redfish.or(qemu),
+        driver: redfish.or(ipmi).or(qemu).or(manual).or(none),
         protected: plain(&plan.protected)?,
         on_destroy: plain(&plan.on_destroy)?,
     })
@@ -125,6 +139,18 @@ fn redfish(redfish: &Redfish) -> Fit<pb::RedfishDriver> {
     })
 }
 
+fn ipmi(ipmi: &Ipmi) -> Fit<pb::IpmiDriver> {
+    Ok(pb::IpmiDriver {
+        address: plain(&ipmi.address)?,
+        credential: plain(&ipmi.credential)?,
+        cipher_suite: plain(&ipmi.cipher_suite)?,
+    })
+}
+
+fn manual(manual: &Manual) -> Fit<pb::ManualDriver> {
+    Ok(pb::ManualDriver { webhook: plain(&manual.webhook)?, credential: plain(&manual.credential)? })
+}
+
 fn qemu(qemu: &Qemu) -> Fit<pb::QemuDriver> {
     Ok(pb::QemuDriver {
         cpus: plain(&qemu.cpus)?,
@@ -133,6 +159,24 @@ fn qemu(qemu: &Qemu) -> Fit<pb::QemuDriver> {
         forward: plain(&qemu.forward)?.into_iter().map(u32::from).collect(),
         tap: plain(&qemu.tap)?,
     })
+}
+
+/// A driver's block, where the host has that driver.
+fn seen<T>(driver: Option<&Driver>, block: impl FnOnce(&Driver) -> Option<T>) -> Attr<T> {
+    driver.and_then(block).map_or(Attr::Null, Attr::Value)
+}
+
+fn seen_ipmi(ipmi: &pb::IpmiDriver) -> Ipmi {
+    let suite = Some(ipmi.cipher_suite).filter(|suite| *suite != 0);
+    Ipmi {
+        address: seen_text(&ipmi.address),
+        credential: seen_text(&ipmi.credential),
+        cipher_suite: suite.map_or(Attr::Null, Attr::Value),
+    }
+}
+
+fn seen_manual(manual: &pb::ManualDriver) -> Manual {
+    Manual { webhook: seen_text(&manual.webhook), credential: seen_text(&manual.credential) }
 }
 
 fn seen_identity(prior: &Attr<Identity>, identity: &pb::HostIdentity) -> Attr<Identity> {

@@ -28,12 +28,19 @@ impl Resource for Host {
     }
 
     fn validate(&self, config: &Model, found: &mut Diagnostics) {
-        let detail = "A host needs exactly one of redfish = {...} and qemu = {...}.";
-        if config.redfish.is_null() && config.qemu.is_null() {
+        let detail = "A host needs exactly one of redfish, ipmi, qemu, manual and none = {...}.";
+        let drivers = [
+            ("redfish", config.redfish.is_null(), config.redfish.is_value()),
+            ("ipmi", config.ipmi.is_null(), config.ipmi.is_value()),
+            ("qemu", config.qemu.is_null(), config.qemu.is_value()),
+            ("manual", config.manual.is_null(), config.manual.is_value()),
+            ("none", config.none.is_null(), config.none.is_value()),
+        ];
+        if drivers.iter().all(|(_, is_null, _)| *is_null) {
             found.error_at("redfish", "This host has no driver", detail);
         }
-        if config.redfish.is_value() && config.qemu.is_value() {
-            found.error_at("qemu", "This host has two drivers", detail);
+        for (name, ..) in drivers.iter().filter(|(.., is_value)| *is_value).skip(1) {
+            found.error_at(*name, "This host has two drivers", detail);
         }
     }
 
@@ -52,9 +59,17 @@ impl Resource for Host {
             ]);
             cx.warn(format!("host {name} is quarantined"), text);
         }
-        let login = plan.planned.redfish.get().map_or("", |redfish| redfish.credential.as_str()).to_owned();
+        let planned = &plan.planned;
+        let logins = [
+            ("redfish.credential", planned.redfish.get().map(|it| it.credential.as_str().to_owned())),
+            ("ipmi.credential", planned.ipmi.get().map(|it| it.credential.as_str().to_owned())),
+            ("manual.credential", planned.manual.get().map(|it| it.credential.as_str().to_owned())),
+        ];
         object::plan(cx, plan, |client, objection| {
-            objection.attribute == "redfish.credential" && client.planned.has("credential", &login)
+            logins.iter().any(|(attribute, login)| {
+                objection.attribute == *attribute
+                    && login.as_ref().is_some_and(|login| client.planned.has("credential", login))
+            })
         })
         .await
         .map(drop)

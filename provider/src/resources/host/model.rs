@@ -8,7 +8,7 @@ use crate::{facts::Hardware, resources::object::valid_name, size};
 
 /// A physical or virtual box that the server can power and boot.
 ///
-/// Exactly one of `redfish` and `qemu` says how. Destroying a host never erases a disk.
+/// Exactly one of `redfish`, `ipmi`, `qemu`, `manual` and `none` says how. Destroying a host never erases a disk.
 #[derive(Debug, Clone, Default, Schema)]
 pub struct Model {
     /// The server's id.
@@ -35,9 +35,18 @@ pub struct Model {
     /// A BMC that speaks Redfish.
     #[tf(optional)]
     pub redfish: Attr<Redfish>,
+    /// A BMC that speaks IPMI 2.0 over the network.
+    #[tf(optional)]
+    pub ipmi: Attr<Ipmi>,
     /// A QEMU machine that the server runs itself.
     #[tf(optional)]
     pub qemu: Attr<Qemu>,
+    /// A host that somebody else switches: a person, or a program behind a URL.
+    #[tf(optional)]
+    pub manual: Attr<Manual>,
+    /// A host that nobody switches, because it was adopted while it ran: `none = {}`.
+    #[tf(optional)]
+    pub none: Attr<NoDriver>,
     /// Refuse to destroy it and to erase its disks.
     #[tf(default = false)]
     pub protected: Attr<bool>,
@@ -81,7 +90,7 @@ pub struct Boot {
     /// `uefi` or `bios`.
     #[tf(default = "uefi", validate = validate::one_of(&["uefi", "bios"]))]
     pub mode: Attr<String>,
-    /// Ways to reach the agent, in the order to be tried: `pxe`, `http`.
+    /// Ways to reach the agent, in the order to be tried: `pxe`, `http`, `virtual_media`.
     #[tf(default = vec!["pxe".to_owned()])]
     pub methods: Attr<Vec<String>>,
 }
@@ -105,6 +114,35 @@ pub struct Redfish {
     #[tf(optional)]
     pub system: Attr<String>,
 }
+
+/// A BMC that speaks IPMI 2.0 over the network.
+#[derive(Debug, Clone, Default, PartialEq, Schema)]
+pub struct Ipmi {
+    /// `ADDRESS`, with `:PORT` where it is not 623.
+    #[tf(required)]
+    pub address: Attr<String>,
+    /// Name of the `underlay_credential` to log in with.
+    #[tf(required)]
+    pub credential: Attr<String>,
+    /// Cipher suite, 17 or 3; left out, 17 is tried and then 3.
+    #[tf(optional)]
+    pub cipher_suite: Attr<u32>,
+}
+
+/// A host that somebody else switches.
+#[derive(Debug, Clone, Default, PartialEq, Schema)]
+pub struct Manual {
+    /// URL that is told of each wish by a POST; left out, a person does it and says so with `underlay host confirm`.
+    #[tf(optional)]
+    pub webhook: Attr<String>,
+    /// Name of the `underlay_credential` for the webhook.
+    #[tf(optional)]
+    pub credential: Attr<String>,
+}
+
+/// A host that nobody switches.
+#[derive(Debug, Clone, Default, PartialEq, Schema)]
+pub struct NoDriver {}
 
 /// A QEMU machine that the server runs itself.
 #[derive(Debug, Clone, Default, PartialEq, Schema)]

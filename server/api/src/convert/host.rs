@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use underlay_core::{
     Bytes, FieldError, Name, Object,
     bmc::Power,
-    host::{Boot, BootMethod, Driver, Firmware, Host, Identity, OnDestroy, Qemu, Redfish, Spec, Status, Tls},
+    host::{
+        Boot, BootMethod, Driver, Firmware, Host, Identity, Ipmi, Manual, OnDestroy, Qemu, Redfish, Spec,
+        Status, Tls,
+    },
 };
 use underlay_proto::v1 as pb;
 
 use super::{faults::Faults, inventory, object};
 
 const FIRMWARE: [(&str, Firmware); 2] = [("uefi", Firmware::Uefi), ("bios", Firmware::Bios)];
-const METHODS: [(&str, BootMethod); 2] = [("pxe", BootMethod::Pxe), ("http", BootMethod::Http)];
+const METHODS: [(&str, BootMethod); 3] =
+    [("pxe", BootMethod::Pxe), ("http", BootMethod::Http), ("virtual_media", BootMethod::VirtualMedia)];
 const ON_DESTROY: [(&str, OnDestroy); 2] =
     [("power_off", OnDestroy::PowerOff), ("forget", OnDestroy::Forget)];
 
@@ -32,8 +36,11 @@ pub(crate) fn spec(message: pb::HostSpec) -> Result<Spec, Vec<FieldError>> {
     let driver = match message.driver {
         Some(pb::host_spec::Driver::Redfish(message)) => Some(Driver::Redfish(redfish(&mut faults, message))),
         Some(pb::host_spec::Driver::Qemu(message)) => Some(Driver::Qemu(qemu(&mut faults, message))),
+        Some(pb::host_spec::Driver::Ipmi(message)) => Some(Driver::Ipmi(ipmi(&mut faults, message))),
+        Some(pb::host_spec::Driver::Manual(message)) => Some(Driver::Manual(manual(&mut faults, message))),
+        Some(pb::host_spec::Driver::None(pb::NoDriver {})) => Some(Driver::None),
         None => {
-            faults.add("redfish", "a host needs exactly one of redfish = {...} and qemu = {...}");
+            faults.add("redfish", "a host needs exactly one of redfish, ipmi, qemu, manual and none = {...}");
             None
         }
     };
@@ -121,6 +128,22 @@ fn redfish(faults: &mut Faults, message: pb::RedfishDriver) -> Redfish {
     }
 }
 
+fn ipmi(faults: &mut Faults, message: pb::IpmiDriver) -> Ipmi {
+    let credential = faults.text("ipmi.credential", message.credential, 512);
+    if credential.is_empty() {
+        faults.add("ipmi.credential", "name the credential to log in with: underlay_credential.NAME.name");
+    }
+    let suite = faults.narrow("ipmi.cipher_suite", message.cipher_suite).filter(|suite| *suite != 0);
+    Ipmi { address: faults.text("ipmi.address", message.address, 512), credential, cipher_suite: suite }
+}
+
+fn manual(faults: &mut Faults, message: pb::ManualDriver) -> Manual {
+    Manual {
+        webhook: faults.optional("manual.webhook", message.webhook),
+        credential: faults.optional("manual.credential", message.credential),
+    }
+}
+
 fn qemu(faults: &mut Faults, message: pb::QemuDriver) -> Qemu {
     let forward = faults
         .list("qemu.forward", message.forward)
@@ -171,6 +194,16 @@ pub(crate) fn spec_message(spec: &Spec) -> pb::HostSpec {
             forward: qemu.forward.iter().map(|port| u32::from(*port)).collect(),
             tap: qemu.tap.clone().unwrap_or_default(),
         }),
+        Driver::Ipmi(ipmi) => pb::host_spec::Driver::Ipmi(pb::IpmiDriver {
+            address: ipmi.address.clone(),
+            credential: ipmi.credential.clone(),
+            cipher_suite: ipmi.cipher_suite.map(u32::from).unwrap_or_default(),
+        }),
+        Driver::Manual(manual) => pb::host_spec::Driver::Manual(pb::ManualDriver {
+            webhook: manual.webhook.clone().unwrap_or_default(),
+            credential: manual.credential.clone().unwrap_or_default(),
+        }),
+        Driver::None => pb::host_spec::Driver::None(pb::NoDriver {}),
     };
     pb::HostSpec {
         pool: spec.pool.clone(),

@@ -10,7 +10,7 @@ use proptest::{collection, option, prelude::*, sample::select};
 use underlay_core::{
     self as core, Bytes, FieldError, Key, Mac,
     agent::{Disk, Gpu, Inventory, Nic},
-    host::{Boot, BootMethod, Driver, Firmware, Identity, OnDestroy, Qemu, Redfish, Tls},
+    host::{Boot, BootMethod, Driver, Firmware, Identity, Ipmi, Manual, OnDestroy, Qemu, Redfish, Tls},
     machine::{Address, Aspect, Bond, Disruption, Dns, Redeploy, RootHint, Vlan, WaitFor},
 };
 use underlay_proto::v1 as pb;
@@ -42,6 +42,20 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn ipmi()(
+        address in text(), credential in text(), cipher_suite in option::of(1..=u8::MAX),
+    ) -> Driver {
+        Driver::Ipmi(Ipmi { address, credential, cipher_suite })
+    }
+}
+
+prop_compose! {
+    fn manual()(webhook in option::of(text()), credential in option::of(text())) -> Driver {
+        Driver::Manual(Manual { webhook, credential })
+    }
+}
+
+prop_compose! {
     fn qemu()(
         cpus in any::<u32>(), memory in any::<u64>(), disks in collection::vec(any::<u64>(), 0..9),
         forward in collection::vec(any::<u16>(), 0..9), tap in option::of("[a-z0-9]{1,15}"),
@@ -57,8 +71,8 @@ prop_compose! {
         labels in collection::btree_map(text(), text(), 0..4),
         identity in (option::of(some_mac()), option::of(text()), option::of(any::<u128>())),
         mode in select(vec![Firmware::Bios, Firmware::Uefi]),
-        methods in collection::vec(select(vec![BootMethod::Pxe, BootMethod::Http]), 1..3),
-        driver in prop_oneof![redfish(), qemu()],
+        methods in collection::vec(select(vec![BootMethod::Pxe, BootMethod::Http, BootMethod::VirtualMedia]), 1..4),
+        driver in prop_oneof![redfish(), qemu(), ipmi(), manual(), Just(Driver::None)],
         protected in any::<bool>(),
         on_destroy in select(vec![OnDestroy::Forget, OnDestroy::PowerOff]),
     ) -> core::host::Spec {

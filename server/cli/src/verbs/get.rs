@@ -75,6 +75,9 @@ listing!(
         let status = host.status.clone().unwrap_or_default();
         let driver = match spec.driver {
             Some(v1::host_spec::Driver::Redfish(redfish)) => format!("redfish {}", redfish.address),
+            Some(v1::host_spec::Driver::Ipmi(ipmi)) => format!("ipmi {}", ipmi.address),
+            Some(v1::host_spec::Driver::Manual(_)) => "manual".to_owned(),
+            Some(v1::host_spec::Driver::None(_)) => "none".to_owned(),
             Some(v1::host_spec::Driver::Qemu(qemu)) => {
                 format!("qemu {} cpu {}", qemu.cpus, size(qemu.memory_bytes))
             }

@@ -42,7 +42,9 @@ impl Facts {
                 gpus: Some(0),
                 ..host.status.told.clone()
             },
-            Driver::Redfish(_) => host.status.told.clone(),
+            Driver::Redfish(_) | Driver::Ipmi(_) | Driver::Manual(_) | Driver::None => {
+                host.status.told.clone()
+            }
         }
     }
 }

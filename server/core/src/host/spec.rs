@@ -70,6 +70,8 @@ pub enum BootMethod {
     Pxe,
     /// UEFI HTTP Boot.
     Http,
+    /// An ISO of the host's own, which its BMC shows it as a CD: needs no DHCP.
+    VirtualMedia,
 }
 
 /// How a host is powered; exactly one.
@@ -80,6 +82,35 @@ pub enum Driver {
     Redfish(Redfish),
     /// A QEMU machine on the server itself.
     Qemu(Qemu),
+    /// A BMC that speaks IPMI over the network.
+    Ipmi(Ipmi),
+    /// A person, or a program behind a URL.
+    Manual(Manual),
+    /// Nobody: it was adopted while it ran.
+    None,
+}
+
+impl Driver {
+    /// The word for it, as in HCL.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Driver::Redfish(_) => "redfish",
+            Driver::Qemu(_) => "qemu",
+            Driver::Ipmi(_) => "ipmi",
+            Driver::Manual(_) => "manual",
+            Driver::None => "none",
+        }
+    }
+
+    /// The credential it logs in with, and the attribute that names it.
+    pub fn credential(&self) -> Option<(&str, &'static str)> {
+        match self {
+            Driver::Redfish(redfish) => Some((&redfish.credential, "redfish.credential")),
+            Driver::Ipmi(ipmi) => Some((&ipmi.credential, "ipmi.credential")),
+            Driver::Manual(manual) => Some((manual.credential.as_deref()?, "manual.credential")),
+            Driver::Qemu(_) | Driver::None => None,
+        }
+    }
 }
 
 /// A BMC that speaks Redfish (DSP0266).
@@ -108,6 +139,26 @@ pub enum Tls {
     },
     /// Do not check; only for a lab.
     Insecure,
+}
+
+/// A BMC that speaks IPMI 2.0 over the network (RMCP+, "lanplus").
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ipmi {
+    /// `10.0.9.17`, optionally with a port; 623 unless said.
+    pub address: String,
+    /// Name of the credential to log in with.
+    pub credential: String,
+    /// Cipher suite 3 (SHA1) or 17 (SHA256); left out, 17 is tried and then 3.
+    pub cipher_suite: Option<u8>,
+}
+
+/// A host that somebody else switches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manual {
+    /// URL that is told of each wish; without one a person does it and confirms.
+    pub webhook: Option<String>,
+    /// Name of the credential for the webhook (HTTP Basic).
+    pub credential: Option<String>,
 }
 
 /// A QEMU machine that the server runs as a host.
@@ -139,8 +190,8 @@ impl crate::Spec for Spec {
     fn validate(&self) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
         if self.boot.methods.is_empty() {
-            errors
-                .push(FieldError::new("boot.methods", "name at least one way to boot: \"pxe\" or \"http\""));
+            let ways = "name at least one way to boot: \"pxe\", \"http\" or \"virtual_media\"";
+            errors.push(FieldError::new("boot.methods", ways));
         }
         if self.boot.mode == Firmware::Bios && self.boot.methods.contains(&BootMethod::Http) {
             errors.push(FieldError::new(
@@ -154,14 +205,25 @@ impl crate::Spec for Spec {
         match &self.driver {
             Driver::Redfish(redfish) => redfish.validate(self, &mut errors),
             Driver::Qemu(qemu) => qemu.validate(&mut errors),
+            Driver::Ipmi(ipmi) => ipmi.validate(self, &mut errors),
+            Driver::Manual(manual) => manual.validate(self, &mut errors),
+            Driver::None => {}
+        }
+        if self.boot.methods.contains(&BootMethod::VirtualMedia) && !matches!(self.driver, Driver::Redfish(_))
+        {
+            let why = format!(
+                "\"virtual_media\" needs a Redfish BMC; this host has {} = {{...}}",
+                self.driver.word()
+            );
+            errors.push(FieldError::new("boot.methods", why));
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
     fn references(&self) -> Vec<Reference> {
         let mut references = vec![Reference::member_of(Kind::Pool, &self.pool, "pool")];
-        if let Driver::Redfish(redfish) = &self.driver {
-            references.push(Reference::new(Kind::Credential, &redfish.credential, "redfish.credential"));
+        if let Some((name, attribute)) = self.driver.credential() {
+            references.push(Reference::new(Kind::Credential, name, attribute));
         }
         references
     }
@@ -176,8 +238,67 @@ impl Redfish {
                 "write it as https://ADDRESS or https://ADDRESS:PORT",
             ));
         }
-        if spec.identity == Identity::default() {
-            errors.push(FieldError::new("identity", "a Redfish host needs one of boot_mac, serial or uuid"));
+        spec.needs_identity("a Redfish host", errors);
+    }
+}
+
+impl Ipmi {
+    /// Host and port of its address.
+    ///
+    /// # Errors
+    /// In words, what is wrong with it.
+    pub fn endpoint(&self) -> Result<(&str, u16), &'static str> {
+        const FORM: &str = "write it as ADDRESS or ADDRESS:PORT";
+        let (host, port) = match self.address.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                (host, port.parse().map_err(|_| FORM)?)
+            }
+            _ => (self.address.as_str(), 623),
+        };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
+        // A leading dash would be an option to a program that is given it.
+        let sound =
+            !host.is_empty() && host.len() <= 255 && host.chars().all(plain) && !host.starts_with('-');
+        if sound && port != 0 { Ok((host, port)) } else { Err(FORM) }
+    }
+
+    fn validate(&self, spec: &Spec, errors: &mut Vec<FieldError>) {
+        if let Err(why) = self.endpoint() {
+            errors.push(FieldError::new("ipmi.address", why));
+        }
+        if !matches!(self.cipher_suite, None | Some(3 | 17)) {
+            errors.push(FieldError::new("ipmi.cipher_suite", "use 3 or 17; the others protect nothing"));
+        }
+        spec.needs_identity("an IPMI host", errors);
+    }
+}
+
+impl Manual {
+    fn validate(&self, spec: &Spec, errors: &mut Vec<FieldError>) {
+        if let Some(url) = &self.webhook {
+            let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+            let sound = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+                && url.bytes().all(|byte| byte.is_ascii_graphic())
+                && !url.contains('@');
+            if !sound {
+                errors.push(FieldError::new(
+                    "manual.webhook",
+                    "write it as https://HOST/PATH, without a login",
+                ));
+            }
+        } else if self.credential.is_some() {
+            errors.push(FieldError::new("manual.credential", "is used with a webhook only"));
+        }
+        spec.needs_identity("a host that is switched by hand", errors);
+    }
+}
+
+impl Spec {
+    fn needs_identity(&self, whose: &str, errors: &mut Vec<FieldError>) {
+        if self.identity == Identity::default() {
+            let why = format!("{whose} needs one of boot_mac, serial or uuid");
+            errors.push(FieldError::new("identity", why));
         }
     }
 }
@@ -202,5 +323,57 @@ impl Qemu {
         if self.forward.contains(&0) || self.forward.len() > 16 {
             errors.push(FieldError::new("qemu.forward", "name at most 16 guest ports from 1 to 65535"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ipmi(address: &str) -> Ipmi {
+        Ipmi { address: address.into(), credential: "bmc".into(), cipher_suite: None }
+    }
+
+    #[test]
+    fn an_ipmi_address_is_a_host_and_perhaps_a_port() {
+        assert_eq!(ipmi("10.0.9.17").endpoint(), Ok(("10.0.9.17", 623)));
+        assert_eq!(ipmi("bmc-7.example:6230").endpoint(), Ok(("bmc-7.example", 6230)));
+        assert_eq!(ipmi("[fd00::7]:6230").endpoint(), Ok(("fd00::7", 6230)));
+        assert_eq!(ipmi("fd00::7").endpoint(), Ok(("fd00::7", 623)));
+        for bad in ["", "-L user", "10.0.9.17:0", "10.0.9.17:port", "a b", "lan://10.0.9.17", "h;reboot"] {
+            assert!(ipmi(bad).endpoint().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_driver_is_said_at_its_attribute() {
+        let spec = |driver| Spec {
+            pool: "default".into(),
+            labels: BTreeMap::new(),
+            identity: Identity::default(),
+            boot: Boot { mode: Firmware::Uefi, methods: vec![BootMethod::VirtualMedia] },
+            driver,
+            protected: false,
+            on_destroy: OnDestroy::Forget,
+        };
+        let attributes = |driver| -> Vec<String> {
+            let errors = crate::Spec::validate(&spec(driver)).expect_err("it is wrong");
+            errors.into_iter().map(|error| error.attribute).collect()
+        };
+        let faulty = Ipmi { cipher_suite: Some(0), ..ipmi("") };
+        assert_eq!(
+            attributes(Driver::Ipmi(faulty)),
+            ["ipmi.address", "ipmi.cipher_suite", "identity", "boot.methods"]
+        );
+        let hook = |url: &str| Manual { webhook: Some(url.into()), credential: None };
+        assert_eq!(
+            attributes(Driver::Manual(hook("ftp://x"))),
+            ["manual.webhook", "identity", "boot.methods"]
+        );
+        assert_eq!(
+            attributes(Driver::Manual(hook("https://me:pw@x/"))),
+            ["manual.webhook", "identity", "boot.methods"]
+        );
+        assert_eq!(attributes(Driver::None), ["boot.methods"]);
     }
 }

@@ -123,6 +123,11 @@ impl Bmcs for Drivers {
         match &host.spec.driver {
             Driver::Qemu(wanted) => Ok(self.qemu(host, wanted)),
             Driver::Redfish(wanted) => self.redfish(host, wanted, view).await,
+            other @ (Driver::Ipmi(_) | Driver::Manual(_) | Driver::None) => Err(Error::Unsupported {
+                address: host.meta.key.name.to_string(),
+                wish: "be switched".into(),
+                why: format!("this server has no driver {}", other.word()),
+            }),
         }
     }
 }

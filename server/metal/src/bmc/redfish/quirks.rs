@@ -49,6 +49,7 @@ pub(super) fn boot_wishes(target: Target, how: &host::Boot, now: &Boot) -> Vec<B
         target: match method {
             BootMethod::Pxe => "Pxe",
             BootMethod::Http => "UefiHttp",
+            BootMethod::VirtualMedia => "Cd",
         },
         mode,
     };
