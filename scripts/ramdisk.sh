@@ -1,16 +1,28 @@
 #!/usr/bin/env bash
 # Builds the agent's kernel and initramfs once per agent and kernel, and prints the directory that holds them:
 # vmlinuz, initrd and manifest.json, as `underlay serve --ramdisk` wants them.
+#
+#   scripts/ramdisk.sh [small|full]    small: a kernel for virtual machines (default); full: every server's drivers, and
+#                                      firmware for their cards
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-kernel=$(scripts/kernel.sh)
+firmware=()
+case ${1:-small} in
+small) kernel=$(scripts/kernel.sh) ;;
+full)
+    kernel=$(scripts/kernel.sh amd64)
+    mapfile -t firmware < <(scripts/firmware.sh | sed 's/^/--firmware-deb=/')
+    [ ${#firmware[@]} -gt 0 ] || die "there is no firmware"
+    ;;
+*) die "usage: ramdisk.sh [small|full]" ;;
+esac
 agent=$(scripts/agent.sh)
 cargo build --quiet -p underlay >&2
 underlay=$CARGO_TARGET_DIR/debug/underlay
 
-build() { "$underlay" ramdisk build --kernel-deb "$kernel" --agent "$agent" --out "$1/out"; }
+build() { "$underlay" ramdisk build --kernel-deb "$kernel" "${firmware[@]}" --agent "$agent" --out "$1/out"; }
 
 built=$UNDERLAY_CACHE/ramdisks/$(basename "$kernel" .deb)-$(digest "$agent")
 once "$built" build

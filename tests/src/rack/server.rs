@@ -1,6 +1,7 @@
 //! The server as a process in a segment: started, told to stop, killed, started again over the same data.
 
 use std::{
+    ffi::OsString,
     fs::{self, File, OpenOptions},
     os::unix::process::ExitStatusExt,
     path::PathBuf,
@@ -49,8 +50,7 @@ impl<'a> Server<'a> {
             .arg("serve")
             .arg("--data")
             .arg(self.data())
-            .arg("--ramdisk")
-            .arg(parts::ramdisk()?)
+            .args(self.ramdisk()?)
             .arg("--image-root")
             .arg(self.images())
             .arg("--qemu-unsafe-cache")
@@ -61,6 +61,14 @@ impl<'a> Server<'a> {
             .context("starting the server")?;
         self.process = Some(process);
         self.answers().await
+    }
+
+    /// The small ramdisk, unless the settings name another.
+    fn ramdisk(&self) -> Result<Vec<OsString>> {
+        match self.settings.iter().any(|word| word == "--ramdisk") {
+            true => Ok(Vec::new()),
+            false => Ok(vec!["--ramdisk".into(), parts::ramdisk()?.into()]),
+        }
     }
 
     /// Where its data is.

@@ -3,11 +3,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context, Result};
 
-use super::segment::{Process, Segment};
+use super::segment::{Neighbour, Process, Segment};
 
 const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
@@ -23,6 +24,33 @@ pub enum Start<'a> {
     Kernel(&'a Path, &'a Path, &'a str),
 }
 
+/// Where a machine stands: in a namespace, with a directory for what it leaves.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    segment: &'a Segment,
+    beyond: Option<&'a Neighbour>,
+}
+
+impl<'a> Place<'a> {
+    /// Behind the router of that segment.
+    pub fn beyond(segment: &'a Segment, neighbour: &'a Neighbour) -> Self {
+        Self { segment, beyond: Some(neighbour) }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        match self.beyond {
+            Some(neighbour) => neighbour.command(program),
+            None => self.segment.command(program),
+        }
+    }
+}
+
+impl<'a> From<&'a Segment> for Place<'a> {
+    fn from(segment: &'a Segment) -> Self {
+        Self { segment, beyond: None }
+    }
+}
+
 /// A running machine; ends when dropped.
 pub struct Vm {
     _process: Process,
@@ -34,16 +62,37 @@ impl Vm {
     ///
     /// # Errors
     /// QEMU cannot be started.
-    pub fn start(
-        segment: &Segment,
+    pub fn start<'a>(
+        place: impl Into<Place<'a>>,
         name: &str,
         tap: &str,
         mac: &str,
         start: Start<'_>,
         disk: Option<&Path>,
     ) -> Result<Self> {
+        let drive = disk.map(|disk| format!("if=none,id=d0,format=raw,cache=unsafe,file={}", disk.display()));
+        let devices: Vec<&str> = match &drive {
+            Some(drive) => vec!["-drive", drive, "-device", "virtio-blk-pci,drive=d0,bootindex=1"],
+            None => Vec::new(),
+        };
+        Self::with(place.into(), name, tap, ("virtio-net-pci", mac), start, &devices)
+    }
+
+    /// The same with a NIC of that model, and with these words of QEMU's for its other devices.
+    ///
+    /// # Errors
+    /// QEMU cannot be started.
+    pub fn with(
+        place: Place<'_>,
+        name: &str,
+        tap: &str,
+        (model, mac): (&str, &str),
+        start: Start<'_>,
+        devices: &[&str],
+    ) -> Result<Self> {
+        let segment = place.segment;
         let console = segment.directory().join(format!("{name}.console"));
-        let mut qemu = segment.command("qemu-system-x86_64");
+        let mut qemu = place.command("qemu-system-x86_64");
         qemu.args([
             "-M",
             "q35,graphics=off",
@@ -69,7 +118,7 @@ impl Vm {
         ]);
         qemu.arg("-serial").arg(format!("file:{}", console.display()));
         qemu.args(["-netdev", &format!("tap,id=n0,ifname={tap},script=no,downscript=no")]);
-        let mut nic = format!("virtio-net-pci,netdev=n0,mac={mac}");
+        let mut nic = format!("{model},netdev=n0,mac={mac}");
         match start {
             Start::Bios => nic.push_str(",bootindex=0"),
             Start::Uefi => {
@@ -84,10 +133,7 @@ impl Vm {
             }
         }
         qemu.args(["-device", &nic]);
-        if let Some(disk) = disk {
-            qemu.arg("-drive").arg(format!("if=none,id=d0,format=raw,cache=unsafe,file={}", disk.display()));
-            qemu.args(["-device", "virtio-blk-pci,drive=d0,bootindex=1"]);
-        }
+        qemu.args(devices);
         Ok(Self { _process: Process::start(&mut qemu)?, console })
     }
 

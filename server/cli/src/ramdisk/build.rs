@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     cpio, deb,
+    firmware::{self, Firmware},
     modinfo::{self, Modinfo},
     modules::{self, All},
 };
@@ -30,6 +31,8 @@ const MAX_MODULE: u64 = 64 << 20;
 pub struct Options {
     /// A Debian kernel package, `linux-image-*.deb`.
     pub kernel_deb: PathBuf,
+    /// Debian packages with firmware for the drivers (`firmware-*.deb`).
+    pub firmware_debs: Vec<PathBuf>,
     /// The static agent binary.
     pub agent: PathBuf,
     /// Folder for the three files; made if it is not there.
@@ -47,6 +50,8 @@ pub struct Built {
     pub compression: &'static str,
     /// Names of the modules in it.
     pub modules: BTreeSet<String>,
+    /// Firmware for them.
+    pub firmware: Firmware,
     /// The kernel.
     pub vmlinuz: Made,
     /// The initramfs.
@@ -70,6 +75,9 @@ pub enum Error {
     /// The package cannot be read.
     #[error("the kernel package cannot be used")]
     Package(#[source] deb::Error),
+    /// A firmware package cannot be read.
+    #[error("a firmware package cannot be used")]
+    FirmwarePackage(#[source] deb::Error),
     /// It holds no kernel.
     #[error("the package has no boot/vmlinuz-*; is it a linux-image package (not a metapackage)?")]
     NoKernel,
@@ -127,9 +135,11 @@ pub fn build(options: &Options) -> Result<Built, Error> {
     let package = read_package(&options.kernel_deb)?;
     let chosen = modules::choose(&package.modules);
     let files = read_modules(&options.kernel_deb, &package, &chosen)?;
+    let (blobs, firmware) =
+        firmware::take(&options.firmware_debs, &package.modules, &chosen).map_err(Error::FirmwarePackage)?;
     let zstd = package.config.lines().any(|line| line == "CONFIG_RD_ZSTD=y");
-    let initrd =
-        initramfs(&package, &chosen, &files, &agent, zstd).map_err(writing(&options.out.join("initrd")))?;
+    let contents = Contents { chosen: &chosen, modules: &files, firmware: &blobs, agent: &agent };
+    let initrd = initramfs(&package, &contents, zstd).map_err(writing(&options.out.join("initrd")))?;
     let total = (package.kernel.len() + initrd.len()) as u64;
     if total > MAX_TOTAL {
         return Err(Error::TooLarge(total));
@@ -139,6 +149,7 @@ pub fn build(options: &Options) -> Result<Built, Error> {
         builder_version: env!("CARGO_PKG_VERSION"),
         compression: if zstd { "zstd" } else { "gzip" },
         modules: chosen,
+        firmware,
         vmlinuz: made(&package.kernel),
         initrd: made(&initrd),
         agent: made(&agent),
@@ -236,13 +247,16 @@ fn uncompressed(path: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     Ok(plain)
 }
 
-fn initramfs(
-    package: &Package,
-    chosen: &BTreeSet<String>,
-    files: &[(String, Vec<u8>)],
-    agent: &[u8],
-    zstd: bool,
-) -> io::Result<Vec<u8>> {
+/// What goes into the initramfs.
+struct Contents<'a> {
+    chosen: &'a BTreeSet<String>,
+    modules: &'a [(String, Vec<u8>)],
+    firmware: &'a firmware::Files,
+    agent: &'a [u8],
+}
+
+fn initramfs(package: &Package, contents: &Contents<'_>, zstd: bool) -> io::Result<Vec<u8>> {
+    let Contents { chosen, modules: files, firmware, agent } = *contents;
     let mut archive = cpio::Writer::new(Vec::new());
     for folder in ["dev", "proc", "sys", "tmp"] {
         archive.folder(folder)?;
@@ -261,6 +275,11 @@ fn initramfs(
         let parts = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
         folders.extend(parts.map(|part| format!("{root}/{part}")));
     }
+    for path in firmware.keys() {
+        folders.insert("lib/firmware".into());
+        let parts = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+        folders.extend(parts.map(|part| format!("lib/firmware/{part}")));
+    }
     for folder in &folders {
         archive.folder(folder)?;
     }
@@ -269,6 +288,9 @@ fn initramfs(
     }
     for (path, bytes) in files {
         archive.file(&format!("{root}/{path}"), 0o644, bytes)?;
+    }
+    for (path, bytes) in firmware {
+        archive.file(&format!("lib/firmware/{path}"), 0o644, bytes)?;
     }
     compress(&archive.finish()?, zstd)
 }

@@ -50,19 +50,9 @@ pub(super) fn files(
     wanted: impl Fn(&str) -> bool,
     mut visit: impl FnMut(&str, Vec<u8>),
 ) -> Result<(), Error> {
-    let file = File::open(package).map_err(|source| Error::Open { path: package.to_owned(), source })?;
-    let (name, data) = data_member(BufReader::new(file))?;
-    let plain: Box<dyn Read> = match name.as_str() {
-        "data.tar.xz" => Box::new(liblzma::read::XzDecoder::new(data)),
-        "data.tar.zst" => Box::new(zstd::Decoder::new(data).map_err(Error::Unpack)?),
-        "data.tar.gz" => Box::new(flate2::read::GzDecoder::new(data)),
-        "data.tar" => Box::new(data),
-        _ => return Err(Error::Archive("its data has a compression this program does not read")),
-    };
-    let mut archive = tar::Archive::new(plain.take(MAX_UNPACKED));
-    for entry in archive.entries().map_err(Error::Unpack)? {
+    for entry in archive(package)?.entries().map_err(Error::Unpack)? {
         let mut entry = entry.map_err(Error::Unpack)?;
-        let path = String::from_utf8_lossy(&entry.path_bytes()).trim_start_matches("./").to_owned();
+        let path = path_of(&entry);
         if !entry.header().entry_type().is_file() || !wanted(&path) {
             continue;
         }
@@ -75,6 +65,38 @@ pub(super) fn files(
         visit(&path, bytes);
     }
     Ok(())
+}
+
+/// The path (no leading `./`) and target of every symbolic link.
+pub(super) fn links(package: &Path) -> Result<Vec<(String, String)>, Error> {
+    let mut links = Vec::new();
+    for entry in archive(package)?.entries().map_err(Error::Unpack)? {
+        let entry = entry.map_err(Error::Unpack)?;
+        if entry.header().entry_type().is_symlink()
+            && let Some(target) = entry.link_name_bytes()
+        {
+            links.push((path_of(&entry), String::from_utf8_lossy(&target).into_owned()));
+        }
+    }
+    Ok(links)
+}
+
+/// The package's files, unpacked as they are read.
+fn archive(package: &Path) -> Result<tar::Archive<impl Read>, Error> {
+    let file = File::open(package).map_err(|source| Error::Open { path: package.to_owned(), source })?;
+    let (name, data) = data_member(BufReader::new(file))?;
+    let plain: Box<dyn Read> = match name.as_str() {
+        "data.tar.xz" => Box::new(liblzma::read::XzDecoder::new(data)),
+        "data.tar.zst" => Box::new(zstd::Decoder::new(data).map_err(Error::Unpack)?),
+        "data.tar.gz" => Box::new(flate2::read::GzDecoder::new(data)),
+        "data.tar" => Box::new(data),
+        _ => return Err(Error::Archive("its data has a compression this program does not read")),
+    };
+    Ok(tar::Archive::new(plain.take(MAX_UNPACKED)))
+}
+
+fn path_of(entry: &tar::Entry<'_, impl Read>) -> String {
+    String::from_utf8_lossy(&entry.path_bytes()).trim_start_matches("./").to_owned()
 }
 
 /// Finds `data.tar*` and returns its name and bytes.

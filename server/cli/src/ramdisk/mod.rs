@@ -3,6 +3,7 @@
 //!
 //! - [`build`]: the way through; [`Options`] in, [`Built`] out
 //! - [`deb`]: members of a package (ar, tar); [`modinfo`]: what a module says of itself
+//! - [`firmware`]: what the drivers ask the kernel for
 //! - [`profile`]: which drivers are wanted; [`modules`]: those and what they need, and the tables the agent reads
 //! - [`cpio`]: the initramfs (newc)
 //!
@@ -11,6 +12,7 @@
 mod build;
 mod cpio;
 mod deb;
+mod firmware;
 mod modinfo;
 mod modules;
 mod profile;
@@ -18,3 +20,4 @@ mod profile;
 mod tests;
 
 pub use build::{Built, Error, MAX_TOTAL, Options, build};
+pub use firmware::Firmware;

@@ -11,6 +11,8 @@ pub(super) struct Modinfo {
     pub(super) depends: Vec<String>,
     /// Patterns of the devices it drives.
     pub(super) aliases: Vec<String>,
+    /// Files below `/lib/firmware` that it may ask the kernel for.
+    pub(super) firmware: Vec<String>,
     /// The kernel it was built for.
     pub(super) release: String,
 }
@@ -34,6 +36,7 @@ pub(super) fn read(elf: &[u8]) -> Option<Modinfo> {
                     .collect()
             }
             "alias" => info.aliases.push(value.to_owned()),
+            "firmware" => info.firmware.push(value.to_owned()),
             "vermagic" => info.release = value.split(' ').next().unwrap_or_default().to_owned(),
             _ => {}
         }

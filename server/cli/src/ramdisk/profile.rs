@@ -1,8 +1,10 @@
 //! Which drivers the ramdisk carries: those that lead to a network, a disk, the firmware's variables or a TPM.
 //!
 //! A name that a kernel does not have, or has built in, is passed over; what they need comes along by itself. Graphics,
-//! sound, wireless, USB storage and file systems stay out: the agent never mounts anything. A card whose driver wants
-//! firmware from another package (bnx2, qed) does not work with this profile.
+//! sound, wireless, USB storage and file systems stay out: the agent never mounts anything.
+//!
+//! One list for every kernel: a cloud kernel has few of these, so its ramdisk is small; Debian's kernel for all hardware
+//! has them all, and its ramdisk also wants firmware ([`super::firmware`]).
 
 /// Module names, with underscores, by what they are for.
 const WANTED: [(&str, &[&str]); 6] = [
