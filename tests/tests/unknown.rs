@@ -12,7 +12,7 @@ use underlay_tests::rack::{
     segment::{Process, Segment},
     server::Server,
     specs::{self, Dhcp},
-    vm::{Start, Vm},
+    vm::{Place, Start, Vm},
 };
 
 const MAC: &str = "52:54:00:99:00:01";
@@ -87,6 +87,27 @@ async fn it_boots_from_us_with_an_address_of_somebody_elses_dhcp_server() -> Res
         ensure!(nic.addresses.iter().any(|address| address.starts_with("10.77.0.5")), "{nic:#?}");
     }
     ensure!(counter(&segment, "underlay_dhcp_committed")? == 0, "we gave an address away");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_boots_from_us_behind_a_dhcp_relay() -> Result<()> {
+    if !needs::met(&["dnsmasq"]) {
+        return Ok(());
+    }
+    let segment = Segment::new(&[])?;
+    let far = segment.beyond("10.78.0.1/24", "10.78.0.0/24", "tap0")?;
+    let server = Server::start(&segment, &[]).await?;
+    let client = server.client();
+    client.put_network("near", specs::network(Dhcp::Server, "ignore")).await?;
+    client.put_network("far", specs::relayed("10.78.0", "discover")).await?;
+    let mut relay = far.command("dnsmasq");
+    relay.args(["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--pid-file="]);
+    let _relay = Process::start(relay.arg("--dhcp-relay=10.78.0.1,10.77.0.1"))?;
+    let _vm = Vm::start(Place::beyond(&segment, &far), "stranger", "tap0", MAC, Start::Bios, None)?;
+    let inventory = client.discovers(MAC, PATIENCE).await?.inventory.context("it says what it is")?;
+    let nic = inventory.nics.iter().find(|nic| nic.mac == MAC).context("it has that NIC")?;
+    ensure!(nic.addresses.iter().any(|address| address.starts_with("10.78.0.1")), "{nic:#?}");
     Ok(())
 }
 

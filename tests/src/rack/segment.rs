@@ -146,6 +146,36 @@ impl Segment {
         Ok(Neighbour { name })
     }
 
+    /// Another segment behind a router, in a namespace of its own: bridge `br0` with that address, a tap on it, and a way
+    /// to this one by its 10.77.0.3. Broadcasts stay on their side.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn beyond(&self, address: &str, cidr: &str, tap: &str) -> Result<Neighbour> {
+        let name = format!("{}.b", self.name);
+        run(Command::new("ip").args(["netns", "add", &name]))?;
+        run(Command::new("ip").args([
+            "-n", &self.name, "link", "add", "veth1", "type", "veth", "peer", "eth0", "netns", &name,
+        ]))?;
+        self.ip("link set veth1 master br0 up")?;
+        self.ip(&format!("route add {cidr} via 10.77.0.3"))?;
+        for words in [
+            "link set lo up".to_owned(),
+            "address add 10.77.0.3/24 dev eth0".into(),
+            "link set eth0 up".into(),
+            "link add br0 type bridge stp_state 0 forward_delay 0".into(),
+            format!("address add {address} dev br0"),
+            "link set br0 up".into(),
+            format!("tuntap add {tap} mode tap"),
+            format!("link set {tap} master br0 up"),
+        ] {
+            run(Command::new("ip").args(["-n", &name]).args(words.split_whitespace()))?;
+        }
+        let neighbour = Neighbour { name };
+        run(neighbour.command("sysctl").args(["-qw", "net.ipv4.ip_forward=1"]))?;
+        Ok(neighbour)
+    }
+
     /// The processes of that program in the namespace (as the kernel cuts its name: 15 bytes).
     ///
     /// # Errors

@@ -35,6 +35,23 @@ pub fn network(dhcp: Dhcp, unknown: &str) -> pb::NetworkSpec {
     }
 }
 
+/// A network that is reached through a relay only, with a range from .100 and its router at .1; `net` is "10.78.0".
+pub fn relayed(net: &str, unknown: &str) -> pb::NetworkSpec {
+    let dhcp = pb::Dhcp {
+        mode: "server".into(),
+        range_first: format!("{net}.100"),
+        range_last: format!("{net}.199"),
+        ..pb::Dhcp::default()
+    };
+    pb::NetworkSpec {
+        cidr: format!("{net}.0/24"),
+        gateway: format!("{net}.1"),
+        dhcp: Some(dhcp),
+        unknown: unknown.into(),
+        ..pb::NetworkSpec::default()
+    }
+}
+
 /// How large a host is.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
