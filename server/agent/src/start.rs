@@ -18,7 +18,7 @@ use crate::{
     machine::Machine,
     net::{self, link},
     pace::Pace,
-    system::{console::Consoles, init, leave::leave, modules},
+    system::{console::Consoles, init, leave::leave, log::Log, modules},
 };
 
 /// How long a message stays on the screen before a machine that cannot go on starts over.
@@ -47,11 +47,12 @@ pub async fn first_process() {
         // There may be no console yet; the kernel's own shows what goes to standard error.
         eprintln!("underlay-agent: mounting failed: {error}");
     }
-    Consoles::open().install();
+    let log = Log::default();
+    Consoles::open().install(log.clone());
     info!(version = env!("CARGO_PKG_VERSION"), "underlay agent");
     tokio::spawn(init::reap());
     modules::load_for_hardware();
-    let how = match work(Path::new("/proc/cmdline"), Role::FirstProcess).await {
+    let how = match work(Path::new("/proc/cmdline"), Role::FirstProcess, log).await {
         Ok(how) => how,
         Err(error) => {
             error!(error = chain(&error), "the agent cannot go on; the machine restarts in a minute");
@@ -70,7 +71,7 @@ pub async fn first_process() {
 /// a file, so that the token is in no argument list.
 pub async fn service(settings: &Path) -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_target(false).with_writer(std::io::stderr).init();
-    let how = work(settings, Role::Service).await?;
+    let how = work(settings, Role::Service, Log::default()).await?;
     Err(leave(how).into())
 }
 
@@ -80,13 +81,14 @@ enum Role {
     Service,
 }
 
-async fn work(settings: &Path, role: Role) -> Result<Leave, Error> {
+async fn work(settings: &Path, role: Role, log: Log) -> Result<Leave, Error> {
     let text = fs::read_to_string(settings).map_err(Error::ReadSettings)?;
     let settings = Settings::parse(&text).map_err(Error::Settings)?;
     let mut boot = settings.boot_mac;
     if role == Role::FirstProcess {
         let link = net::bring_up(boot).await.map_err(Error::Network)?;
         boot = boot.or(Some(link.mac));
+        log.add_kernel();
     }
     let endpoint = Endpoint(settings.url);
     let trust = fetch_trust(&endpoint, settings.ca).await?;
@@ -106,6 +108,7 @@ async fn work(settings: &Path, role: Role) -> Result<Leave, Error> {
                 token,
                 host: Arc::new(Machine { boot }),
                 source: Arc::new(endpoint),
+                log,
             };
             Ok(session.run().await)
         }

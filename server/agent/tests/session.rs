@@ -73,6 +73,7 @@ async fn session(rack: &Rack, disk: &std::path::Path) -> Session {
         token,
         host: Arc::new(FileHost(disk.to_owned())),
         source: Arc::new(endpoint),
+        log: Default::default(),
     }
 }
 

@@ -18,6 +18,9 @@ use crate::{
 /// each.
 pub const CALL_LIMIT: Duration = Duration::from_secs(90);
 
+/// How much of what a serial port said is told, in bytes.
+pub const SERIAL: usize = 256 << 10;
+
 /// Is it on?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -171,6 +174,12 @@ pub trait Bmc: Send + Sync {
     /// tells is a hint to look, never a fact.
     async fn ensure_events(&self) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// The end of what the host's serial port said, at most [`SERIAL`] bytes, without control characters but line ends;
+    /// none where the driver does not see it.
+    async fn serial(&self) -> Result<Option<String>, Error> {
+        Ok(None)
     }
 
     /// Forget the host: the driver removes what it made for it (a QEMU host's process and disks) and nothing else.

@@ -45,6 +45,11 @@ impl PowerControl for Switch {
         self.store.wake(host).await.map_err(|error| local("wake the host", error))?;
         Ok(object)
     }
+
+    async fn serial(&self, host: ObjectId) -> Result<Option<String>, Error> {
+        let object = self.read(host).await?;
+        self.bmcs.bmc(&object, &self.store).await?.serial().await
+    }
 }
 
 impl Switch {

@@ -8,6 +8,7 @@
 //! - [`pool`]: who belongs to a pool, who wants a host of it, who is disturbed
 //! - [`boot_plan`], [`token`], [`assignment`], [`dhcp_lease`]: the boot servers' and the agent's side
 //! - [`brake`], [`cancellation`]: what holds work back, and what stops it; [`backup`]: copies, and what a restore voids
+//! - [`agent_log`]: what agents had to say
 //! - [`api_token`]: who may call the API; [`audit`]: who asked for what; [`retention`]: what is thrown away, and when
 //! - [`traffic`]: what was asked of the database, counted
 //! - `testing` (a feature): a database of a test's own
@@ -16,6 +17,7 @@
 
 #![deny(missing_docs)]
 
+pub mod agent_log;
 pub mod api_token;
 pub mod assignment;
 pub mod audit;

@@ -1,4 +1,4 @@
-//! What is thrown away: old events, closed operations, tombstones, old rows of the audit; and sealing everything anew under another key.
+//! What is thrown away: old events, closed operations, agents' logs, tombstones, old rows of the audit; and sealing everything anew under another key.
 
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ impl Store {
             "DELETE FROM operation_step WHERE operation IN (SELECT id FROM operation WHERE finished_at < $1 \
              ORDER BY id LIMIT $2)",
             "DELETE FROM operation WHERE id IN (SELECT id FROM operation WHERE finished_at < $1 ORDER BY id LIMIT $2)",
+            "DELETE FROM agent_log WHERE (host, epoch, part) IN (SELECT host, epoch, part FROM agent_log WHERE at < $1 \
+             LIMIT $2)",
             "DELETE FROM token WHERE digest IN (SELECT digest FROM token WHERE expires_at < $1 LIMIT $2)",
             "DELETE FROM brake WHERE id IN (SELECT id FROM brake WHERE lifted_at < $1 LIMIT $2)",
             "DELETE FROM api_token WHERE digest IN (SELECT digest FROM api_token WHERE revoked_at < $1 LIMIT $2)",

@@ -36,6 +36,8 @@ pub struct Identity {
     pub host: String,
     /// The fence of this boot.
     pub epoch: i64,
+    /// Does the server keep what the agent logs?
+    pub takes_log: bool,
 }
 
 impl Key {
@@ -58,6 +60,7 @@ impl Key {
             certificate: CertificateDer::from(answer.certificate),
             host: answer.host_id,
             epoch: answer.epoch,
+            takes_log: answer.takes_log,
         })
     }
 

@@ -18,7 +18,7 @@ use tonic::Streaming;
 use tracing::{info, warn};
 use underlay_core::agent::{Deploy, Leave, Stage, Task};
 use underlay_proto::v1::{
-    AgentMessage, Hello, Order, agent_message::Message, agent_service_client::AgentServiceClient,
+    self as v1, AgentMessage, Hello, Order, agent_message::Message, agent_service_client::AgentServiceClient,
 };
 
 use super::{
@@ -30,10 +30,15 @@ use crate::{
     deploy::{self, error::chain, progress::Progress, run::Host},
     pace::Pace,
     source::Source,
+    system::log::Log,
 };
 
 /// Between two reports: what happens faster is told by its latest state.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The most of the log that is told at once, in bytes, and how long between two tellings: what comes close together is told
+/// together.
+const LOG: usize = 8 << 10;
+const LOG_PAUSE: Duration = Duration::from_secs(3);
 /// Messages that may wait to be sent.
 const QUEUE: usize = 8;
 
@@ -51,6 +56,8 @@ pub struct Session {
     pub host: Arc<dyn Host>,
     /// The boot endpoint.
     pub source: Arc<dyn Source>,
+    /// What this boot has to say.
+    pub log: Log,
 }
 
 /// A connection ended, or never was.
@@ -123,6 +130,8 @@ impl Session {
             to_server,
             failure_told: false,
             quiet_until: Instant::now(),
+            takes_log: identity.takes_log,
+            log_from: Instant::now(),
         };
         line.run(in_hand).await
     }
@@ -159,6 +168,10 @@ struct Line<'a> {
     failure_told: bool,
     /// Nothing is reported before this.
     quiet_until: Instant,
+    /// Does the server keep what we log?
+    takes_log: bool,
+    /// Nothing of the log is told before this.
+    log_from: Instant,
 }
 
 impl Line<'_> {
@@ -167,14 +180,32 @@ impl Line<'_> {
             tokio::select! {
                 order = self.orders.message() => match order {
                     Ok(Some(order)) => if let Some(leave) = self.obey(order, in_hand) {
+                        info!(?leave, "leaving");
+                        self.tell_log().await?;
                         return Ok(leave);
                     },
                     Ok(None) => return Err(Error::Closed),
                     Err(status) => return Err(Error::Session(status)),
                 },
                 stage = next_stage(in_hand, self.quiet_until) => self.tell(&stage).await?,
+                () = next_lines(&self.session.log, self.log_from), if self.takes_log => self.tell_log().await?,
             }
         }
+    }
+
+    /// Tells what there is to tell of the log; all that fits into one message.
+    async fn tell_log(&mut self) -> Result<(), Error> {
+        self.log_from = Instant::now() + LOG_PAUSE;
+        let text = if self.takes_log { self.session.log.take(LOG) } else { String::new() };
+        if text.is_empty() {
+            return Ok(());
+        }
+        let message = Message::Log(v1::Log { epoch: self.epoch, text: text.clone() });
+        let told = self.to_server.send(AgentMessage { message: Some(message) }).await;
+        told.map_err(|_| {
+            self.session.log.put_back(&text);
+            Error::Closed
+        })
     }
 
     async fn tell(&mut self, stage: &Stage) -> Result<(), Error> {
@@ -220,6 +251,12 @@ impl Line<'_> {
         self.failure_told = false;
         *in_hand = Some(self.session.begin(order));
     }
+}
+
+/// Until there are lines to tell, not before `from`.
+async fn next_lines(log: &Log, from: Instant) {
+    sleep_until(from).await;
+    log.came().await;
 }
 
 /// The next stage of the work in hand, not before `quiet_until`; never, without work.

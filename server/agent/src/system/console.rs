@@ -10,7 +10,9 @@ use std::{
     os::unix::fs::OpenOptionsExt,
 };
 
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::{MakeWriter, writer::MakeWriterExt as _};
+
+use super::log::Log;
 
 /// Every active console.
 #[derive(Debug)]
@@ -29,9 +31,15 @@ impl Consoles {
         Self(active.split_ascii_whitespace().filter_map(open).collect())
     }
 
-    /// Sends every log line of this process to the consoles.
-    pub fn install(self) {
-        tracing_subscriber::fmt().with_ansi(false).with_target(false).without_time().with_writer(self).init();
+    /// Sends every log line of this process to the consoles, and keeps it for the server.
+    pub fn install(self, log: Log) {
+        let writer = self.and(move || log.clone());
+        tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_target(false)
+            .without_time()
+            .with_writer(writer)
+            .init();
     }
 }
 

@@ -52,7 +52,12 @@ impl agent_service_server::AgentService for Service {
         let certificate =
             self.0.authority.sign(&request.csr).ok_or_else(|| Status::invalid_argument("no request"))?;
         self.0.hear(Heard::Redeemed);
-        Ok(Response::new(v1::RedeemResponse { certificate, host_id: "host-1".into(), epoch: self.0.epoch }))
+        Ok(Response::new(v1::RedeemResponse {
+            certificate,
+            host_id: "host-1".into(),
+            epoch: self.0.epoch,
+            takes_log: false,
+        }))
     }
 
     async fn discover(

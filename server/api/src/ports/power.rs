@@ -24,4 +24,10 @@ pub trait PowerControl: Send + Sync + 'static {
     /// # Errors
     /// What the driver said.
     async fn power(&self, host: ObjectId, action: PowerAction) -> Result<Object<Host>, bmc::Error>;
+
+    /// The end of what the host's serial port says; none where its driver does not see it.
+    ///
+    /// # Errors
+    /// What the driver said.
+    async fn serial(&self, host: ObjectId) -> Result<Option<String>, bmc::Error>;
 }

@@ -85,6 +85,7 @@ impl Agents {
             certificate: certificate.to_vec(),
             host_id: grant.host.to_string(),
             epoch: grant.epoch,
+            takes_log: true,
         })
     }
 

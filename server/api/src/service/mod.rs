@@ -3,6 +3,7 @@
 //! - [`objects`]: the seven calls that all nouns share, written once; [`put`], [`find`], [`watch`] are their parts
 //! - [`nouns`]: ties them to the five generated services, with the calls that one noun alone has
 //! - [`operations`], [`explain`]: what was done, is done, and what to do
+//! - [`logs`]: what agents had to say
 //! - [`cancel`], [`brakes`]: stopping an operation, holding work back; [`audit`]: who asked for what; [`backup`]: a copy of all
 //! - [`agents`], [`work`]: agents calling home; [`stream`]: what all streams have in common; [`server`]: the server itself and its tokens
 
@@ -16,6 +17,7 @@ mod cancel;
 mod explain;
 mod find;
 mod limiter;
+mod logs;
 mod nouns;
 mod objects;
 mod operations;

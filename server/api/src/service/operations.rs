@@ -11,6 +11,7 @@ use super::{
     caller::caller,
     cancel, explain,
     find::{Sought, find, find_living},
+    logs,
     stream::{self, Events},
 };
 use crate::{
@@ -168,6 +169,11 @@ impl OperationService for Operations {
     ) -> Result<Response<pb::Operation>, Status> {
         let caller = caller(&request)?;
         Ok(Response::new(cancel::cancel(&self.context, &caller, request.into_inner()).await?))
+    }
+
+    async fn logs(&self, request: Request<pb::LogsRequest>) -> Result<Response<pb::LogsResponse>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(logs::logs(&self.context, &caller, request.into_inner()).await?))
     }
 
     async fn explain(

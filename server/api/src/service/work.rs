@@ -13,9 +13,12 @@ use underlay_core::{
     observation::{Body, Observation, Source},
 };
 use underlay_proto::v1::{self as pb, agent_message::Message};
-use underlay_store::{Error as StoreError, assignment::Sealed, hint::Topic};
+use underlay_store::{Error as StoreError, agent_log::Part, assignment::Sealed, hint::Topic};
 
-use super::stream::{self, Events};
+use super::{
+    limiter::Bucket,
+    stream::{self, Events},
+};
 use crate::{
     context::Context,
     convert::{
@@ -28,6 +31,8 @@ use crate::{
 
 /// How long an agent may take to say hello.
 const HELLO: Duration = Duration::from_secs(30);
+/// The most that an agent says at once, in bytes.
+const LOG: usize = 8 << 10;
 /// At most one report of bytes written per this time is kept; the others are overtaken anyway.
 const PROGRESS: Duration = Duration::from_millis(500);
 
@@ -143,11 +148,22 @@ async fn listen(
 ) -> Result<(), Error> {
     let mut line = Line::new(context, agent);
     let mut kept_at: Option<Instant> = None;
+    let talk = Bucket::new(1.0, 20.0);
     while let Ok(Some(message)) = messages.message().await {
         let report = match message.message {
             Some(Message::Report(report)) => agent::report(report)?,
+            Some(Message::Log(log)) => {
+                if log.epoch != agent.epoch {
+                    return Err(stale());
+                }
+                // Whoever says more than that is not listened to.
+                if talk.take() {
+                    keep(context, agent, &log.text).await?;
+                }
+                continue;
+            }
             Some(Message::Hello(_)) => return Err(Error::field("hello", "comes once per connection")),
-            None => return Err(Error::field("message", "is neither hello nor report")),
+            None => return Err(Error::field("message", "is neither hello, report nor log")),
         };
         if report.epoch != agent.epoch {
             return Err(stale());
@@ -162,6 +178,22 @@ async fn listen(
         observe(context, agent, Source::Agent, Body::Report(report)).await?;
     }
     Ok(())
+}
+
+/// Keeps what the agent had to say. What it may not say is made blank.
+async fn keep(context: &Context, agent: AgentIdentity, text: &str) -> Result<(), Error> {
+    if text.len() > LOG {
+        return Err(Error::field("log.text", format!("is longer than {LOG} bytes")));
+    }
+    let text: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
+    let object = match context.store.assignment(agent.host).await? {
+        Some(assignment) if assignment.epoch == agent.epoch => assignment.on_behalf_of,
+        // Its work is over, and these are its last words.
+        _ => return Ok(()),
+    };
+    let at = underlay_core::clock::now();
+    let part = Part { host: agent.host, epoch: agent.epoch, object, at, text };
+    Ok(context.store.append_agent_log(&part).await?)
 }
 
 /// Sends the assignment whenever it changes.

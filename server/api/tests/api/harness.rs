@@ -197,6 +197,10 @@ impl PowerControl for FakePower {
         host.status.power = Some(bmc::Power::On);
         Ok(host)
     }
+
+    async fn serial(&self, _host: ObjectId) -> Result<Option<String>, bmc::Error> {
+        Ok(Some("Debian GNU/Linux 12 login:\n".into()))
+    }
 }
 
 /// A request with a bearer token.

@@ -10,9 +10,11 @@ mod get;
 mod host;
 mod image;
 mod listing;
+mod logs;
 mod operation;
 mod power;
 mod ramdisk;
+mod support;
 mod token;
 mod watch;
 mod watch_fleet;
@@ -34,6 +36,10 @@ pub enum Verb {
     Watch(With<watch::Watch>),
     /// Say where an object stands, since when, why, and what to do; or what is wrong with a fleet
     Explain(With<explain::Explain>),
+    /// Show what the agent logged on a host or for a machine, and the serial port
+    Logs(With<logs::Logs>),
+    /// Collect objects, history and logs into one file for whoever helps, without secrets
+    SupportBundle(With<support::SupportBundle>),
     /// Switch a host on or off, restart it, or ask its driver
     Power(With<power::Power>),
     /// Say that a quarantined host is mended
@@ -105,6 +111,8 @@ pub fn main(verb: Verb) -> ExitCode {
             Verb::Describe(With { verb, shared }) => describe::run(verb, shared).await,
             Verb::Watch(With { verb, shared }) => watch::run(verb, shared).await,
             Verb::Explain(With { verb, shared }) => explain::run(verb, shared).await,
+            Verb::Logs(With { verb, shared }) => logs::run(verb, shared).await,
+            Verb::SupportBundle(With { verb, shared }) => support::run(verb, shared).await,
             Verb::Power(With { verb, shared }) => power::run(verb, shared).await,
             Verb::Host(With { verb, shared }) => host::run(verb, shared).await,
             Verb::Ramdisk(ramdisk) => ramdisk::run(ramdisk),

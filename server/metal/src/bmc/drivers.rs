@@ -209,6 +209,11 @@ impl Bmc for Queued {
         self.run("ensure_events", self.driver.ensure_events()).await
     }
 
+    /// Not queued: no BMC is asked.
+    async fn serial(&self) -> Result<Option<String>, Error> {
+        self.driver.serial().await
+    }
+
     async fn forget(&self) -> Result<(), Error> {
         self.run("forget", self.driver.forget()).await?;
         self.held.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.host);

@@ -94,6 +94,10 @@ impl Bmc for Gated {
         self.driver.ensure_events().await
     }
 
+    async fn serial(&self) -> Result<Option<String>, Error> {
+        self.driver.serial().await
+    }
+
     async fn forget(&self) -> Result<(), Error> {
         if self.loses {
             self.pass("remove it").await?;

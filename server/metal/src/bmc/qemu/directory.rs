@@ -12,7 +12,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io,
+    io::{self, Read, Seek, SeekFrom},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -108,6 +108,24 @@ impl Directory {
             .and_then(|_| fs::set_permissions(&beside, fs::Permissions::from_mode(0o600)))
             .and_then(|()| fs::rename(&beside, &vars))
             .map_err(|source| self.unwritten(&vars, source))
+    }
+
+    /// The last `most` bytes of what the guest wrote to its serial port, as text without escapes; none before the first
+    /// power-on.
+    pub(super) fn console_end(&self, most: usize) -> Result<Option<String>, Error> {
+        let path = self.console();
+        let unread = |source| Error::Read { path: path.clone(), source };
+        let mut file = match fs::File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unread(error)),
+        };
+        let length = file.metadata().map_err(unread)?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(most as u64))).map_err(unread)?;
+        let mut bytes = Vec::new();
+        file.take(most as u64).read_to_end(&mut bytes).map_err(unread)?;
+        let text = String::from_utf8_lossy(&bytes).replace("\r\n", "\n");
+        Ok(Some(text.chars().filter(|c| !c.is_control() || *c == '\n').collect()))
     }
 
     /// Set a long console log aside, dropping the one set aside before.

@@ -280,6 +280,12 @@ impl Bmc for Qemu {
         kept.map_err(|error| self.failed("set the next boot of", error))
     }
 
+    async fn serial(&self) -> Result<Option<String>, bmc::Error> {
+        let inner = self.0.clone();
+        let read = blocking(move || inner.directory()?.console_end(bmc::SERIAL)).await;
+        read.map_err(|error| self.failed("read the serial port of", error))
+    }
+
     async fn forget(&self) -> Result<(), bmc::Error> {
         self.power_off().await.map_err(|error| self.failed("stop", error))?;
         let inner = self.0.clone();
