@@ -118,15 +118,31 @@ level_databases() {
     cargo test -p underlay-store -p underlay-engine --quiet
 }
 
+# Under terraform and under tofu; both at once where there are processors for it, since each waits for machines most of the
+# time.
 can_acceptance() { :; }
 level_acceptance() {
-    local binary
+    local binary binaries lanes
     setup terraform
     cargo build --quiet -p underlay -p terraform-provider-underlay
-    for binary in $(have terraform && command -v terraform) $(scripts/tofu.sh); do
-        say "with $binary"
-        TF_BIN=$binary run_tests "${ACCEPTANCE[@]}"
-    done
+    mapfile -t binaries < <(have terraform && command -v terraform; scripts/tofu.sh)
+    lanes=$(($(nproc) / 2))
+    cargo test -p underlay-tests --quiet --no-run "${ACCEPTANCE[@]/#/--test=}"
+    said=$(mktemp -d)
+    trap 'rm -rf "$said"' EXIT
+    trap 'exit 130' INT TERM
+    printf '%s\n' "${binaries[@]}" | xargs -P "$((lanes > 0 ? lanes : 1))" -I BINARY bash "$self" --under BINARY "$said"
+    rm -rf "$said"
+}
+
+# run_under BINARY DIRECTORY: the acceptance tests with that program; what they say goes through a file there.
+run_under() {
+    local ended=0 file
+    file=$(mktemp "$2/XXXXXX")
+    TF_BIN=$1 run_tests "${ACCEPTANCE[@]}" >"$file" 2>&1 || ended=$?
+    printf 'with %s\n' "$1"
+    cat "$file"
+    [ "$ended" = 0 ]
 }
 
 can_metal() {
@@ -167,6 +183,10 @@ run() {
 
 if [ "${1:-}" = --one ]; then
     run_one "$2" "$3"
+    exit
+fi
+if [ "${1:-}" = --under ]; then
+    run_under "$2" "$3"
     exit
 fi
 if [ "${1:-}" = --in ]; then

@@ -48,7 +48,8 @@ fn ours(service: &str, method: &str) -> Option<Access> {
             "Get" | "BatchGet" | "List" | "Watch",
         ) => Role::Viewer,
 
-        ("OperationService", "Cancel") => Role::Tenant,
+        // What a serial port says may be anything.
+        ("OperationService", "Cancel" | "Logs") => Role::Tenant,
         ("OperationService", "Get" | "List" | "Watch" | "Explain") => Role::Viewer,
         _ => return None,
     };
@@ -73,6 +74,7 @@ pub fn is_mutating(path: &str) -> bool {
             | "Verify"
             | "ListTokens"
             | "ListDiscovered"
+            | "Logs"
     );
     service != "AgentService" && !reads && access(path).is_some()
 }

@@ -17,10 +17,10 @@ use underlay_core::{
 };
 use underlay_proto::v1::{
     self as pb, agent_message::Message, agent_service_client::AgentServiceClient,
-    host_service_client::HostServiceClient, order,
+    host_service_client::HostServiceClient, operation_service_client::OperationServiceClient, order,
 };
 
-use crate::harness::{Rack, blamed, id, qemu_host};
+use crate::harness::{Rack, bearing, blamed, id, qemu_host};
 
 const TOKEN: &str = "one-time-token";
 
@@ -263,4 +263,54 @@ async fn an_unknown_machine_is_listed_once_per_mac_and_held_back_when_it_chatter
     let macs: Vec<_> = listed.discovered.iter().map(|seen| seen.mac.as_str()).collect();
     assert_eq!(macs, ["52:54:00:00:00:09"]);
     assert_eq!(rack.store.head().await.unwrap(), 0, "nothing was written but the list");
+}
+
+#[tokio::test]
+async fn what_an_agent_says_is_kept_without_control_characters_and_shown_for_its_boot() {
+    let rack = Rack::start().await;
+    let host = expecting(&rack).await;
+    assign(&rack, host, 1, Task::Stay).await;
+    let key = KeyPair::generate().unwrap();
+    let redeemed = redeem(&rack, TOKEN, &key).await.unwrap();
+    assert!(redeemed.takes_log);
+    let identity = || identity(&key, redeemed.certificate.clone());
+    let mut agent = Agent::dial(rack.remote(Some(identity())).await.unwrap(), 1).await.unwrap();
+    assert_eq!(agent.order().await.unwrap(), order::Task::Stay(pb::order::Stay {}));
+    for text in ["first \u{1b}[2Jline\n", "second\n"] {
+        let message = Message::Log(pb::Log { epoch: 1, text: text.into() });
+        agent.say.send(pb::AgentMessage { message: Some(message) }).await.unwrap();
+    }
+    // Messages are taken in order: when the report is there, the lines are.
+    agent.report(1, pb::report::Stage::Checking(pb::report::Checking {})).await;
+    observed(&rack, host, |body| matches!(body, Body::Report(_))).await;
+
+    let logs = async |token: Option<String>, serial: bool| {
+        let selector = pb::Selector { by: Some(pb::selector::By::Id(host.to_string())) };
+        let object = pb::ObjectRef { kind: "host".into(), selector: Some(selector) };
+        let request = pb::LogsRequest { object: Some(object), serial, ..Default::default() };
+        let channel = rack.remote(None).await.unwrap();
+        let answer = match token {
+            Some(token) => OperationServiceClient::new(channel).logs(bearing(&token, request)).await,
+            None => OperationServiceClient::new(rack.local().await).logs(request).await,
+        };
+        answer.map(tonic::Response::into_inner)
+    };
+    let kept = logs(None, true).await.unwrap();
+    let boot = &kept.boots[0];
+    assert_eq!(
+        (boot.host.as_str(), boot.epoch, boot.text.as_str()),
+        ("lab-1", 1, "first  [2Jline\nsecond\n")
+    );
+    assert!(kept.serial.contains("login:"));
+
+    let other = rack.token("tenant", "another").await;
+    assert_eq!(logs(Some(other.clone()), false).await.unwrap().boots.len(), 1);
+    assert_eq!(logs(Some(other), true).await.unwrap_err().code(), Code::PermissionDenied);
+    let viewer = rack.token("viewer", "default").await;
+    assert_eq!(logs(Some(viewer), false).await.unwrap_err().code(), Code::PermissionDenied);
+
+    let message = Message::Log(pb::Log { epoch: 1, text: "x".repeat(9000) });
+    agent.say.send(pb::AgentMessage { message: Some(message) }).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(20), agent.orders.message()).await.expect("it ends");
+    assert_eq!(ended.unwrap_err().code(), Code::InvalidArgument, "an endless line is not listened to");
 }
