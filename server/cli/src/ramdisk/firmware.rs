@@ -18,7 +18,7 @@ const LINKS: usize = 4;
 
 /// Drivers that do their work without a file that they name: it is an update of what the card has, or for a card that is
 /// not made any more.
-const OPTIONAL: [&str; 5] = ["mlx5_core", "nvme", "r8169", "realtek", "tg3"];
+const OPTIONAL: [&str; 6] = ["isci", "mlx5_core", "nvme", "r8169", "realtek", "tg3"];
 
 /// Firmware by its path below `lib/firmware/`.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
