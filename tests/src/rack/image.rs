@@ -82,6 +82,12 @@ impl Image {
         pb::ImageSpec { url: format!("file://{}", self.path.display()), sha256, ..Default::default() }
     }
 
+    /// The same as `source` of `underlay_image`.
+    pub fn hcl(&self) -> String {
+        let pb::ImageSpec { url, sha256, .. } = self.spec();
+        format!("source = {{ url = \"{url}\", sha256 = \"{sha256}\" }}")
+    }
+
     /// Is the image on that disk, boot sector and partition, byte for byte? The table itself grows with the disk, and
     /// the last MiB of the image held its backup.
     ///

@@ -9,6 +9,7 @@ mod explain_fleet;
 mod get;
 mod host;
 mod image;
+mod import;
 mod listing;
 mod logs;
 mod operation;
@@ -44,6 +45,11 @@ pub enum Verb {
     Power(With<power::Power>),
     /// Say that a quarantined host is mended
     Host(With<host::Host>),
+    /// Print Terraform configuration for what is there already
+    ///
+    /// Each host of the owner with its import block, so that the plan after the import is empty; each discovered machine
+    /// without a host as a host to be made, to be filled in.
+    Import(With<import::Import>),
     /// Make the agent's kernel and initramfs
     Ramdisk(ramdisk::Ramdisk),
     /// Bring images in
@@ -115,6 +121,7 @@ pub fn main(verb: Verb) -> ExitCode {
             Verb::SupportBundle(With { verb, shared }) => support::run(verb, shared).await,
             Verb::Power(With { verb, shared }) => power::run(verb, shared).await,
             Verb::Host(With { verb, shared }) => host::run(verb, shared).await,
+            Verb::Import(With { verb, shared }) => import::run(verb, shared).await,
             Verb::Ramdisk(ramdisk) => ramdisk::run(ramdisk),
             Verb::Image(With { verb, shared }) => image::run(verb, shared).await,
             Verb::Token(With { verb, shared }) => token::run(verb, shared).await,
