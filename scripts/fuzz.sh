@@ -27,6 +27,9 @@ declare -A targets=(
     [formats]="underlay-image --test formats"
     [deb]="underlay-cli --lib ramdisk::tests::hostile"
     [wire]="underlay-api --lib convert::tests"
+    [inventory]="underlay-api --lib convert::inventory::tests"
+    [dmi]="underlay-agent --lib inventory::dimms::tests"
+    [lldp]="underlay-agent --lib net::lldp::tests"
 )
 
 fuzz() {

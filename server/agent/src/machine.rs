@@ -11,18 +11,27 @@ use crate::{
     deploy::run::Host,
     disk::{Disk, block::Block},
     inventory::{self, Places},
+    net::{link, listen::Neighbours},
 };
 
 /// The real one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Machine {
     /// The NIC it booted over.
     pub boot: Option<Mac>,
+    /// What switches said of themselves.
+    pub neighbours: Neighbours,
 }
 
 impl Host for Machine {
     fn inventory(&self) -> Inventory {
-        inventory::read(Places::real(), self.boot)
+        let mut inventory = inventory::read(Places::real(), self.boot);
+        let links = link::links(Places::real().sys);
+        self.neighbours.add_to(&mut inventory, |name| {
+            let index = links.iter().find(|link| link.name == name)?.index;
+            usize::try_from(index).ok()
+        });
+        inventory
     }
 
     fn open(&self, disk: &DiskFacts) -> io::Result<Arc<dyn Disk>> {

@@ -1,6 +1,10 @@
 //! What the server and the agent in a host's RAM say to each other, as it is stored: inventory, assignment, report, token.
 //!
+//! [`changes`] tells two inventories of one machine apart.
+//!
 //! An epoch counts the boots of the agent that an object asked for; whatever carries an older one is refused.
+
+pub mod changes;
 
 use std::net::IpAddr;
 
@@ -41,6 +45,82 @@ pub struct Inventory {
     /// GPUs and other accelerators.
     #[serde(default)]
     pub gpus: Vec<Gpu>,
+    /// Memory and CPUs that are near to each other; one node where the machine has no others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numa: Vec<NumaNode>,
+    /// Functions on the PCI bus, virtual ones left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pci: Vec<PciDevice>,
+    /// Memory modules, empty slots left out (SMBIOS type 17).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dimms: Vec<Dimm>,
+}
+
+/// Memory and CPUs that are near to each other.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NumaNode {
+    /// The kernel's number of it.
+    pub node: u32,
+    /// Its logical CPUs as the kernel writes them, `0-15,32-47`.
+    pub cpus: String,
+    /// Its memory.
+    pub memory: Bytes,
+}
+
+/// A function on the PCI bus.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PciDevice {
+    /// PCI address, `0000:3b:00.0`.
+    pub address: String,
+    /// Class and subclass, `0200` for an Ethernet controller.
+    pub class: String,
+    /// PCI vendor and device, `8086:1521`.
+    pub device: String,
+    /// The driver that the agent's kernel has for it.
+    pub driver: Option<String>,
+}
+
+/// A memory module.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Dimm {
+    /// The slot as the board calls it, `DIMM_A1`.
+    pub slot: String,
+    /// Its size.
+    pub size: Bytes,
+    /// `DDR4`, `DDR5`.
+    pub kind: Option<String>,
+    /// How fast it runs, in MT/s.
+    pub speed: Option<u32>,
+    /// Who made it.
+    pub vendor: Option<String>,
+    /// Part number.
+    pub part: Option<String>,
+    /// Serial number.
+    pub serial: Option<String>,
+}
+
+/// What a disk says of its own health, as far as the kernel shows it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// The kernel's word for the state it holds the disk in, where that is not the working one: `offline`, `resetting`.
+    pub state: Option<String>,
+    /// How warm it is, in degrees Celsius.
+    pub celsius: Option<i32>,
+    /// Errors that the kernel counted.
+    pub errors: Option<u64>,
+}
+
+/// Who is at the other end of a cable, as it says by LLDP (IEEE 802.1AB).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// The switch's own id, most often a MAC.
+    pub chassis: String,
+    /// The port's id at the switch, `Ethernet1/7`.
+    pub port: String,
+    /// The switch's name.
+    pub system: Option<String>,
+    /// What somebody wrote of the port.
+    pub description: Option<String>,
 }
 
 /// A GPU or other accelerator on the PCI bus.
@@ -74,6 +154,9 @@ pub struct Disk {
     /// Why this disk must never be written, where it must not: `removable`, `read_only`, `iscsi`, `fibre_channel`,
     /// `multipath`.
     pub excluded: Option<String>,
+    /// How it is, where that can be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
 }
 
 /// One network interface.
@@ -93,6 +176,9 @@ pub struct Nic {
     pub driver: Option<String>,
     /// Did the agent boot over it?
     pub boot: bool,
+    /// Who is at the other end of its cable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbour: Option<Neighbour>,
 }
 
 /// What the agent on a host is to do.

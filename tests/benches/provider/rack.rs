@@ -112,6 +112,7 @@ fn inventory() -> Inventory {
         addresses: vec![std::net::Ipv4Addr::new(10, 0, 2, 15).into()],
         driver: Some("virtio_net".into()),
         boot: true,
+        neighbour: None,
     };
     Inventory {
         serial: Some("SERIAL-1".into()),

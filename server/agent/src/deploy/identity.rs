@@ -55,6 +55,7 @@ mod tests {
             addresses: Vec::new(),
             driver: None,
             boot: false,
+            neighbour: None,
         };
         Inventory {
             serial: Some("ABC".into()),

@@ -110,6 +110,11 @@ pub fn inventory(from: &Inventory) -> v1::Inventory {
                 size_bytes: disk.size.0,
                 sector_bytes: disk.sector,
                 excluded: text(&disk.excluded),
+                health: disk.health.as_ref().map(|health| v1::DiskHealth {
+                    state: text(&health.state),
+                    celsius: health.celsius,
+                    errors: health.errors,
+                }),
             })
             .collect(),
         nics: from
@@ -123,6 +128,44 @@ pub fn inventory(from: &Inventory) -> v1::Inventory {
                 addresses: nic.addresses.iter().map(ToString::to_string).collect(),
                 driver: text(&nic.driver),
                 boot: nic.boot,
+                neighbour: nic.neighbour.as_ref().map(|neighbour| v1::Neighbour {
+                    chassis: neighbour.chassis.clone(),
+                    port: neighbour.port.clone(),
+                    system: text(&neighbour.system),
+                    description: text(&neighbour.description),
+                }),
+            })
+            .collect(),
+        numa: from
+            .numa
+            .iter()
+            .map(|node| v1::NumaNode {
+                node: node.node,
+                cpus: node.cpus.clone(),
+                memory_bytes: node.memory.0,
+            })
+            .collect(),
+        pci: from
+            .pci
+            .iter()
+            .map(|pci| v1::PciDevice {
+                address: pci.address.clone(),
+                class: pci.class.clone(),
+                device: pci.device.clone(),
+                driver: text(&pci.driver),
+            })
+            .collect(),
+        dimms: from
+            .dimms
+            .iter()
+            .map(|dimm| v1::Dimm {
+                slot: dimm.slot.clone(),
+                size_bytes: dimm.size.0,
+                kind: text(&dimm.kind),
+                speed_mts: dimm.speed.unwrap_or(0),
+                vendor: text(&dimm.vendor),
+                part: text(&dimm.part),
+                serial: text(&dimm.serial),
             })
             .collect(),
         gpus: from

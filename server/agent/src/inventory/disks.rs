@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use underlay_core::{Bytes, agent::Disk};
+use underlay_core::{
+    Bytes,
+    agent::{Disk, Health},
+};
 
 use super::{path, sysfs};
 
@@ -40,6 +43,7 @@ fn disk(name: String, device: &Path) -> Option<Disk> {
         size: Bytes(sectors.saturating_mul(SYSFS_SECTOR)),
         sector: sysfs::value(device.join("queue/logical_block_size")).unwrap_or(512),
         excluded: exclusion(device).map(str::to_owned),
+        health: health(device),
         name,
     })
 }
@@ -69,6 +73,35 @@ fn wwn(device: &Path) -> Option<String> {
         Some(hex) => Some(format!("0x{hex}")),
         None => id.starts_with("eui.").then_some(id),
     }
+}
+
+/// What the kernel shows of its health: the state it holds the disk in, a sensor, and what it counted. The disk's own log
+/// (SMART) would take an ioctl.
+fn health(device: &Path) -> Option<Health> {
+    let state = sysfs::text(device.join("device/state"));
+    let celsius = || {
+        let sensors = fs::read_dir(device.join("device")).into_iter().flatten().flatten();
+        let folders = sensors.filter(|entry| entry.file_name().to_string_lossy().starts_with("hwmon"));
+        // NVMe has them right beneath the controller, SCSI one level further down.
+        let nested = |path: std::path::PathBuf| {
+            let deeper = fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path());
+            std::iter::once(path.clone()).chain(deeper).collect::<Vec<_>>()
+        };
+        let thousandths: i32 = folders
+            .flat_map(|entry| nested(entry.path()))
+            .find_map(|path| sysfs::value(path.join("temp1_input")))?;
+        Some(thousandths / 1000)
+    };
+    let errors = || {
+        let hex = sysfs::text(device.join("device/ioerr_cnt"))?;
+        u64::from_str_radix(hex.trim_start_matches("0x"), 16).ok()
+    };
+    let health = Health {
+        state: state.filter(|state| !["live", "running"].contains(&state.as_str())),
+        celsius: celsius(),
+        errors: errors(),
+    };
+    (health != Health::default()).then_some(health)
 }
 
 /// A disk that may be in somebody else's hands, or in nobody's for long, is never written.

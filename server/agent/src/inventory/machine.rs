@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use underlay_core::{Bytes, Mac, agent::Inventory};
 
-use super::{disks, gpus, nics, sysfs};
+use super::{dimms, disks, gpus, nics, pci, sysfs};
 
 /// Where the kernel shows its facts; tests put a tree of their own there.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +59,9 @@ pub fn read(places: Places<'_>, boot: Option<Mac>) -> Inventory {
         disks: disks::read(places.sys),
         nics: nics::read(places, boot),
         gpus: gpus::read(places.sys),
+        numa: pci::nodes(places.sys),
+        pci: pci::devices(places.sys),
+        dimms: dimms::read(places.sys),
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) fn read(places: Places<'_>, boot: Option<Mac>) -> Vec<Nic> {
                 .collect(),
             driver: driver.and_then(|path| Some(path.file_name()?.to_str()?.to_owned())),
             boot: boot == Some(link.mac),
+            neighbour: None,
             name: link.name,
         }
     };

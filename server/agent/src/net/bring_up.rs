@@ -30,6 +30,8 @@ pub async fn bring_up(boot: Option<Mac>) -> Result<Link, link::Error> {
         let found = link::links(Path::new("/sys"));
         for link in &found {
             netlink.up(link).await.unwrap_or_else(|error| warn!(link = %link.name, %error, "link not up"));
+            // Where it does not, its switch is not heard, and nothing else is lost.
+            let _ = netlink.hear_groups(link).await;
         }
         let chosen = candidates(&found, boot, began.elapsed());
         if chosen.is_empty() {

@@ -80,6 +80,12 @@ impl Netlink {
         self.0.link().change(message).execute().await.map_err(refused("setting the link up", link))
     }
 
+    /// Has an interface hear what is said to groups of machines, such as what switches say of themselves.
+    pub async fn hear_groups(&self, link: &Link) -> Result<(), Error> {
+        let message = LinkUnspec::new_with_index(link.index).allmulticast(true).build();
+        self.0.link().change(message).execute().await.map_err(refused("hearing all groups", link))
+    }
+
     /// Switches the loopback interface on (index 1 in every network namespace).
     pub async fn loopback_up(&self) -> Result<(), Error> {
         let mac = Mac([0; 6]);

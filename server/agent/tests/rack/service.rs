@@ -65,7 +65,7 @@ impl agent_service_server::AgentService for Service {
         request: Request<v1::DiscoverRequest>,
     ) -> Result<Response<v1::DiscoverResponse>, Status> {
         self.0.hear(Heard::Discovered(Box::new(request.into_inner())));
-        Ok(Response::new(v1::DiscoverResponse { again_seconds: 5 }))
+        Ok(Response::new(v1::DiscoverResponse { again_seconds: 5, ..Default::default() }))
     }
 
     type WorkStream = BoxStream<'static, Result<Order, Status>>;

@@ -2,11 +2,11 @@
 
 use underlay_core::{
     Bytes, FieldError,
-    agent::{Disk, Gpu, Inventory, Nic},
+    agent::{Dimm, Disk, Gpu, Health, Inventory, Neighbour, Nic, NumaNode, PciDevice, changes::Change},
 };
 use underlay_proto::v1 as pb;
 
-use super::faults::Faults;
+use super::{faults::Faults, object};
 
 /// Reads an inventory.
 ///
@@ -17,6 +17,9 @@ pub(crate) fn inventory(message: pb::Inventory) -> Result<Inventory, Vec<FieldEr
     let disks = faults.list("inventory.disks", message.disks);
     let nics = faults.list("inventory.nics", message.nics);
     let gpus = faults.list("inventory.gpus", message.gpus);
+    let numa = faults.list("inventory.numa", message.numa);
+    let pci = faults.list("inventory.pci", message.pci);
+    let dimms = faults.list("inventory.dimms", message.dimms);
     let inventory = Inventory {
         serial: faults.optional("inventory.serial", message.serial),
         uuid: faults.optional("inventory.uuid", message.uuid).map(|uuid| uuid.to_lowercase()),
@@ -32,6 +35,9 @@ pub(crate) fn inventory(message: pb::Inventory) -> Result<Inventory, Vec<FieldEr
         disks: disks.into_iter().map(|message| disk(&mut faults, message)).collect(),
         nics: nics.into_iter().filter_map(|message| nic(&mut faults, message)).collect(),
         gpus: gpus.into_iter().map(|message| gpu(&mut faults, message)).collect(),
+        numa: numa.into_iter().map(|message| numa_node(&mut faults, message)).collect(),
+        pci: pci.into_iter().map(|message| pci_device(&mut faults, message)).collect(),
+        dimms: dimms.into_iter().map(|message| dimm(&mut faults, message)).collect(),
     };
     faults.into_result(Some(inventory))
 }
@@ -39,6 +45,49 @@ pub(crate) fn inventory(message: pb::Inventory) -> Result<Inventory, Vec<FieldEr
 fn gpu(faults: &mut Faults, message: pb::Gpu) -> Gpu {
     let at = "inventory.gpus";
     Gpu { address: faults.text(at, message.address, 32), device: faults.text(at, message.device, 32) }
+}
+
+fn numa_node(faults: &mut Faults, message: pb::NumaNode) -> NumaNode {
+    let cpus = faults.text("inventory.numa", message.cpus, 256);
+    NumaNode { node: message.node, cpus, memory: Bytes(message.memory_bytes) }
+}
+
+fn pci_device(faults: &mut Faults, message: pb::PciDevice) -> PciDevice {
+    let at = "inventory.pci";
+    PciDevice {
+        address: faults.text(at, message.address, 32),
+        class: faults.text(at, message.class, 8),
+        device: faults.text(at, message.device, 32),
+        driver: faults.optional(at, message.driver),
+    }
+}
+
+fn dimm(faults: &mut Faults, message: pb::Dimm) -> Dimm {
+    let at = "inventory.dimms";
+    Dimm {
+        slot: faults.text(at, message.slot, 64),
+        size: Bytes(message.size_bytes),
+        kind: faults.optional(at, message.kind),
+        speed: Some(message.speed_mts).filter(|speed| *speed != 0),
+        vendor: faults.optional(at, message.vendor),
+        part: faults.optional(at, message.part),
+        serial: faults.optional(at, message.serial),
+    }
+}
+
+fn health(faults: &mut Faults, message: pb::DiskHealth) -> Health {
+    let at = "inventory.disks";
+    Health { state: faults.optional(at, message.state), celsius: message.celsius, errors: message.errors }
+}
+
+fn neighbour(faults: &mut Faults, message: pb::Neighbour) -> Neighbour {
+    let at = "inventory.nics";
+    Neighbour {
+        chassis: faults.text(at, message.chassis, 256),
+        port: faults.text(at, message.port, 256),
+        system: faults.optional(at, message.system),
+        description: faults.optional(at, message.description),
+    }
 }
 
 fn disk(faults: &mut Faults, message: pb::Disk) -> Disk {
@@ -53,6 +102,7 @@ fn disk(faults: &mut Faults, message: pb::Disk) -> Disk {
         size: Bytes(message.size_bytes),
         sector: message.sector_bytes,
         excluded: faults.optional(at, message.excluded),
+        health: message.health.map(|message| health(faults, message)),
     }
 }
 
@@ -70,6 +120,7 @@ fn nic(faults: &mut Faults, message: pb::Nic) -> Option<Nic> {
             .collect(),
         driver: faults.optional(at, message.driver),
         boot: message.boot,
+        neighbour: message.neighbour.map(|message| neighbour(faults, message)),
     })
 }
 
@@ -91,11 +142,62 @@ pub(crate) fn message(inventory: &Inventory) -> pb::Inventory {
         disks: inventory.disks.iter().map(disk_message).collect(),
         nics: inventory.nics.iter().map(nic_message).collect(),
         gpus: inventory.gpus.iter().map(gpu_message).collect(),
+        numa: inventory.numa.iter().map(numa_message).collect(),
+        pci: inventory.pci.iter().map(pci_message).collect(),
+        dimms: inventory.dimms.iter().map(dimm_message).collect(),
     }
 }
 
 fn gpu_message(gpu: &Gpu) -> pb::Gpu {
     pb::Gpu { address: gpu.address.clone(), device: gpu.device.clone() }
+}
+
+fn numa_message(node: &NumaNode) -> pb::NumaNode {
+    pb::NumaNode { node: node.node, cpus: node.cpus.clone(), memory_bytes: node.memory.0 }
+}
+
+fn pci_message(pci: &PciDevice) -> pb::PciDevice {
+    pb::PciDevice {
+        address: pci.address.clone(),
+        class: pci.class.clone(),
+        device: pci.device.clone(),
+        driver: pci.driver.clone().unwrap_or_default(),
+    }
+}
+
+fn dimm_message(dimm: &Dimm) -> pb::Dimm {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    pb::Dimm {
+        slot: dimm.slot.clone(),
+        size_bytes: dimm.size.0,
+        kind: text(&dimm.kind),
+        speed_mts: dimm.speed.unwrap_or_default(),
+        vendor: text(&dimm.vendor),
+        part: text(&dimm.part),
+        serial: text(&dimm.serial),
+    }
+}
+
+fn health_message(health: &Health) -> pb::DiskHealth {
+    pb::DiskHealth {
+        state: health.state.clone().unwrap_or_default(),
+        celsius: health.celsius,
+        errors: health.errors,
+    }
+}
+
+fn neighbour_message(neighbour: &Neighbour) -> pb::Neighbour {
+    pb::Neighbour {
+        chassis: neighbour.chassis.clone(),
+        port: neighbour.port.clone(),
+        system: neighbour.system.clone().unwrap_or_default(),
+        description: neighbour.description.clone().unwrap_or_default(),
+    }
+}
+
+/// Spells what changed in an inventory.
+pub(crate) fn change(change: &Change) -> pb::InventoryChange {
+    pb::InventoryChange { at: Some(object::timestamp(change.at)), what: change.what.clone() }
 }
 
 fn disk_message(disk: &Disk) -> pb::Disk {
@@ -110,6 +212,7 @@ fn disk_message(disk: &Disk) -> pb::Disk {
         size_bytes: disk.size.0,
         sector_bytes: disk.sector,
         excluded: text(&disk.excluded),
+        health: disk.health.as_ref().map(health_message),
     }
 }
 
@@ -122,5 +225,9 @@ fn nic_message(nic: &Nic) -> pb::Nic {
         addresses: nic.addresses.iter().map(ToString::to_string).collect(),
         driver: nic.driver.clone().unwrap_or_default(),
         boot: nic.boot,
+        neighbour: nic.neighbour.as_ref().map(neighbour_message),
     }
 }
+
+#[cfg(test)]
+mod tests;

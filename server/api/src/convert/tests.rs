@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net};
 use proptest::{collection, option, prelude::*, sample::select};
 use underlay_core::{
     self as core, Bytes, FieldError, Key, Mac,
-    agent::{Disk, Gpu, Inventory, Nic},
+    agent::{Dimm, Disk, Gpu, Inventory, Neighbour, Nic, NumaNode, PciDevice},
     host::{Boot, BootMethod, Driver, Firmware, Identity, Ipmi, Manual, OnDestroy, Qemu, Redfish, Tls},
     machine::{Address, Aspect, Bond, Disruption, Dns, Redeploy, RootHint, Vlan, WaitFor},
 };
@@ -225,14 +225,32 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn rule()(
+        texts in collection::vec(option::of("[a-z0-9*-]{1,20}"), 7),
+        numbers in collection::vec(option::of(any::<u32>()), 3), memory in option::of(any::<u64>()),
+        labels in collection::btree_map("[a-z]{1,8}", "[a-z]{0,8}", 0..3),
+    ) -> core::pool::bind::Rule {
+        let (mut texts, mut numbers) = (texts.into_iter(), numbers.into_iter());
+        let mut text = || texts.next().flatten();
+        let mut number = || numbers.next().flatten();
+        let wants = core::pool::bind::Match {
+            network: text(), vendor: text(), product: text(), serial: text(), mac: text(), arch: text(),
+            firmware: text(), cpus: number(), disks: number(), gpus: number(), memory: memory.map(Bytes),
+        };
+        core::pool::bind::Rule { wants, labels }
+    }
+}
+
+prop_compose! {
     fn pool_spec()(
         max_disrupted in option::of(prop_oneof![
             any::<u32>().prop_map(core::pool::Limit::Count), any::<u32>().prop_map(core::pool::Limit::Percent),
         ]),
         replacements in any::<u32>(),
         values in values(),
+        bind in collection::vec(rule(), 0..3),
     ) -> core::pool::Spec {
-        core::pool::Spec { max_disrupted, replacements, values }
+        core::pool::Spec { max_disrupted, replacements, values, bind }
     }
 }
 
@@ -270,12 +288,32 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn more_inventory()(
+        numa in collection::vec((any::<u32>(), text(), any::<u64>()), 0..3),
+        pci in collection::vec((text(), option::of(text())), 0..3),
+        dimms in collection::vec((text(), any::<u64>(), option::of(1..u32::MAX), option::of(text())), 0..3),
+    ) -> Inventory {
+        Inventory {
+            numa: numa.into_iter().map(|(node, cpus, memory)| NumaNode { node, cpus, memory: Bytes(memory) }).collect(),
+            pci: pci.into_iter().map(|(address, driver)| PciDevice {
+                address, driver, class: "0200".into(), device: "8086:1521".into(),
+            }).collect(),
+            dimms: dimms.into_iter().map(|(slot, size, speed, serial)| Dimm {
+                slot, size: Bytes(size), speed, serial, ..Dimm::default()
+            }).collect(),
+            ..Inventory::default()
+        }
+    }
+}
+
+prop_compose! {
     fn inventory()(
         texts in collection::vec(option::of("[a-z0-9-]{1,20}"), 6),
         cpus in any::<u32>(), memory in any::<u64>(), tpm in any::<bool>(),
         disks in collection::vec((text(), option::of(text()), option::of(text()), any::<u64>()), 0..4),
         gpus in collection::vec((text(), text()), 0..3),
         nics in collection::vec((text(), some_mac(), option::of(1..u32::MAX), collection::vec(address(), 0..3)), 0..4),
+        more in more_inventory(),
     ) -> Inventory {
         let mut texts = texts.into_iter();
         let mut next = || texts.next().flatten();
@@ -288,8 +326,10 @@ prop_compose! {
             }).collect(),
             nics: nics.into_iter().map(|(name, mac, speed, addresses)| Nic {
                 name, mac, link: true, speed, addresses, driver: None, boot: false,
+                neighbour: speed.map(|_| Neighbour { chassis: "sw1".into(), port: "7".into(), ..Neighbour::default() }),
             }).collect(),
             gpus: gpus.into_iter().map(|(address, device)| Gpu { address, device }).collect(),
+            ..more
         }
     }
 }

@@ -81,6 +81,7 @@ fn inventory(disks: &[u64]) -> Inventory {
         addresses: Vec::new(),
         driver: None,
         boot: true,
+        neighbour: None,
     };
     Inventory { arch: "x86_64".into(), disks: disks.collect(), nics: vec![nic], ..Inventory::default() }
 }

@@ -69,6 +69,7 @@ pub(crate) fn inventory(number: u8) -> Inventory {
         addresses: Vec::new(),
         driver: None,
         boot: true,
+        neighbour: None,
     };
     Inventory {
         serial: Some(format!("SN-{number}")),

@@ -376,6 +376,7 @@ fn facts(disk: &pb::Disk) -> underlay_core::agent::Disk {
         size: Bytes(disk.size_bytes),
         sector: disk.sector_bytes,
         excluded: given(&disk.excluded),
+        health: None,
     }
 }
 
@@ -390,6 +391,7 @@ fn found(inventory: &pb::Inventory) -> underlay_core::agent::Inventory {
             addresses: Vec::new(),
             driver: None,
             boot: nic.boot,
+            neighbour: None,
         })
     };
     underlay_core::agent::Inventory {

@@ -24,7 +24,28 @@ pub fn inventory(rack: &Rack, machine: &Machine) -> v1::Inventory {
         disks: disks(&hardware),
         nics: nics(machine, &hardware),
         gpus: Vec::new(),
+        numa: vec![v1::NumaNode {
+            node: 0,
+            cpus: format!("0-{}", hardware.cpus().saturating_sub(1)),
+            memory_bytes: model.memory_gib << 30,
+        }],
+        pci: Vec::new(),
+        dimms: dimms(&hardware),
     }
+}
+
+/// Two modules, each with half of the memory.
+fn dimms(hardware: &Hardware) -> Vec<v1::Dimm> {
+    let dimm = |slot: &str| v1::Dimm {
+        slot: slot.into(),
+        size_bytes: (hardware.model.memory_gib << 30) / 2,
+        kind: "DDR5".into(),
+        speed_mts: 4800,
+        vendor: "Simulated".into(),
+        part: "SIM-4800".into(),
+        serial: format!("{}-{slot}", hardware.serial),
+    };
+    ["DIMM_A1", "DIMM_B1"].map(dimm).into()
 }
 
 fn disks(hardware: &Hardware) -> Vec<v1::Disk> {
@@ -39,6 +60,7 @@ fn disks(hardware: &Hardware) -> Vec<v1::Disk> {
         size_bytes: disk.gib << 30,
         sector_bytes: 512,
         excluded: String::new(),
+        health: Some(v1::DiskHealth { celsius: Some(34), ..Default::default() }),
     };
     models.zip(&hardware.disks).map(disk).collect()
 }
@@ -54,6 +76,12 @@ fn nics(machine: &Machine, hardware: &Hardware) -> Vec<v1::Nic> {
             addresses: boots.then(|| hardware::nic_address(machine.index).to_string()).into_iter().collect(),
             driver: hardware.model.nic_driver.into(),
             boot: boots,
+            neighbour: boots.then(|| v1::Neighbour {
+                chassis: "02:00:5e:00:00:01".into(),
+                port: format!("Ethernet1/{}", machine.index + 1),
+                system: "leaf-1".into(),
+                description: String::new(),
+            }),
         }
     };
     hardware.macs.iter().enumerate().map(nic).collect()
