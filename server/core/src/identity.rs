@@ -1,4 +1,11 @@
 //! Which box is it? Holds what the enrolment says against what the agent found.
+//!
+//! [`check`] is for one box and one host; [`score`] finds the host among all; [`traits`](Traits) say what counts.
+
+pub mod score;
+mod traits;
+
+pub use traits::{Traits, serial, uuid};
 
 use crate::{
     Mac, Object,
@@ -112,6 +119,7 @@ mod tests {
             addresses: vec![],
             driver: None,
             boot: true,
+            neighbour: None,
         };
         Inventory { serial: Some("ABC-1".into()), nics: vec![nic], ..Inventory::default() }
     }

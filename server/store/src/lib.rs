@@ -6,7 +6,8 @@
 //! - [`feed`]: changes in commit order; [`hint`]: who is told of them; [`view`]: what controllers may read
 //! - [`queue`], [`commit`], [`claim`], [`observation`], [`operation`], [`event`], [`memo`]: the engine's side
 //! - [`pool`]: who belongs to a pool, who wants a host of it, who is disturbed
-//! - [`boot_plan`], [`token`], [`assignment`], [`dhcp_lease`]: the boot servers' and the agent's side
+//! - [`boot_plan`], [`token`], [`assignment`], [`dhcp_lease`]: the boot servers' and the agent's side; [`discovered`]:
+//!   machines without a host
 //! - [`brake`], [`cancellation`]: what holds work back, and what stops it; [`backup`]: copies, and what a restore voids
 //! - [`agent_log`]: what agents had to say
 //! - [`api_token`]: who may call the API; [`audit`]: who asked for what; [`retention`]: what is thrown away, and when
@@ -31,6 +32,7 @@ pub mod commit;
 mod connections;
 pub mod dhcp_lease;
 mod dialect;
+pub mod discovered;
 mod error;
 pub mod event;
 pub mod feed;

@@ -23,6 +23,21 @@ async fn a_create_makes_an_object_once_and_queues_it(database: &Database) {
     assert_eq!((operations[0].verb, operations[0].generation), (Verb::Create, 1));
 }
 
+async fn what_nobody_asked_for_by_its_name_never_takes_over_what_is_there(database: &Database) {
+    let store = database.open().await;
+    let found = store.put(network("found", Intent::Found, 60)).await.expect("made");
+    assert_eq!(found.outcome, PutOutcome::Created);
+    let made = put_network(&store, "boot").await;
+    for name in ["boot", "found"] {
+        let error = store.put(network(name, Intent::Found, 90)).await.expect_err("refused");
+        assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
+    }
+    let same = store.get(made.id()).await.expect("get").expect("there");
+    assert_eq!((same.raw.meta.generation, same.raw.meta.incarnation), (1, made.raw.meta.incarnation));
+    let adopted = store.put(network("found", Intent::Create, 90)).await.expect("whoever asks for it gets it");
+    assert_eq!(adopted.outcome, PutOutcome::Adopted);
+}
+
 async fn many_are_read_at_once(database: &Database) {
     let store = database.open().await;
     let mut ids = Vec::new();
@@ -215,6 +230,7 @@ async fn two_servers_that_start_at_once_make_one_schema(database: &Database) {
 on_both_databases!(
     a_create_makes_an_object_once_and_queues_it,
     many_are_read_at_once,
+    what_nobody_asked_for_by_its_name_never_takes_over_what_is_there,
     a_create_adopts_what_was_never_confirmed,
     a_create_never_adopts_what_is_in_a_state,
     an_update_confirms_what_it_updates,

@@ -19,6 +19,8 @@ use crate::{
 pub enum Intent {
     /// The caller knows of no such object.
     Create,
+    /// There must be none, not even one that nobody has confirmed: nobody asked for this one by its name.
+    Found,
     /// The caller has the object of this incarnation in its state.
     Update {
         /// The incarnation in the caller's state.
@@ -154,7 +156,7 @@ async fn find(write: &mut Write<'_>, request: &PutRequest) -> Result<Option<Reco
 }
 
 async fn create(write: &mut Write<'_>, request: &PutRequest, now: Timestamp) -> Result<ObjectId, Error> {
-    if request.intent != Intent::Create {
+    if matches!(request.intent, Intent::Update { .. }) {
         return Err(Error::NotFound { kind: request.kind, name: request.key.to_string() });
     }
     let id = ObjectId::new();
@@ -244,6 +246,9 @@ async fn change(
     let is_repeat = !request.request_id.is_empty() && request.request_id == found.request_id && same_spec;
     let (incarnation, adopted) = match request.intent {
         Intent::Create if is_repeat => return Ok(PutOutcome::Unchanged),
+        Intent::Found => {
+            return Err(Error::AlreadyExists { kind: meta.kind, key: meta.key.clone(), id: meta.id });
+        }
         Intent::Create if meta.confirmed => {
             return Err(Error::AlreadyExists { kind: meta.kind, key: meta.key.clone(), id: meta.id });
         }
