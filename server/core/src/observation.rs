@@ -2,10 +2,14 @@
 
 use std::net::Ipv4Addr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{ObjectId, agent};
+use crate::{Mac, ObjectId, agent};
+
+/// How long it is believed that an agent waits, or that a machine resembles a host, without being told again: whoever
+/// tells does so more than twice in that time, and may have died.
+pub const FRESH: SignedDuration = SignedDuration::from_mins(25);
 
 /// The newest thing one source saw of one object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +22,13 @@ pub struct Observation {
     pub at: Timestamp,
     /// What was seen.
     pub body: Body,
+}
+
+impl Observation {
+    /// Is it new enough to be believed at `now` of what changes without a word?
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) < FRESH
+    }
 }
 
 /// Who saw it. One row is kept per object and source.
@@ -40,6 +51,10 @@ pub enum Source {
     Accuser,
     /// The DHCP server of a boot network, which hears who else is there.
     Segment,
+    /// The agent in the host's RAM, which waits there for work and has redeemed no token.
+    Waiting,
+    /// A machine that has something of the host and something that is not the host's.
+    Resemblance,
 }
 
 impl Source {
@@ -54,6 +69,8 @@ impl Source {
             Source::Import => "import",
             Source::Accuser => "accuser",
             Source::Segment => "segment",
+            Source::Waiting => "waiting",
+            Source::Resemblance => "resemblance",
         }
     }
 }
@@ -125,6 +142,25 @@ pub enum Body {
         /// Other DHCP servers, by address; none is how it should be.
         strangers: Vec<Stranger>,
     },
+    /// The agent is up in the host's RAM without being asked for, and waits for work. What it says is believed as far as a
+    /// boot over the network is: it proves the segment, and that it knows what the host is.
+    Waiting {
+        /// Since when.
+        since: Timestamp,
+        /// The NIC it booted over.
+        boot_mac: Mac,
+        /// What it found.
+        inventory: Box<agent::Inventory>,
+    },
+    /// It waits no more: it has its work, or is gone.
+    Left,
+    /// A machine reports that cannot be told from this host with certainty.
+    Resembles {
+        /// Why not, in words.
+        why: String,
+    },
+    /// There is no such machine any more.
+    Distinct,
     /// An image import is at work.
     Import {
         /// Bytes read from the source.

@@ -245,6 +245,8 @@ fn status_message(status: &Status) -> pb::HostStatus {
         forwards: status.forwards.clone().into_iter().collect(),
         boot_mac: status.boot_mac.map(|mac| mac.to_string()).unwrap_or_default(),
         conditions: status.conditions.iter().map(object::condition).collect(),
+        waiting_since: status.waiting_since.map(object::timestamp),
+        inventory_changes: status.changes.iter().map(inventory::change).collect(),
     }
 }
 

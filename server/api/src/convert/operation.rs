@@ -81,6 +81,15 @@ fn words(body: &Body) -> String {
             format!("machine {machine} failed by its fault: {}", failure.why)
         }
         Body::Segment { strangers } => format!("{} other DHCP servers heard", strangers.len()),
+        Body::Waiting { boot_mac, inventory, .. } => format!(
+            "an agent waits in its RAM, booted over {boot_mac}: {} CPUs, {} of memory, {} disks",
+            inventory.cpus,
+            inventory.memory,
+            inventory.disks.len()
+        ),
+        Body::Left => "no agent waits in its RAM".into(),
+        Body::Resembles { why } => format!("another machine reports: {why}"),
+        Body::Distinct => "no other machine reports as it".into(),
         Body::Import { read, total: 0 } => format!("{read} bytes of the source are read"),
         Body::Import { read, total } => format!("{read} of {total} bytes of the source are read"),
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Facts;
 use crate::{
-    agent::Inventory,
+    agent::{Inventory, changes::Change},
     bmc::Power,
     condition::{self, Condition, Health},
 };
@@ -21,6 +21,12 @@ pub struct Status {
     pub inventory: Option<Inventory>,
     /// When that was.
     pub inventoried_at: Option<Timestamp>,
+    /// Since when an agent waits in its RAM for work, where one does.
+    #[serde(default)]
+    pub waiting_since: Option<Timestamp>,
+    /// What changed in its inventory, the newest last.
+    #[serde(default)]
+    pub changes: Vec<Change>,
     /// What its driver told of its hardware.
     #[serde(default)]
     pub told: Facts,

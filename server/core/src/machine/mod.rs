@@ -11,7 +11,7 @@ pub use claim::{DiskNeed, Require, Spread, SpreadMode};
 pub use disruption::{Allowance, Aspect, Change, Disruption, plan};
 pub use network::{Address, Bond, Dns, Network, Vlan};
 pub use spec::{Redeploy, RootHint, Spec, USER_DATA, WaitFor};
-pub use state::{Deployed, Run, State};
+pub use state::{Deployed, Run, State, Takeover};
 pub use status::Status;
 
 use crate::{Kind, Noun};

@@ -83,6 +83,28 @@ pub struct Run {
     pub previous: Option<Box<Deployed>>,
     /// Digest of the one-time URL the installed system will call.
     pub phone_home: Option<String>,
+    /// Is an agent taken over that waits in the host's RAM already?
+    #[serde(default, skip_serializing_if = "Takeover::is_open")]
+    pub takeover: Takeover,
+}
+
+/// How a deployment comes by an agent that was up in the host's RAM before it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Takeover {
+    /// Nobody has looked for one yet.
+    #[default]
+    Open,
+    /// One waited, and is expected to take the token.
+    Begun,
+    /// It did not come: the host is booted as any other.
+    Over,
+}
+
+impl Takeover {
+    fn is_open(&self) -> bool {
+        *self == Takeover::Open
+    }
 }
 
 /// What is on the disk of a machine.

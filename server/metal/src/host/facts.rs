@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use underlay_core::{
     ErrorKind, Failure, Noun, Snapshot, View,
+    agent::{Inventory, changes},
     bmc::{self, Bmcs},
     host::{Facts, Health, Host, Status},
     identity,
@@ -92,9 +93,13 @@ fn wrong(snapshot: &Snapshot<Host>, why: String) -> Failure {
 pub(super) async fn known(snapshot: &Snapshot<Host>, view: &dyn View) -> Result<Status, Failure> {
     let mut status = snapshot.object.status.clone();
     let unreadable = |error: view::Error| unreadable(snapshot, &error);
-    let inventory = snapshot.observations.iter().find(|seen| seen.source == Source::Inventory);
-    if let Some((at, Body::Inventory { inventory, .. })) = inventory.map(|seen| (seen.at, &seen.body)) {
-        status.inventory = Some((**inventory).clone());
+    wait(&mut status, snapshot);
+    resemble(&mut status, snapshot);
+    if let Some((at, inventory)) = inventory(snapshot) {
+        let before = status.inventory.replace(inventory.clone());
+        if let Some(before) = before.filter(|_| status.inventoried_at != Some(at)) {
+            changes::remember(&mut status.changes, &before, inventory, at);
+        }
         status.inventoried_at = Some(at);
         match identity::check(&snapshot.object.spec.identity, inventory) {
             Ok(()) => status.set_condition(
@@ -119,6 +124,41 @@ pub(super) async fn known(snapshot: &Snapshot<Host>, view: &dyn View) -> Result<
         }
     };
     Ok(status)
+}
+
+/// What was found last, and when: by an agent that had the host's token, or else by one that waits in its RAM, which any
+/// machine can be that knows what the host is.
+fn inventory(snapshot: &Snapshot<Host>) -> Option<(Timestamp, &Inventory)> {
+    let seen = |source| snapshot.observations.iter().find(move |seen| seen.source == source);
+    let seen = seen(Source::Inventory).or_else(|| seen(Source::Waiting))?;
+    match &seen.body {
+        Body::Inventory { inventory, .. } | Body::Waiting { inventory, .. } => Some((seen.at, inventory)),
+        _ => None,
+    }
+}
+
+/// Does an agent wait in its RAM?
+fn wait(status: &mut Status, snapshot: &Snapshot<Host>) {
+    let seen = snapshot.observations.iter().find(|seen| seen.source == Source::Waiting);
+    status.waiting_since = match seen.filter(|seen| seen.is_fresh(snapshot.now)).map(|seen| &seen.body) {
+        Some(Body::Waiting { since, boot_mac, .. }) => {
+            status.boot_mac = status.boot_mac.or(Some(*boot_mac));
+            Some(*since)
+        }
+        _ => None,
+    };
+}
+
+/// Is there a machine that nobody can tell from it?
+fn resemble(status: &mut Status, snapshot: &Snapshot<Host>) {
+    let Some(seen) = snapshot.observations.iter().find(|seen| seen.source == Source::Resemblance) else {
+        return;
+    };
+    let (health, why) = match &seen.body {
+        Body::Resembles { why } if seen.is_fresh(snapshot.now) => (Health::Bad, why.clone()),
+        _ => (Health::Good, "no other machine reports as it".into()),
+    };
+    status.set_condition("IdentityUnique", health, why, seen.at);
 }
 
 /// A second agent key that tried to redeem one of the host's tokens, newer than `since`.

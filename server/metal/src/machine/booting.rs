@@ -8,7 +8,7 @@ use underlay_core::{
     host::Host,
     identity,
     image::SeedFormat,
-    machine::{Machine, Run, State, USER_DATA, WaitFor},
+    machine::{Machine, Run, State, Takeover, USER_DATA, WaitFor},
     observation::{Body, Source},
     seed::Seed,
 };
@@ -16,6 +16,7 @@ use underlay_core::{
 use super::{
     inheriting,
     needs::{self, Need},
+    waiting,
     world::{Disk, LATER, World},
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
 /// A host that is seen to boot is waited for, but for no longer than so many times the patience with one that is silent.
 const LOOPS: u32 = 4;
 /// What is so wherever an agent has not got its work yet.
-const UNTOUCHED: &str = "nothing was handed out and no byte was written";
+pub(super) const UNTOUCHED: &str = "nothing was handed out and no byte was written";
 /// How long the installed system may take to call its one-time URL.
 pub(super) const PHONE_HOME_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
@@ -47,6 +48,9 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
 }
 
 async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<Step<Machine>, Failure> {
+    if run.takeover == Takeover::Begun {
+        return waiting::wait_on(world, run, host).await;
+    }
     let name = &host.meta.key.name;
     // The one who came first may never have said a word; the one who came second was turned away.
     if let Some(failure) = world.intruder(run, name, UNTOUCHED).await? {

@@ -1,7 +1,7 @@
 //! Moves machines: a file per state, one decision each. What a state may do is in its file; the table below only calls.
 //!
 //! Order of a deployment: [`pending`] finds and claims, [`powering_off`] starts from a known point, [`powering_on`]
-//! boots the agent, [`booting`] waits for it and checks who it is, [`imaging`] follows its work, [`starting`] waits for
+//! boots the agent (both are passed over where one waits in the host's RAM: [`waiting`]), [`booting`] waits for it and checks who it is, [`imaging`] follows its work, [`starting`] waits for
 //! the installed system, [`ready`] rests. [`failed`] rests too; [`replacing`] exchanges a broken host of a pool for
 //! another; [`releasing`] lets go. [`held`] is what stops them from outside; [`claiming`], [`inheriting`], [`needs`] and [`world`] hold what
 //! several of them ask.
@@ -23,6 +23,7 @@ mod ready;
 mod releasing;
 mod replacing;
 mod starting;
+mod waiting;
 mod world;
 
 #[cfg(test)]
@@ -44,6 +45,8 @@ pub struct Patience {
     pub power: Duration,
     /// For the agent to call home after power-on.
     pub boot: Duration,
+    /// For an agent that waits in a host's RAM to take its token; after that the host is booted as any other.
+    pub takeover: Duration,
     /// For the agent to make any progress.
     pub imaging: Duration,
     /// For the installed system to call its one-time URL.
@@ -53,7 +56,13 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         let minutes = |n: u64| Duration::from_secs(n * 60);
-        Self { power: minutes(5), boot: minutes(20), imaging: minutes(10), start: minutes(30) }
+        Self {
+            power: minutes(5),
+            boot: minutes(20),
+            takeover: minutes(1),
+            imaging: minutes(10),
+            start: minutes(30),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use underlay_core::{
     agent::{Assignment, Task},
     host::Host,
     identity,
-    machine::{Deployed, Disruption, Machine, Run, State, plan},
+    machine::{Deployed, Disruption, Machine, Run, State, Takeover, plan},
 };
 
 use super::{
@@ -176,7 +176,15 @@ fn begin(
 ) -> Step<Machine> {
     let id = host.meta.id;
     let previous = previous.map(Box::new);
-    let run = Run { generation: world.generation(), epoch, host: id, target, previous, phone_home: None };
+    let run = Run {
+        generation: world.generation(),
+        epoch,
+        host: id,
+        target,
+        previous,
+        phone_home: None,
+        takeover: Takeover::Open,
+    };
     let mut status = world.status();
     status.host = Some(id);
     status.host_name = Some(host.meta.key.name.to_string());

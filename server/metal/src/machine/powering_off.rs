@@ -2,7 +2,7 @@
 //! that it speaks for another box, nothing is switched.
 //!
 //! When it is off, the boot plan and its one-time token are committed before anything is switched on: a host that comes
-//! up finds its answer.
+//! up finds its answer. An agent that waits in the host's RAM finds it too, and then nothing is switched at all.
 
 use underlay_core::{
     Effect, ErrorKind, Failure, Mac, Object, Step,
@@ -11,10 +11,13 @@ use underlay_core::{
     boot::{Plan, Token},
     host::Host,
     identity,
-    machine::{Machine, Run, State},
+    machine::{Machine, Run, State, Takeover},
 };
 
-use super::world::{Disk, SOON, TOKEN_LIFE, World, starts_again, withdrawn};
+use super::{
+    waiting,
+    world::{Disk, SOON, TOKEN_LIFE, World, starts_again, withdrawn},
+};
 use crate::token;
 
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
@@ -22,6 +25,13 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
         return Ok(world.start_over(run));
     }
     let host = world.host(run.host).await?;
+    if let Some(boot_mac) = waiting::agent(world, run, &host).await? {
+        let next = Run { takeover: Takeover::Begun, ..run.clone() };
+        let text =
+            format!("an agent waits in the RAM of host {}: it is not booted again", host.meta.key.name);
+        let step = prepare(world, run, &host, &[boot_mac], State::Booting { run: next });
+        return Ok(step.with(Effect::Note { text }));
+    }
     let bmc = world.bmc(&host).await?;
     let observed =
         bmc.observe().await.map_err(|error| world.driver_failed(&host, "reading its power", &error))?;
@@ -33,7 +43,8 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
             let next = State::PoweringOn { run: run.clone() };
             withdrawn(Step::advance(world.status(), next), run.host)
         } else {
-            prepare(world, run, &host, &observed.macs)
+            let next = State::PoweringOn { run: run.clone() };
+            prepare(world, run, &host, &observed.macs, next)
         });
     }
     bmc.ensure_power(Power::Off)
@@ -45,7 +56,9 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
     Ok(Step::wait(world.status(), format!("host {} to switch off", host.meta.key.name), SOON))
 }
 
-fn prepare(world: &World<'_>, run: &Run, host: &Object<Host>, seen: &[Mac]) -> Step<Machine> {
+/// Commits the boot plan and its one-time token with `next`.
+#[track_caller]
+fn prepare(world: &World<'_>, run: &Run, host: &Object<Host>, seen: &[Mac], next: State) -> Step<Machine> {
     let macs = identity::boot_macs(host, seen);
     if macs.is_empty() {
         let failure = Failure::new(
@@ -66,7 +79,7 @@ fn prepare(world: &World<'_>, run: &Run, host: &Object<Host>, seen: &[Mac]) -> S
         purpose: Purpose::Agent,
         expires_at: world.snapshot.now + TOKEN_LIFE,
     };
-    let mut step = Step::advance(world.status(), State::PoweringOn { run: run.clone() })
+    let mut step = Step::advance(world.status(), next)
         .with(Effect::RevokeTokens { host: run.host })
         .with(Effect::GrantToken(grant))
         .with(Effect::DropBootPlans { host: run.host });
