@@ -5,7 +5,7 @@ use std::time::Duration;
 use tfplugin::Attr;
 use underlay_proto::v1 as pb;
 
-use super::model::Model;
+use super::{bind, model::Model};
 use crate::{
     client::Client,
     planned::Planned,
@@ -37,6 +37,7 @@ impl Mirror for Model {
             max_disrupted: plain(&plan.max_disrupted)?,
             replacements: u32::try_from(plain(&plan.replacements)?).ok(),
             values: values::values("values", &plan.values)?,
+            bind: bind::rules(&plan.bind)?,
         };
         Ok(pb::PutPoolRequest { key: Some(key), spec: Some(spec), options: Some(options) })
     }
@@ -57,6 +58,7 @@ impl Mirror for Model {
             max_disrupted: seen_limit(&prior.max_disrupted, &spec.max_disrupted),
             replacements: spec.replacements.map(i64::from).into(),
             values: values::seen_values(&prior.values, &spec.values),
+            bind: bind::seen_rules(&prior.bind, &spec.bind),
             phase: pool.standing.clone().unwrap_or_default().phase.into(),
             timeouts: prior.timeouts.clone(),
         }

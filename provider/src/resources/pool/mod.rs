@@ -1,5 +1,6 @@
 //! `underlay_pool`: where machines come from, and how many of them may be disrupted at once.
 
+pub mod bind;
 mod convert;
 pub mod model;
 

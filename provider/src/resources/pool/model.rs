@@ -2,6 +2,7 @@
 
 use tfplugin::{Attr, Schema, Timeouts, cty::Value, schema::validate};
 
+use super::bind::Rule;
 use crate::{resources::object::valid_name, values};
 
 /// A pool: where machines come from that say what they need and name no host.
@@ -29,6 +30,11 @@ pub struct Model {
     /// overrule them.
     #[tf(optional, validate = values::valid)]
     pub values: Attr<Value>,
+    /// Which machines that nobody enrolled become hosts of it: those that boot the agent on a network with
+    /// `unknown = "discover"` and fit a rule, the first that fits. Such a host is known by all that its agent found, is
+    /// named after its serial number, and is switched by hand. A machine that rules of two pools fit becomes nobody's.
+    #[tf(optional)]
+    pub bind: Attr<Vec<Rule>>,
     /// Where it stands: `open` once it gives out hosts.
     #[tf(computed)]
     pub phase: Attr<String>,

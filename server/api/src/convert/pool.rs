@@ -1,8 +1,11 @@
 //! Pool on the wire, both ways.
 
 use underlay_core::{
-    FieldError, Object,
-    pool::{Pool, Spec},
+    Bytes, FieldError, Object,
+    pool::{
+        Pool, Spec,
+        bind::{Match, Rule},
+    },
 };
 use underlay_proto::v1 as pb;
 
@@ -17,7 +20,55 @@ pub(crate) fn spec(message: pb::PoolSpec) -> Result<Spec, Vec<FieldError>> {
     let max_disrupted = faults.parse_optional("max_disrupted", &message.max_disrupted);
     let replacements = message.replacements.unwrap_or(Spec::default().replacements);
     let values = values::values(&mut faults, "values", message.values);
-    faults.into_result(Some(Spec { max_disrupted, replacements, values }))
+    let rules = faults.list("bind", message.bind).into_iter().enumerate();
+    let bind = rules.map(|(at, message)| rule(&mut faults, at, message)).collect();
+    faults.into_result(Some(Spec { max_disrupted, replacements, values, bind }))
+}
+
+fn rule(faults: &mut Faults, at: usize, message: pb::BindRule) -> Rule {
+    let place = |name: &str| format!("bind.{at}.{name}");
+    let wants = message.r#match.unwrap_or_default();
+    let mut text = |name: &str, text: String| faults.optional(&place(&format!("match.{name}")), text);
+    let wants = Match {
+        network: text("network", wants.network),
+        vendor: text("vendor", wants.vendor),
+        product: text("product", wants.product),
+        serial: text("serial", wants.serial),
+        mac: text("mac", wants.mac),
+        arch: text("arch", wants.arch),
+        firmware: text("firmware", wants.firmware),
+        cpus: wants.cpus,
+        memory: wants.memory_bytes.map(Bytes),
+        disks: wants.disks,
+        gpus: wants.gpus,
+    };
+    let labels = faults.map(&place("labels"), message.labels).into_iter();
+    let labels = labels.map(|(name, value)| {
+        let value = faults.text(&place(&format!("labels.{name}")), value, 256);
+        (name, value)
+    });
+    Rule { wants, labels: labels.collect() }
+}
+
+fn rule_message(rule: &Rule) -> pb::BindRule {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let wants = &rule.wants;
+    pb::BindRule {
+        r#match: Some(pb::BindMatch {
+            network: text(&wants.network),
+            vendor: text(&wants.vendor),
+            product: text(&wants.product),
+            serial: text(&wants.serial),
+            mac: text(&wants.mac),
+            arch: text(&wants.arch),
+            firmware: text(&wants.firmware),
+            cpus: wants.cpus,
+            memory_bytes: wants.memory.map(|memory| memory.0),
+            disks: wants.disks,
+            gpus: wants.gpus,
+        }),
+        labels: rule.labels.clone().into_iter().collect(),
+    }
 }
 
 /// Spells a spec.
@@ -26,6 +77,7 @@ pub(crate) fn spec_message(spec: &Spec) -> pb::PoolSpec {
         max_disrupted: spec.max_disrupted.map(|limit| limit.to_string()).unwrap_or_default(),
         replacements: Some(spec.replacements),
         values: values::message(&spec.values),
+        bind: spec.bind.iter().map(rule_message).collect(),
     }
 }
 

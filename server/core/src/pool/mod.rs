@@ -1,5 +1,6 @@
 //! Pool: where machines come from, and how many of them may be disturbed at once.
 
+pub mod bind;
 mod spec;
 mod status;
 

@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::bind::{self, Rule};
 use crate::{
     FieldError,
     profile::{Values, validate_values},
@@ -23,11 +24,14 @@ pub struct Spec {
     /// Values of attributes, for every machine on its hosts whose profiles declare them.
     #[serde(skip_serializing_if = "Values::is_empty")]
     pub values: Values,
+    /// Which machines that nobody enrolled become hosts of it, the first rule that fits first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bind: Vec<Rule>,
 }
 
 impl Default for Spec {
     fn default() -> Self {
-        Self { max_disrupted: None, replacements: REPLACEMENTS, values: Values::new() }
+        Self { max_disrupted: None, replacements: REPLACEMENTS, values: Values::new(), bind: Vec::new() }
     }
 }
 
@@ -93,6 +97,7 @@ impl crate::Spec for Spec {
             errors.push(FieldError::new("replacements", "use at most 100"));
         }
         validate_values(&self.values, &mut errors);
+        bind::validate(&self.bind, &mut errors);
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 }
