@@ -21,8 +21,8 @@ self=$PWD/scripts/test.sh
 CARGO_DENY=0.20.2
 LEVELS=(lint unit fuzz databases acceptance metal)
 # Tests of the package underlay-tests that need more than cargo, by level.
-ACCEPTANCE=(acceptance brakes pools profiles forty)
-METAL=(boot_uefi kill boot_bios machines redfish frozen unknown full_ramdisk)
+ACCEPTANCE=(acceptance brakes pools profiles forty import)
+METAL=(boot_uefi kill boot_bios machines redfish frozen unknown taken_over full_ramdisk)
 
 setup() { scripts/setup.sh "$@"; }
 
@@ -70,7 +70,7 @@ level_unit() {
 can_fuzz() { :; }
 level_fuzz() {
     [ "${CI:-}" = true ] || export FUZZ_SECONDS=${FUZZ_SECONDS:-5} PROPTEST_CASES=${PROPTEST_CASES:-500}
-    scripts/fuzz.sh --at-once dhcp tftp http redfish
+    scripts/fuzz.sh --at-once dhcp tftp http redfish inventory dmi lldp
 }
 
 # run_tests NAME...: runs these test files of underlay-tests; one that is not written yet is an error.

@@ -22,7 +22,7 @@ use underlay_api::{
     Api,
     auth::write_first_token,
     listen::Listener,
-    ports::{Ports, RecentDiscoveries, UploadDirectory},
+    ports::{Ports, UploadDirectory},
     tls::{Authority, server_config},
 };
 use underlay_core::{
@@ -152,7 +152,7 @@ pub async fn run(
     let drivers = Drivers::new(drivers(&settings, &data, boot_port, proofs.clone()));
     let bmcs: Arc<dyn Bmcs> = Arc::new(Gate::new(Arc::new(drivers), Arc::new(store.clone())));
 
-    let api = api(&settings, &store, &authority, &bmcs, boot_port);
+    let api = api(&settings, &store, &authority, &bmcs, &projection, boot_port);
     let (doors, api_address) = doors(&settings, &data, &authority).await?;
     let engine = engine(&settings, &store, &bmcs, &projection, boot_port).await?;
     let (board, scribe) = noticeboard(projection.clone(), store.clone());
@@ -188,6 +188,11 @@ pub async fn run(
     let stop = cancel.clone();
     tasks.spawn(async move {
         scribe.run(stop).await;
+        Ok(())
+    });
+    let (register, register_store, stop) = (projection.register(), store.clone(), cancel.clone());
+    tasks.spawn(async move {
+        register.sweep(&register_store, stop).await;
         Ok(())
     });
     let (store_task, stop) = (store.clone(), cancel.clone());
@@ -354,12 +359,13 @@ fn api(
     store: &Store,
     authority: &Arc<Authority>,
     bmcs: &Arc<dyn Bmcs>,
+    projection: &Projection,
     boot_port: u16,
 ) -> Api {
     let uploads = UploadDirectory::new(settings.data().join("uploads"), Limits::default().source);
     let ports = Ports {
         power: Arc::new(Switch { store: store.clone(), bmcs: bmcs.clone() }),
-        discoveries: Arc::new(RecentDiscoveries::default()),
+        register: projection.register(),
         uploads: Arc::new(uploads),
     };
     let boot_url = match settings.boot_address {

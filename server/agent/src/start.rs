@@ -16,7 +16,7 @@ use crate::{
     },
     http::Endpoint,
     machine::Machine,
-    net::{self, link},
+    net::{self, link, listen::Neighbours},
     pace::Pace,
     system::{console::Consoles, init, leave::leave, log::Log, modules},
 };
@@ -90,28 +90,34 @@ async fn work(settings: &Path, role: Role, log: Log) -> Result<Leave, Error> {
         boot = boot.or(Some(link.mac));
         log.add_kernel();
     }
+    let neighbours = Neighbours::listen();
     let endpoint = Endpoint(settings.url);
     let trust = fetch_trust(&endpoint, settings.ca).await?;
+    let session = |token, boot| -> Result<Session, Error> {
+        Ok(Session {
+            server: settings.api,
+            trust: trust.clone(),
+            key: Key::generate().map_err(Error::Key)?,
+            token,
+            host: Arc::new(Machine { boot, neighbours: neighbours.clone() }),
+            source: Arc::new(endpoint.clone()),
+            log: log.clone(),
+        })
+    };
     match settings.mode {
         Mode::Discover => {
             let boot = boot.ok_or(Error::NoBootNic)?;
-            match discover::run(settings.api, &trust, boot).await {
-                Ok(()) => Ok(Leave::Reboot),
-                Err(error) => Err(Error::Trust(error)),
+            loop {
+                let machine = Machine { boot: Some(boot), neighbours: neighbours.clone() };
+                let token =
+                    discover::run(settings.api, &trust, boot, &machine).await.map_err(Error::Trust)?;
+                // Work that was called off before it began is no reason to leave: there may be other work.
+                if let Some(leave) = session(token, Some(boot))?.run_until_refused().await {
+                    return Ok(leave);
+                }
             }
         }
-        Mode::Deploy { token } => {
-            let session = Session {
-                server: settings.api,
-                trust,
-                key: Key::generate().map_err(Error::Key)?,
-                token,
-                host: Arc::new(Machine { boot }),
-                source: Arc::new(endpoint),
-                log,
-            };
-            Ok(session.run().await)
-        }
+        Mode::Deploy { token } => Ok(session(token, boot)?.run().await),
     }
 }
 

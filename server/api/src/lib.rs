@@ -5,7 +5,7 @@
 //! - [`auth`]: tokens, roles, and which call needs what
 //! - [`convert`]: messages to words of the domain and back, a file per noun
 //! - [`rules`]: what Put, Preview and Delete refuse, seen beside other objects
-//! - [`service`]: the services
+//! - [`service`]: the services; [`discovery`]: machines that nobody enrolled
 //! - [`ports`]: what the services need of other parts of the server
 //! - [`errors`], [`metrics`]: what callers and operators are told
 //!
@@ -15,6 +15,7 @@ mod api;
 pub mod auth;
 mod context;
 mod convert;
+pub mod discovery;
 mod errors;
 pub mod listen;
 mod metrics;

@@ -1,5 +1,7 @@
 //! What the boot servers know, in memory: whose MAC is whose, what it is to boot, which networks there are.
 //!
+//! What tells hosts apart, and the rules of pools, go on to the register of machines that nobody enrolled.
+//!
 //! Follows the store's change feed, so that a packet costs no query and a change costs one. Rebuilt from the store at
 //! start; nothing here is a truth of its own.
 
@@ -11,12 +13,14 @@ use std::{
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use underlay_api::discovery::Register;
 use underlay_core::{
     Kind, Mac, Noun, ObjectId, because,
     boot::Plan,
     brake,
     host::Host,
     network::{self, Network},
+    pool::Pool,
 };
 use underlay_metal::dhcp;
 use underlay_store::{
@@ -35,6 +39,8 @@ const BATCH: usize = 500;
 pub struct Projection {
     known: RwLock<Known>,
     networks: watch::Sender<Arc<[dhcp::Network]>>,
+    /// Told the same, for machines that wait in RAM.
+    register: Arc<Register>,
     boot_port: u16,
 }
 
@@ -109,7 +115,13 @@ impl Known {
 impl Projection {
     /// An empty one; [`Projection::follow`] fills it.
     pub fn new(boot_port: u16) -> Arc<Self> {
-        Arc::new(Self { known: RwLock::default(), networks: watch::Sender::new(Arc::from([])), boot_port })
+        let networks = watch::Sender::new(Arc::from([]));
+        Arc::new(Self { known: RwLock::default(), networks, register: Arc::default(), boot_port })
+    }
+
+    /// What reports of machines that nobody enrolled are held against.
+    pub fn register(&self) -> Arc<Register> {
+        self.register.clone()
     }
 
     /// The networks DHCP serves, whenever they change.
@@ -170,6 +182,8 @@ impl Projection {
     fn forget(&self) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         *known = Known { own_disks: known.own_disks, ..Known::default() };
+        drop(known);
+        self.register.forget();
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
@@ -178,14 +192,14 @@ impl Projection {
 
     /// Follow the store until cancelled. The first round is done when this is first pending.
     pub async fn follow(self: Arc<Self>, store: Store, cancel: CancellationToken) {
-        let of = [Kind::Host, Kind::Network].map(Topic::Kind);
+        let of = [Kind::Host, Kind::Network, Kind::Pool].map(Topic::Kind);
         let mut hint = store.hint_of(&[of.as_slice(), &[Topic::BootPlans, Topic::Brakes]].concat());
         let mut cursor = 0;
         let mut plans_at = None;
         while !cancel.is_cancelled() {
             hint.mark_unchanged();
             match self.catch_up(&store, &mut cursor, &mut plans_at).await {
-                Ok(()) => {}
+                Ok(()) => self.register.complete(),
                 Err(underlay_store::Error::Expired { .. }) => {
                     // What was forgotten are tombstones: start over from nothing.
                     self.forget();
@@ -214,7 +228,7 @@ impl Projection {
     }
 
     async fn load(&self, store: &Store) -> Result<(), underlay_store::Error> {
-        for kind in [Kind::Host, Kind::Network] {
+        for kind in [Kind::Host, Kind::Network, Kind::Pool] {
             let mut after = None;
             loop {
                 let page = store.list(kind, &underlay_store::Filter::default(), after, BATCH).await?;
@@ -264,15 +278,23 @@ impl Projection {
         if news.all {
             known.plans.clear();
             known.planned.clear();
+            self.register.drop_all_plans();
         }
-        news.dropped.into_iter().for_each(|host| known.drop_plans(host));
-        news.plans.into_iter().for_each(|plan| known.put_plan(plan));
+        for host in news.dropped {
+            known.drop_plans(host);
+            self.register.drop_plans(host);
+        }
+        for plan in news.plans {
+            self.register.put_plan(plan.host, plan.mac, &plan.plan);
+            known.put_plan(plan);
+        }
     }
 
     /// Looks whether everything has to boot its own disk now. Is that news?
     async fn follow_brakes(&self, store: &Store) -> Result<bool, underlay_store::Error> {
         let standing = store.standing_brakes().await?;
         let own_disks = standing.iter().any(|brake| brake.kind != brake::Kind::Freeze);
+        self.register.set_own_disks(own_disks);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         Ok(std::mem::replace(&mut known.own_disks, own_disks) != own_disks)
     }
@@ -288,6 +310,7 @@ impl Projection {
                 }
                 if gone {
                     known.drop_plans(id);
+                    self.register.drop_host(id);
                 }
                 match record.raw.decode::<Host>() {
                     Ok(host) if !gone => {
@@ -296,6 +319,7 @@ impl Projection {
                             known.macs.insert(*mac, id);
                         });
                         known.hosts.insert(id, (host.meta.key.name.to_string(), macs));
+                        self.register.put_host(&host);
                     }
                     Ok(_) => {}
                     Err(error) => tracing::warn!(error = because(&error), "a host cannot be read"),
@@ -303,16 +327,23 @@ impl Projection {
             }
             Kind::Network => match record.raw.decode::<Network>() {
                 Ok(network) if !gone && network.meta.deleted_at.is_none() => {
+                    self.register.put_network(&network);
                     known.put_network(id, network.meta.key.to_string(), network.spec);
                 }
                 Ok(_) => {
                     known.drop_network(id);
+                    self.register.drop_network(id);
                 }
                 Err(error) => {
                     tracing::warn!(kind = Network::KIND.as_str(), error = because(&error), "unreadable")
                 }
             },
-            Kind::Site | Kind::Pool | Kind::Credential | Kind::Image | Kind::Profile | Kind::Machine => {}
+            Kind::Pool => match record.raw.decode::<Pool>() {
+                Ok(pool) if !gone && pool.meta.deleted_at.is_none() => self.register.put_pool(&pool),
+                Ok(_) => self.register.drop_pool(id),
+                Err(error) => tracing::warn!(error = because(&error), "a pool cannot be read"),
+            },
+            Kind::Site | Kind::Credential | Kind::Image | Kind::Profile | Kind::Machine => {}
         }
     }
 

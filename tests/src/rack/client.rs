@@ -114,6 +114,16 @@ impl Client {
         client.put(request).await?.into_inner().host.context("a Put answers with the host")
     }
 
+    /// The host as it is now.
+    ///
+    /// # Errors
+    /// There is none, or the server does not answer.
+    pub async fn host(&self, name: &str) -> Result<pb::Host> {
+        let mut client = HostServiceClient::new(self.channel().await?);
+        let request = pb::GetRequest { selector: selector(name), incarnation: String::new() };
+        Ok(client.get(request).await?.into_inner())
+    }
+
     /// Put an image and wait until it is imported; returns what machines name it by.
     ///
     /// # Errors

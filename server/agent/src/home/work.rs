@@ -75,6 +75,18 @@ enum Error {
     Closed,
 }
 
+impl Error {
+    /// Does the server not want us, whatever we do?
+    fn is_refusal(&self) -> bool {
+        match self {
+            Error::Redeem(super::identity::Error::Redeem(status)) | Error::Session(status) => {
+                status.code() == tonic::Code::PermissionDenied
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The deployment that is running or has run.
 struct InHand {
     order: Box<Deploy>,
@@ -84,13 +96,28 @@ struct InHand {
 impl Session {
     /// Takes orders until one of them ends in leaving, and returns how.
     pub async fn run(self) -> Leave {
-        let mut pace = Pace::default();
-        let mut identity = None;
-        let mut in_hand = None;
+        let (mut pace, mut identity, mut in_hand) = (Pace::default(), None, None);
         loop {
             match self.connection(&mut identity, &mut in_hand, &mut pace).await {
                 Ok(leave) => return leave,
                 Err(error) => warn!(error = chain(&error), "not connected to the server"),
+            }
+            pace.wait().await;
+        }
+    }
+
+    /// The same, until the server will not have us while we have no work: its token was for work that is called off.
+    pub async fn run_until_refused(self) -> Option<Leave> {
+        let (mut pace, mut identity, mut in_hand) = (Pace::default(), None, None);
+        loop {
+            match self.connection(&mut identity, &mut in_hand, &mut pace).await {
+                Ok(leave) => return Some(leave),
+                Err(error) => {
+                    warn!(error = chain(&error), "not connected to the server");
+                    if error.is_refusal() && in_hand.is_none() {
+                        return None;
+                    }
+                }
             }
             pace.wait().await;
         }

@@ -1,16 +1,14 @@
 //! What the services need of other parts of the server, as traits that the composition root fills in.
 //!
 //! - [`power`]: switching hosts; the metal crate does it
-//! - [`discovery`]: machines nobody has enrolled, kept in memory
 //! - [`upload`]: sources of images that no URL serves, kept as files
 
-mod discovery;
 mod power;
 mod upload;
 
 use std::sync::Arc;
 
-pub use discovery::{Discovered, Discoveries, RecentDiscoveries};
+use crate::discovery::Register;
 pub use power::{PowerAction, PowerControl};
 pub use upload::{Receiving, UploadDirectory, UploadError, Uploads};
 
@@ -19,8 +17,8 @@ pub use upload::{Receiving, UploadDirectory, UploadError, Uploads};
 pub struct Ports {
     /// Switches hosts.
     pub power: Arc<dyn PowerControl>,
-    /// Keeps who was discovered.
-    pub discoveries: Arc<dyn Discoveries>,
+    /// Knows hosts by their identities, and who waits; whoever follows the store feeds it.
+    pub register: Arc<Register>,
     /// Keeps uploaded sources.
     pub uploads: Arc<dyn Uploads>,
 }

@@ -3,7 +3,7 @@
 //!
 //! Invariant: which host and which boot an agent speaks for is taken from its certificate alone, never from a message.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tonic::{Request, Response, Status, Streaming};
 use underlay_core::{Mac, agent::Purpose, boot};
@@ -16,20 +16,18 @@ use super::{
     stream::Events,
     work,
 };
-use crate::{
-    context::Context, convert::inventory, errors::Error, listen::Peer, ports::Discovered, tls::AgentIdentity,
-};
+use crate::{context::Context, discovery, errors::Error, listen::Peer, tls::AgentIdentity};
 
 /// The longest token that is looked up, in bytes.
 const TOKEN: usize = 256;
-/// How long a discovered machine waits before it reports again.
-const AGAIN: Duration = Duration::from_secs(30);
+/// How long a machine is held back that has just reported.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// What holds back callers without credentials; shared by all listeners.
 pub(crate) struct AgentDoor {
     redeem: Bucket,
     discover: Bucket,
-    discover_mac: PerKey<Mac>,
+    discover_mac: PerKey<(Option<IpAddr>, Mac)>,
 }
 
 impl Default for AgentDoor {
@@ -37,7 +35,7 @@ impl Default for AgentDoor {
         Self {
             redeem: Bucket::new(400.0, 2000.0),
             discover: Bucket::new(50.0, 200.0),
-            discover_mac: PerKey::new(AGAIN / 3, 10_000),
+            discover_mac: PerKey::new(PAUSE, 10_000),
         }
     }
 }
@@ -78,6 +76,7 @@ impl Agents {
             Redemption::Unknown => return Err(audit("unknown", &bearer)),
             Redemption::Intruder => return Err(audit("redeemed by another key before", &bearer)),
         };
+        discovery::redeemed(&self.context, grant.host).await?;
         let identity = AgentIdentity { host: grant.host, epoch: grant.epoch };
         let certificate = self.context.authority.agent(&signing, identity)?;
         tracing::info!(host = %grant.host, epoch = grant.epoch, peer = bearer.address, "an agent redeemed its token");
@@ -89,21 +88,22 @@ impl Agents {
         })
     }
 
-    fn note_discovered(&self, request: pb::DiscoverRequest) -> Result<pb::DiscoverResponse, Error> {
+    async fn note_discovered(
+        &self,
+        peer: Peer,
+        request: pb::DiscoverRequest,
+    ) -> Result<pb::DiscoverResponse, Error> {
         let mac: Mac = request
             .boot_mac
             .parse()
             .ok()
             .filter(Mac::is_unicast)
             .ok_or_else(|| Error::field("boot_mac", "is not the address of a NIC"))?;
-        if !self.door.discover_mac.take(mac) || !self.door.discover.take() {
+        let address = peer.address.map(|address| address.ip());
+        if !self.door.discover_mac.take((address, mac)) || !self.door.discover.take() {
             return Err(Error::Exhausted("too many reports; wait half a minute"));
         }
-        let inventory = inventory::inventory(request.inventory.unwrap_or_default())?;
-        tracing::info!(%mac, serial = inventory.serial, "a machine nobody has enrolled reports");
-        let seen_at = underlay_core::clock::now();
-        self.context.ports.discoveries.record(Discovered { mac, network: None, seen_at, inventory });
-        Ok(pb::DiscoverResponse { again_seconds: u32::try_from(AGAIN.as_secs()).unwrap_or(30) })
+        discovery::attend(&self.context, discovery::Report { boot_mac: mac, from: peer, request }).await
     }
 }
 
@@ -132,7 +132,8 @@ impl AgentService for Agents {
         &self,
         request: Request<pb::DiscoverRequest>,
     ) -> Result<Response<pb::DiscoverResponse>, Status> {
-        Ok(Response::new(self.note_discovered(request.into_inner())?))
+        let peer = peer(&request)?;
+        Ok(Response::new(self.note_discovered(peer, request.into_inner()).await?))
     }
 
     async fn work(

@@ -215,7 +215,7 @@ noun! {
         &self,
         request: Request<pb::ListDiscoveredRequest>,
     ) -> Result<Response<pb::ListDiscoveredResponse>, Status> {
-        Ok(Response::new(power::list_discovered(&self.context, &request.into_inner())?))
+        Ok(Response::new(power::list_discovered(&self.context, &request.into_inner()).await?))
     }
 }
 

@@ -12,12 +12,7 @@ use underlay_proto::v1 as pb;
 
 use super::find::{Sought, find_living};
 use crate::{
-    auth::Caller,
-    context::Context,
-    convert::{host, inventory, object},
-    errors::Error,
-    ports::PowerAction,
-    rules::Rules,
+    auth::Caller, context::Context, convert::host, discovery, errors::Error, ports::PowerAction, rules::Rules,
 };
 
 /// The longest a request may take: off, on and a look, each a driver call.
@@ -96,7 +91,7 @@ async fn refuse_while_deploying(context: &Context, host: &Object<Host>) -> Resul
 }
 
 /// The machines that reported without being enrolled, newest first.
-pub(super) fn list_discovered(
+pub(super) async fn list_discovered(
     context: &Context,
     request: &pb::ListDiscoveredRequest,
 ) -> Result<pb::ListDiscoveredResponse, Error> {
@@ -107,17 +102,6 @@ pub(super) fn list_discovered(
             .filter(|limit| *limit <= 1000)
             .ok_or_else(|| Error::field("limit", "use 1 to 1000"))?,
     };
-    let discovered = context
-        .ports
-        .discoveries
-        .list(limit)
-        .into_iter()
-        .map(|seen| pb::Discovered {
-            mac: seen.mac.to_string(),
-            network: seen.network.unwrap_or_default(),
-            seen_at: Some(object::timestamp(seen.seen_at)),
-            inventory: Some(inventory::message(&seen.inventory)),
-        })
-        .collect();
+    let discovered = discovery::list(context, limit).await?;
     Ok(pb::ListDiscoveredResponse { discovered })
 }

@@ -249,7 +249,11 @@ async fn an_unknown_machine_is_listed_once_per_mac_and_held_back_when_it_chatter
     let rack = Rack::start().await;
     let mut agents = AgentServiceClient::new(rack.remote(None).await.unwrap());
     let inventory = pb::Inventory { serial: "NEW-1".into(), ..Default::default() };
-    let report = |mac: &str| pb::DiscoverRequest { inventory: Some(inventory.clone()), boot_mac: mac.into() };
+    let report = |mac: &str| pb::DiscoverRequest {
+        inventory: Some(inventory.clone()),
+        boot_mac: mac.into(),
+        ..Default::default()
+    };
     let told = agents.discover(report("52:54:00:00:00:09")).await.unwrap().into_inner();
     assert!(told.again_seconds >= 10);
     let chatter = agents.discover(report("52:54:00:00:00:09")).await.unwrap_err();

@@ -23,13 +23,14 @@ use tonic::{
 };
 use underlay_api::{
     Api, Config, ServeError,
+    discovery::Register,
     listen::Listener,
-    ports::{Ports, PowerAction, PowerControl, RecentDiscoveries, UploadDirectory},
+    ports::{Ports, PowerAction, PowerControl, UploadDirectory},
     tls::{Authority, server_config},
 };
-use underlay_core::{Effect, Noun, Object, ObjectId, State, bmc, host::Host};
+use underlay_core::{Effect, Kind, Noun, Object, ObjectId, State, bmc, host::Host};
 use underlay_proto::v1 as pb;
-use underlay_store::{Commit, Decision, Entered, SealingKey, Store};
+use underlay_store::{Commit, Decision, Entered, SealingKey, Store, feed::Follow};
 
 /// A running server.
 pub struct Rack {
@@ -41,6 +42,36 @@ pub struct Rack {
     pub api: Api,
     cancel: CancellationToken,
     serving: Mutex<Vec<JoinHandle<Result<(), ServeError>>>>,
+}
+
+/// Feeds the register, as the server's projection does.
+async fn follow(store: Store, register: Arc<Register>, cancel: CancellationToken) {
+    let (mut hint, mut cursor, mut plans) = (store.hint(), 0, None);
+    while !cancel.is_cancelled() {
+        hint.mark_unchanged();
+        let changes = store.changes(cursor, Follow::default(), 1000).await.unwrap();
+        cursor = changes.cursor;
+        for record in changes.records {
+            let (id, gone) = (record.id(), record.raw.meta.purged_at.is_some());
+            match (record.raw.meta.kind, gone) {
+                (Kind::Host, false) => register.put_host(&record.raw.decode().unwrap()),
+                (Kind::Host, true) => register.drop_host(id),
+                (Kind::Pool, false) => register.put_pool(&record.raw.decode().unwrap()),
+                (Kind::Pool, true) => register.drop_pool(id),
+                (Kind::Network, false) => register.put_network(&record.raw.decode().unwrap()),
+                _ => {}
+            }
+        }
+        let news = store.boot_plans(plans).await.unwrap();
+        plans = Some(news.position);
+        news.dropped.into_iter().for_each(|host| register.drop_plans(host));
+        news.plans.into_iter().for_each(|plan| register.put_plan(plan.host, plan.mac, &plan.plan));
+        register.complete();
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            changed = hint.changed() => if changed.is_err() { return },
+        }
+    }
 }
 
 impl Drop for Rack {
@@ -58,11 +89,8 @@ impl Rack {
         let authority = Arc::new(Authority::open(directory.path()).unwrap());
         let power = Arc::new(FakePower { store: store.clone(), asked: Mutex::default() });
         let uploads = UploadDirectory::new(directory.path().join("uploads"), 1 << 20);
-        let ports = Ports {
-            power: power.clone(),
-            discoveries: Arc::new(RecentDiscoveries::default()),
-            uploads: Arc::new(uploads),
-        };
+        let register = Arc::new(Register::default());
+        let ports = Ports { power: power.clone(), register: register.clone(), uploads: Arc::new(uploads) };
         let config = Config { boot_url: "http://10.0.0.2:7480".into(), ..Config::default() };
         let api = Api::new(store.clone(), authority.clone(), ports, config);
         let unix = Listener::unix(&directory.path().join("api.sock"), 0o600).await.unwrap();
@@ -75,6 +103,7 @@ impl Rack {
             tokio::spawn(async move { api.serve(listener, cancel).await })
         };
         let serving = Mutex::new(vec![serve(unix), serve(tls)]);
+        tokio::spawn(follow(store.clone(), register, cancel.clone()));
         Self { store, directory, tls: address, authority, power, api, cancel, serving }
     }
 

@@ -6,6 +6,7 @@ mod agents;
 mod audit;
 mod auth;
 mod brakes;
+mod discovery;
 mod harness;
 mod machines;
 mod objects;

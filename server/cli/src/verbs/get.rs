@@ -206,10 +206,18 @@ async fn discovered(connection: Connection, format: Format) -> Result<(), Error>
             let mut cells = vec![seen.mac.clone(), or_dash(&seen.network), or_dash(&inventory.serial)];
             cells.extend([or_dash(model.trim()), inventory.cpus.to_string(), size(inventory.memory_bytes)]);
             cells.push(ago(seen.seen_at));
+            cells.push(if seen.waiting { "yes" } else { "no" }.into());
+            cells.push(or_dash(&seen.conflict));
             cells
         })
         .collect();
-    println!("{}", output::table(&["MAC", "NETWORK", "SERIAL", "MODEL", "CPUS", "MEMORY", "SEEN"], &rows));
+    println!(
+        "{}",
+        output::table(
+            &["MAC", "NETWORK", "SERIAL", "MODEL", "CPUS", "MEMORY", "SEEN", "WAITS", "CONFLICT"],
+            &rows
+        )
+    );
     Ok(())
 }
 
