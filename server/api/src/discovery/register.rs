@@ -51,6 +51,8 @@ struct Known {
     networks: HashMap<ObjectId, (Key, ipnet::Ipv4Net)>,
     /// For which NICs each host has a plan to boot the agent, and the token in it.
     plans: HashMap<ObjectId, (BTreeSet<Mac>, Token)>,
+    /// Hosts whose token comes by their BMC, and is given to nobody else.
+    reserved: BTreeSet<ObjectId>,
 }
 
 /// A machine that reports.
@@ -157,6 +159,11 @@ impl Register {
     pub fn put_host(&self, host: &Object<Host>) {
         let now = Told::of(host);
         let mut known = self.write();
+        if host.spec.boot.trusts_the_segment() {
+            known.reserved.remove(&now.host);
+        } else {
+            known.reserved.insert(now.host);
+        }
         if known.hosts.get(&now.host) == Some(&now) {
             return;
         }
@@ -172,6 +179,7 @@ impl Register {
     pub fn drop_host(&self, id: ObjectId) {
         let mut known = self.write();
         known.plans.remove(&id);
+        known.reserved.remove(&id);
         let before = known.replace(id, None);
         drop(known);
         self.notes.forget(id);
@@ -293,7 +301,7 @@ impl Register {
     /// The token of a host's boot plan, where one is for a NIC of this machine.
     pub(super) fn token(&self, host: ObjectId, found: &Found) -> Option<Token> {
         let known = self.read();
-        if known.own_disks || !known.complete {
+        if known.own_disks || !known.complete || known.reserved.contains(&host) {
             return None;
         }
         let (macs, token) = known.plans.get(&host)?;

@@ -46,6 +46,13 @@ pub struct Boot {
     pub methods: Vec<BootMethod>,
 }
 
+impl Boot {
+    /// Does whoever is on the boot network and knows what the host is get its token? Not where it comes by the BMC.
+    pub fn trusts_the_segment(&self) -> bool {
+        !self.methods.contains(&BootMethod::VirtualMedia)
+    }
+}
+
 impl Default for Boot {
     fn default() -> Self {
         Self { mode: Firmware::Uefi, methods: vec![BootMethod::Pxe] }

@@ -7,7 +7,7 @@ use underlay_core::{
     agent::{Inventory, Purpose},
     bmc::Target,
     boot::Plan,
-    host::Host,
+    host::{BootMethod, Host},
     machine::{Machine, State, Takeover},
     observation::{Body, FRESH, Source},
 };
@@ -92,6 +92,15 @@ async fn one_that_is_not_the_enrolled_box_or_was_seen_long_ago_is_not_waited_for
     assert_eq!(rack.settle(id).await, "ready");
     assert_eq!(phases(&rack, id)[..2], ["powering_off", "powering_on"]);
     assert_eq!(rack.get::<Host>(host).status.waiting_since, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_whose_token_comes_by_its_bmc_gives_it_to_nobody_on_the_segment() {
+    let (rack, host) = waiting(testing::inventory(1)).await;
+    rack.change::<Host>(host, |host| host.spec.boot.methods = vec![BootMethod::VirtualMedia]);
+    let id = rack.put::<Machine>("web-1", machine("lab-1"));
+    rack.go_on(Duration::from_secs(10)).await;
+    assert_eq!(phases(&rack, id)[..2], ["powering_off", "powering_on"]);
 }
 
 #[tokio::test(start_paused = true)]
