@@ -18,3 +18,4 @@ mod rig;
 mod servers;
 mod sushy;
 mod views;
+mod waiting;
