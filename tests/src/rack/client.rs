@@ -301,7 +301,7 @@ impl Client {
     /// The server does not answer.
     pub async fn discovered(&self) -> Result<Vec<pb::Discovered>> {
         let mut client = HostServiceClient::new(self.channel().await?);
-        Ok(client.list_discovered(pb::ListDiscoveredRequest { limit: 0 }).await?.into_inner().discovered)
+        Ok(client.list_discovered(pb::ListDiscoveredRequest { limit: 1000 }).await?.into_inner().discovered)
     }
 
     /// Wait until a machine that nobody has enrolled reports from that NIC.
