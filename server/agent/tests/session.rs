@@ -14,7 +14,7 @@ use underlay_agent::{
     cmdline::{Mode, Settings},
     deploy::run::Host,
     disk::{Disk, block::Block},
-    home::{identity::Key, trust::Trust, work::Session},
+    home::{discover, identity::Key, trust::Trust, work::Session},
     http::Endpoint,
 };
 use underlay_core::{
@@ -95,6 +95,35 @@ async fn an_order_is_carried_out_and_the_agent_leaves_when_told() {
     let bytes = std::fs::read(disk.path()).unwrap();
     assert!(bytes[1 << 20..7 << 20] == image.plain[1 << 20..7 << 20]);
     assert!(bytes[14 << 20..][..3000].iter().all(|byte| *byte == 0x42));
+}
+
+#[tokio::test]
+async fn a_machine_that_waits_says_what_it_is_once_and_goes_on_with_the_token_it_is_given() {
+    let image = fixture::image(fixture::gpt_disk(8 << 20), 1 << 20);
+    let rack = Rack::start(Shared::new(blobs(&image), deploy(&image))).await;
+    let disk = empty_disk(16 << 20);
+    let mut session = session(&rack, disk.path()).await;
+    let boot = "52:54:00:00:00:01".parse().unwrap();
+    session.token = discover::run(session.server, &session.trust, boot, &*session.host).await.unwrap();
+    assert_eq!(session.run_until_refused().await, Some(Leave::PowerOff));
+    let heard = rack.shared.heard.lock().unwrap();
+    let reports: Vec<_> = heard
+        .iter()
+        .filter_map(|(_, heard)| match heard {
+            Heard::Discovered(request) => Some((request.inventory.is_some(), request.wait_seconds > 0)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reports, [(true, true), (false, true)]);
+}
+
+#[tokio::test]
+async fn a_token_that_is_void_is_no_reason_to_knock_for_ever() {
+    let image = fixture::image(fixture::gpt_disk(8 << 20), 1 << 20);
+    let rack = Rack::start(Shared::new(blobs(&image), deploy(&image))).await;
+    let disk = empty_disk(16 << 20);
+    let session = Session { token: "void".to_owned().into(), ..session(&rack, disk.path()).await };
+    assert_eq!(session.run_until_refused().await, None);
 }
 
 #[tokio::test]

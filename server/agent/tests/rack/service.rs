@@ -16,6 +16,9 @@ use super::{
     tls::{Proven, Stream},
 };
 
+/// What every report is called here.
+const REPORT: &str = "a report";
+
 struct Service(Arc<Shared>);
 
 pub(super) async fn serve(shared: Arc<Shared>, address: SocketAddr) -> SocketAddr {
@@ -64,8 +67,12 @@ impl agent_service_server::AgentService for Service {
         &self,
         request: Request<v1::DiscoverRequest>,
     ) -> Result<Response<v1::DiscoverResponse>, Status> {
-        self.0.hear(Heard::Discovered(Box::new(request.into_inner())));
-        Ok(Response::new(v1::DiscoverResponse { again_seconds: 5, ..Default::default() }))
+        let request = request.into_inner();
+        // Whoever says no more than the name of its report is known, and there is work for it.
+        let token = if request.report == REPORT { TOKEN } else { "" };
+        self.0.hear(Heard::Discovered(Box::new(request)));
+        let (token, report) = (token.into(), REPORT.into());
+        Ok(Response::new(v1::DiscoverResponse { again_seconds: 1, token, report }))
     }
 
     type WorkStream = BoxStream<'static, Result<Order, Status>>;
