@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ObjectId, agent};
+use crate::{ObjectId, agent, bmc::Power};
 
 /// The newest thing one source saw of one object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub enum Source {
     Accuser,
     /// The DHCP server of a boot network, which hears who else is there.
     Segment,
+    /// A person, who switches the host by hand.
+    Person,
 }
 
 impl Source {
@@ -54,6 +56,7 @@ impl Source {
             Source::Import => "import",
             Source::Accuser => "accuser",
             Source::Segment => "segment",
+            Source::Person => "person",
         }
     }
 }
@@ -124,6 +127,15 @@ pub enum Body {
     Segment {
         /// Other DHCP servers, by address; none is how it should be.
         strangers: Vec<Stranger>,
+    },
+    /// Somebody says that the host is on or off now.
+    Confirmed {
+        /// Which.
+        power: Power,
+        /// Who says so.
+        by: String,
+        /// When: the same said again is news.
+        at: Timestamp,
     },
     /// An image import is at work.
     Import {

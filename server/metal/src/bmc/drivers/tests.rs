@@ -78,7 +78,7 @@ impl View for Only {
 
 fn drivers() -> Drivers {
     let qemu = qemu::Config::new("/nonexistent".into(), "http://10.0.2.2:1/".into());
-    Drivers::new(Config { qemu, redfish_pause: Duration::ZERO, events: None })
+    Drivers::new(Config { qemu, bmc_pause: Duration::ZERO, events: None })
 }
 
 fn host(credential: &str) -> Object<Host> {
