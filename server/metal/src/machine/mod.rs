@@ -42,6 +42,8 @@ use underlay_core::{
 pub struct Patience {
     /// For a BMC to do what it accepted.
     pub power: Duration,
+    /// For a person to do it, or whoever is behind a webhook.
+    pub person: Duration,
     /// For the agent to call home after power-on.
     pub boot: Duration,
     /// For the agent to make any progress.
@@ -53,7 +55,13 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         let minutes = |n: u64| Duration::from_secs(n * 60);
-        Self { power: minutes(5), boot: minutes(20), imaging: minutes(10), start: minutes(30) }
+        Self {
+            power: minutes(5),
+            person: minutes(24 * 60),
+            boot: minutes(20),
+            imaging: minutes(10),
+            start: minutes(30),
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! - `deploying`: whole deployments, again in place, changed and taken back on the way
 //! - `table`: each state, by what it sees; `random`: whatever happens in whatever order
 //! - `held`: brakes and cancellations; `inheriting`: profiles
+//! - `by_hand`: hosts that a person switches
 //! - `refusing`: what is refused before anything is touched; `failing`: what goes wrong later; `leaving`: deletion
 
+mod by_hand;
 mod deploying;
 mod failing;
 mod held;

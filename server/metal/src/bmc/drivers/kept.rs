@@ -47,6 +47,12 @@ impl<O: PartialEq, D> Kept<O, D> {
         Ok(driver)
     }
 
+    #[cfg(test)]
+    pub(super) fn kept(&self, host: ObjectId) -> Option<Arc<D>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(&host).map(|(_, driver)| driver.clone())
+    }
+
     /// The host is not ours any more.
     pub(super) fn drop(&self, host: ObjectId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&host);
