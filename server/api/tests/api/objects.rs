@@ -316,6 +316,12 @@ async fn a_persons_word_on_a_host_is_kept_each_time_and_only_where_nobody_else_c
     }
     assert!(times.is_sorted_by(|one, next| one < next), "the same word again is news: {times:?}");
 
+    let off = pb::PowerRequest { selector: by_name("r1"), action: pb::power_request::Action::Off.into() };
+    let refused = hosts.power(off).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.message().contains("then: underlay host confirm r1 --power off"), "{refused}");
+    assert!(rack.power.asked.lock().unwrap().is_empty());
+
     let refused = hosts.confirm(confirm("lab-1", "on")).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert!(refused.message().contains("underlay power observe host/lab-1"), "{refused}");

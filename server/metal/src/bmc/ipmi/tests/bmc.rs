@@ -27,6 +27,8 @@ pub(super) enum Fault {
     Silent(Kind),
     /// It says nothing once the session is open.
     SilentInside,
+    /// It says nothing to that command.
+    SilentTo(u8),
     /// Packets of that kind are cut to so many bytes.
     Truncated(Kind, usize),
     /// Each packet of that kind comes after a thousand others.
@@ -312,6 +314,10 @@ impl State {
         assert!(unsealed.sequence > 0);
         let message = unsealed.message;
         let (family, sequence, command) = (message[1] >> 2, message[4], message[5]);
+        if self.fault == Some(Fault::SilentTo(command)) {
+            self.session = Some(session);
+            return None;
+        }
         let (completion, data) = self.command(family, command, &message[6..message.len() - 1]);
         let to = [0x81, (family | 1) << 2];
         let command = if self.fault == Some(Fault::Confused) { command ^ 1 } else { command };

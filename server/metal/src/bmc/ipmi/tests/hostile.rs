@@ -134,6 +134,22 @@ async fn lost_packets_are_sent_again_and_what_was_done_is_done_once() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_given_up_closes_its_session() {
+    const CHASSIS_STATUS: u8 = 0x01;
+    let bmc = Bmc::start(Some(Fault::SilentTo(CHASSIS_STATUS))).await;
+    let driver = driver(&bmc);
+    // The second request in the session is the one that is not answered.
+    let inside = || bmc.state().heard.iter().filter(|packet| packet[5] == 0xc0).count();
+    tokio::select! {
+        seen = driver.observe() => panic!("nobody answers: {seen:?}"),
+        () = async { while inside() < 2 { tokio::task::yield_now().await } } => {}
+    }
+    while bmc.state().closed == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn a_flood_in_front_of_the_answer_is_looked_at_within_bounds() {
     for kind in [Kind::Opened, Kind::Message] {
         let bmc = Bmc::start(Some(Fault::Flooded(kind))).await;
