@@ -25,7 +25,7 @@ async fn a_machine_behind_an_ipmi_bmc_is_imaged_once_and_starts_from_its_disk() 
         return Ok(());
     }
     let segment = Segment::new(&["tap0"])?;
-    let bmc = Bmc::start(&segment, "tap0", MAC)?;
+    let bmc = Bmc::start(&segment, "tap0", MAC, specs::SMALL)?;
     let server = Server::start(&segment, &[]).await?;
     let client = server.client();
     client.put_network("boot", specs::network(Dhcp::Server, "")).await?;

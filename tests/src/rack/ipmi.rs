@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use super::{
     parts::printed,
     segment::{Process, Segment},
+    specs::Size,
 };
 
 /// Who logs in, and the name of the credential in the log.
@@ -30,7 +31,7 @@ switch_on() {
     once=''
     [ "$(boots)" != pxe ] || once=,once=n
     echo default >boot
-    setsid qemu-system-x86_64 -M q35,graphics=off -accel tcg,thread=multi -cpu max -smp 1 -m 512 -nodefaults \
+    setsid qemu-system-x86_64 -M q35,graphics=off -accel tcg,thread=multi -cpu max -smp 1 -m "$MEMORY" -nodefaults \
         -display none -vga none -monitor none -parallel none -chardev file,id=s0,append=on,path=console -serial chardev:s0 \
         -boot "order=c$once" -drive if=none,id=d0,format=raw,cache=unsafe,file=disk -device virtio-blk-pci,drive=d0 \
         -netdev "tap,id=n0,ifname=$TAP,script=no,downscript=no" -device "virtio-net-pci,netdev=n0,mac=$MAC" \
@@ -58,7 +59,7 @@ done
 exit 0
 "#;
 
-/// A BMC in the segment with a BIOS machine of 512 MiB and a disk of 256 MiB, switched off; both end with the segment.
+/// A BMC in the segment with a BIOS machine, switched off; both end with the segment.
 pub struct Bmc<'a> {
     segment: &'a Segment,
     directory: PathBuf,
@@ -70,7 +71,7 @@ impl<'a> Bmc<'a> {
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn start(segment: &'a Segment, tap: &str, mac: &str) -> Result<Self> {
+    pub fn start(segment: &'a Segment, tap: &str, mac: &str, size: Size) -> Result<Self> {
         let directory = segment.directory().join("ipmi");
         fs::create_dir(&directory).context("making the simulator's directory")?;
         let write = |name: &str, text: &str| {
@@ -79,9 +80,9 @@ impl<'a> Bmc<'a> {
         write("chassis", CHASSIS)?;
         fs::set_permissions(directory.join("chassis"), PermissionsExt::from_mode(0o755))
             .context("making the chassis a program")?;
-        write("machine", &format!("TAP={tap}\nMAC={mac}\n"))?;
+        write("machine", &format!("TAP={tap}\nMAC={mac}\nMEMORY={}\n", size.memory))?;
         fs::File::create(directory.join("disk"))
-            .and_then(|disk| disk.set_len(256 << 20))
+            .and_then(|disk| disk.set_len(size.disk << 20))
             .context("making the disk")?;
         let chassis = directory.join("chassis");
         let config = format!(

@@ -23,6 +23,9 @@ pub(super) const SOON: Duration = Duration::from_secs(2);
 /// How often a wait that is woken by observations is looked at all the same.
 pub(super) const LATER: Duration = Duration::from_secs(30);
 
+/// For how long a program behind a webhook is looked at as often as a BMC is.
+const PROGRAM: Duration = Duration::from_secs(60);
+
 /// How long an agent may take from power-on to its call home.
 pub(super) const TOKEN_LIFE: SignedDuration = SignedDuration::from_secs(3600);
 
@@ -154,10 +157,13 @@ impl World<'_> {
         reason: String,
         again: Duration,
     ) -> Step<Machine> {
-        match host::awaited(host, power, boot) {
-            Some(somebody) => Step::wait(self.status(), somebody, again.max(LATER)),
-            None => Step::wait(self.status(), reason, again),
-        }
+        let Some(somebody) = host::awaited(host, power, boot) else {
+            return Step::wait(self.status(), reason, again);
+        };
+        // There may be a program behind a webhook, which takes seconds.
+        let may_be_quick = matches!(&host.spec.driver, Driver::Manual(manual) if manual.webhook.is_some())
+            && !self.snapshot.has_lasted(PROGRAM);
+        Step::wait(self.status(), somebody, if may_be_quick { again } else { again.max(LATER) })
     }
 
     /// The driver of `host`.

@@ -104,7 +104,9 @@ impl Drivers {
             let login = ipmi::Login { user: made.login.0.clone(), password: made.login.1.clone() };
             Ipmi::new(&made.spec, &made.boot, &made.identity, login)
         })?;
-        Ok(self.metered(host.meta.id, wanted.address.clone(), driver))
+        // One BMC is one, however it is written.
+        let address = wanted.endpoint().map(|(name, port)| format!("{name}:{port}"));
+        Ok(self.metered(host.meta.id, address.unwrap_or_else(|_| wanted.address.clone()), driver))
     }
 
     pub(super) async fn manual(

@@ -101,3 +101,29 @@ async fn a_person_who_never_comes_is_waited_for_a_day_and_the_host_is_not_to_bla
         assert!(failure.to_string().contains(asked), "{failure}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_program_behind_a_webhook_is_looked_at_often_and_then_seldom() {
+    let (rack, _, id) = rack().await;
+    let webhook = Some("https://power.example/switch".to_owned());
+    let driver = Driver::Manual(host::Manual { webhook, credential: None });
+    rack.put::<Host>("lab-1", host::Spec { driver, ..testing::host(1) });
+    rack.go_on(Duration::from_secs(5)).await;
+    let waits = waits_for(&rack, id);
+    assert!(
+        waits.starts_with("whoever is behind its webhook, or somebody else, to switch host lab-1 off"),
+        "{waits}"
+    );
+    let looks = async |time| {
+        let before =
+            rack.bmc("lab-1").calls().iter().filter(|call| **call == Call::Power(Power::Off)).count();
+        rack.go_on(Duration::from_secs(time)).await;
+        rack.bmc("lab-1").calls().iter().filter(|call| **call == Call::Power(Power::Off)).count() - before
+    };
+    let (first, later) = (looks(40).await, {
+        looks(60).await;
+        looks(600).await
+    });
+    assert!((15..=21).contains(&first), "{first} looks in 40 s");
+    assert!((15..=21).contains(&later), "{later} looks in 600 s");
+}
