@@ -7,7 +7,7 @@
 #   kills    200 deaths of the server during 200 simulated deployments (UNDERLAY_KILLS, UNDERLAY_SEED)
 #   servers  two servers on one PostgreSQL, of which each dies
 #   pace     the simulated rack at the pace of metal
-#   debian   whole deployments of Debian in a network namespace, the server killed every few seconds, and on PostgreSQL
+#   debian   whole deployments of Debian in a network namespace: the server killed every few seconds, on PostgreSQL, by IPMI
 #
 # Needs root, like the `metal` level of test.sh. A part in which no test ran is a failure.
 set -euo pipefail

@@ -21,6 +21,7 @@ declare -A targets=(
     [http]="underlay-metal --lib http::tests::hostile"
     [http-range]="underlay-metal --lib http::ranges::tests"
     [redfish]="underlay-metal --lib bmc::redfish::tests::hostile"
+    [ipmi]="underlay-metal --lib bmc::ipmi::tests::parts"
     [msgpack]="tfplugin --lib cty::msgpack::tests"
     [qcow2]="underlay-image --lib qcow2::tests"
     [segment]="underlay-image --lib segment::tests"

@@ -351,7 +351,7 @@ fn drivers(
         qemu.cache = qemu::Cache::Unsafe;
     }
     let events = proofs.map(|proofs| Arc::new(proofs) as Arc<dyn EventAddress>);
-    underlay_metal::bmc::Config { qemu, redfish_pause: Duration::from_millis(100), events }
+    underlay_metal::bmc::Config { qemu, bmc_pause: Duration::from_millis(100), events }
 }
 
 fn api(

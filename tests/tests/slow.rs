@@ -6,7 +6,9 @@ use anyhow::{Context, Result, ensure};
 use underlay_proto::v1 as pb;
 use underlay_tests::rack::{
     client::{Client, phase},
+    console,
     debian::debian,
+    ipmi::{Bmc, PASSWORD, USER},
     needs,
     parts::{printed, script},
     segment::Segment,
@@ -19,9 +21,13 @@ const MAC: &str = "52:54:00:5c:00:01";
 
 /// A network, a host, and Debian on its way to it.
 async fn begin(server: &Server<'_>, client: &Client) -> Result<()> {
+    begin_on(server, client, specs::qemu("tap0", MAC, "bios", "pxe", specs::LARGE)).await
+}
+
+async fn begin_on(server: &Server<'_>, client: &Client, host: pb::HostSpec) -> Result<()> {
     client.put_network("boot", specs::network(Dhcp::Server, "")).await?;
     let image = client.import("debian", debian(server)?, WHOLE).await?;
-    client.put_host("r1", specs::qemu("tap0", MAC, "bios", "pxe", specs::LARGE)).await?;
+    client.put_host("r1", host).await?;
     let spec = specs::machine(&image, "r1", Ready::Booted);
     client.put_machine("web", spec, pb::PutOptions::default()).await?;
     Ok(())
@@ -38,6 +44,32 @@ async fn is_deployed_once(client: &Client) -> Result<()> {
     ensure!(only.finished_at.is_some() && only.failure.is_none(), "{only:#?}");
     let imagings = only.steps.iter().filter(|step| step.phase == "imaging").count();
     ensure!(imagings == 1, "imaging was entered {imagings} times");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: make e2e-full"]
+async fn debian_comes_to_its_login_behind_an_ipmi_bmc() -> Result<()> {
+    if !needs::met(&["mmdebstrap", "ipmi_sim"]) {
+        return Ok(());
+    }
+    let segment = Segment::new(&["tap0"])?;
+    let bmc = Bmc::start(&segment, "tap0", MAC, specs::LARGE)?;
+    let server = Server::start(&segment, &["--start-patience", "1200"]).await?;
+    let client = server.client();
+    client.put_credential("bmc", USER, PASSWORD.into()).await?;
+    let (address, credential) = (bmc.address().into(), "bmc".into());
+    let ipmi = pb::IpmiDriver { address, credential, ..pb::IpmiDriver::default() };
+    let began = std::time::Instant::now();
+    begin_on(&server, &client, specs::host(MAC, "bios", "pxe", pb::host_spec::Driver::Ipmi(ipmi))).await?;
+    for word in ["imaging", "starting", "ready"] {
+        let reached = |machine: &pb::Machine| [word, "ready", "failed"].contains(&phase(machine));
+        client.machine_when("web", WHOLE, reached).await?;
+        eprintln!("ipmi: {:6.1} s {word}", began.elapsed().as_secs_f64());
+    }
+    is_deployed_once(&client).await?;
+    console::says(&bmc.console(), "login:", 1, WHOLE).await?;
+    eprintln!("ipmi: {:6.1} s login", began.elapsed().as_secs_f64());
     Ok(())
 }
 

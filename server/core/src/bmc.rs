@@ -1,4 +1,5 @@
-//! The power and boot control of one host, whatever speaks for it: Redfish, a local QEMU process, later IPMI and others.
+//! The power and boot control of one host, whatever speaks for it: Redfish, IPMI, a local QEMU
+//! process, a webhook or a person.
 //!
 //! Every method is an idempotent wish: asked twice, it does nothing the second time. A call ends within
 //! [`CALL_LIMIT`], because a BMC cannot be fenced: the caller's lease outlives every call it makes. What a driver

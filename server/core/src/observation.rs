@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Mac, ObjectId, agent};
+use crate::{Mac, ObjectId, agent, bmc::Power};
 
 /// How long it is believed that an agent waits, or that a machine resembles a host, without being told again: whoever
 /// tells does so more than twice in that time, and may have died.
@@ -55,6 +55,8 @@ pub enum Source {
     Waiting,
     /// A machine that has something of the host and something that is not the host's.
     Resemblance,
+    /// A person, who switches the host by hand.
+    Person,
 }
 
 impl Source {
@@ -71,6 +73,7 @@ impl Source {
             Source::Segment => "segment",
             Source::Waiting => "waiting",
             Source::Resemblance => "resemblance",
+            Source::Person => "person",
         }
     }
 }
@@ -161,6 +164,15 @@ pub enum Body {
     },
     /// There is no such machine any more.
     Distinct,
+    /// Somebody says that the host is on or off now.
+    Confirmed {
+        /// Which.
+        power: Power,
+        /// Who says so.
+        by: String,
+        /// When: the same said again is news.
+        at: Timestamp,
+    },
     /// An image import is at work.
     Import {
         /// Bytes read from the source.

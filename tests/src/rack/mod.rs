@@ -6,7 +6,7 @@
 //! - [`client`]: the API over its unix socket, and waits on its streams; [`specs`]: what tests ask of it
 //! - [`image`]: disks of a few MiB that say on the serial port that they were booted
 //! - [`vm`]: machines that the test itself runs; [`console`]: waits for what a serial port says
-//! - [`redfish`]: machines behind sushy-tools; [`debian`]: a whole deployment, then a life without the server
+//! - [`redfish`]: machines behind sushy-tools; [`ipmi`]: one behind ipmi_sim; [`debian`]: a whole deployment, then a life without the server
 //!
 //! Nothing sleeps for a fixed time: each wait is for something, with a limit that suits a busy machine.
 
@@ -14,6 +14,7 @@ pub mod client;
 pub mod console;
 pub mod debian;
 pub mod image;
+pub mod ipmi;
 pub mod needs;
 pub mod parts;
 pub mod redfish;

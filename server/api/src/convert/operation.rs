@@ -3,6 +3,7 @@
 use underlay_core::{
     Key,
     agent::Stage,
+    bmc::Power,
     observation::{Body, Observation},
 };
 use underlay_proto::v1 as pb;
@@ -80,6 +81,8 @@ fn words(body: &Body) -> String {
         Body::Accused { machine, failure } => {
             format!("machine {machine} failed by its fault: {}", failure.why)
         }
+        Body::Confirmed { power: Power::On, by, .. } => format!("{by} says that it is on"),
+        Body::Confirmed { by, .. } => format!("{by} says that it is off"),
         Body::Segment { strangers } => format!("{} other DHCP servers heard", strangers.len()),
         Body::Waiting { boot_mac, inventory, .. } => format!(
             "an agent waits in its RAM, booted over {boot_mac}: {} CPUs, {} of memory, {} disks",

@@ -4,6 +4,7 @@
 //! - [`nouns`]: ties them to the five generated services, with the calls that one noun alone has
 //! - [`operations`], [`explain`]: what was done, is done, and what to do
 //! - [`logs`]: what agents had to say
+//! - [`confirm`]: what a person says of a host that is switched by hand
 //! - [`cancel`], [`brakes`]: stopping an operation, holding work back; [`audit`]: who asked for what; [`backup`]: a copy of all
 //! - [`agents`], [`work`]: agents calling home; [`stream`]: what all streams have in common; [`server`]: the server itself and its tokens
 
@@ -14,6 +15,7 @@ mod backup;
 mod brakes;
 mod caller;
 mod cancel;
+mod confirm;
 mod explain;
 mod find;
 mod limiter;

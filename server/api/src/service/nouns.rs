@@ -21,6 +21,7 @@ use underlay_proto::v1::{
 
 use super::{
     caller::caller,
+    confirm,
     objects::Objects,
     power,
     put::{Secret, Wanted},
@@ -209,6 +210,11 @@ noun! {
     async fn power(&self, request: Request<pb::PowerRequest>) -> Result<Response<pb::Host>, Status> {
         let caller = caller(&request)?;
         Ok(Response::new(power::power(&self.context, &caller, request.into_inner()).await?))
+    }
+
+    async fn confirm(&self, request: Request<pb::ConfirmRequest>) -> Result<Response<pb::Host>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(confirm::confirm(&self.context, &caller, request.into_inner()).await?))
     }
 
     async fn list_discovered(

@@ -5,14 +5,15 @@ use std::time::Duration;
 use underlay_core::{
     ErrorKind, Failure, Kind, Object, State as _,
     bmc::{self, CALL_LIMIT},
-    host::Host,
+    host::{self, Driver, Host, Manual},
     machine::Machine,
 };
 use underlay_proto::v1 as pb;
 
 use super::find::{Sought, find_living};
 use crate::{
-    auth::Caller, context::Context, convert::host, discovery, errors::Error, ports::PowerAction, rules::Rules,
+    auth::Caller, context::Context, convert::host as spelled, discovery, errors::Error, ports::PowerAction,
+    rules::Rules,
 };
 
 /// The longest a request may take: off, on and a look, each a driver call.
@@ -40,6 +41,7 @@ pub(super) async fn power(
     caller.must_write(&key, &Host::pools(context, &key, None, Some(&host)).await?)?;
     caller.trail.note_detail(&format!("{action:?}").to_lowercase());
     if action != PowerAction::Observe {
+        refuse_where_nobody_is_told(&host, action)?;
         refuse_while_deploying(context, &host).await?;
         // Whatever becomes of us then: that it was asked for is known.
         context.store.add_to_audit(caller.trail.entry("Begun")).await?;
@@ -58,7 +60,7 @@ pub(super) async fn power(
         )))
     };
     match switched {
-        Ok(Ok(host)) => Ok(host::message(&host)),
+        Ok(Ok(host)) => Ok(spelled::message(&host)),
         Ok(Err(error)) => Err(failed(in_full(&error), error.kind())),
         Err(_) => {
             Err(failed(format!("its driver took longer than {} s", LIMIT.as_secs()), ErrorKind::Transient))
@@ -70,6 +72,20 @@ pub(super) async fn power(
 fn in_full(error: &bmc::Error) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// A host that a person switches has no driver that could be asked to.
+fn refuse_where_nobody_is_told(host: &Object<Host>, action: PowerAction) -> Result<(), Error> {
+    let Driver::Manual(Manual { webhook: None, .. }) = &host.spec.driver else { return Ok(()) };
+    let power = if action == PowerAction::On { bmc::Power::On } else { bmc::Power::Off };
+    let somebody = host::awaited(host, power, None).unwrap_or_default();
+    Err(Error::Precondition(Box::new(Failure::new(
+        ErrorKind::Invalid,
+        format!("host {}: switching its power", host.meta.key.name),
+        "it has no driver: a person switches it",
+        "its power was left alone",
+        format!("Have {somebody}"),
+    ))))
 }
 
 async fn refuse_while_deploying(context: &Context, host: &Object<Host>) -> Result<(), Error> {

@@ -9,7 +9,9 @@ use underlay_proto::v1::{
 };
 use underlay_store::Decision;
 
-use crate::harness::{Rack, blamed, by_id, by_name, detail, holding, id, image, key, machine, qemu_host};
+use crate::harness::{
+    Rack, bearing, blamed, by_id, by_name, detail, holding, id, image, key, machine, qemu_host,
+};
 
 fn network(name: &str) -> pb::PutNetworkRequest {
     let dhcp = pb::Dhcp {
@@ -291,6 +293,53 @@ async fn a_host_is_switched_unless_a_machine_is_being_deployed_on_it() {
     let look = pb::PowerRequest { selector: by_name("lab-1"), action: 4 };
     hosts.power(look).await.unwrap();
     assert_eq!(rack.power.asked.lock().unwrap().len(), 2, "the refused one never reached the driver");
+}
+
+#[tokio::test]
+async fn a_persons_word_on_a_host_is_kept_each_time_and_only_where_nobody_else_can_be_asked() {
+    use underlay_core::{
+        bmc::Power,
+        observation::{Body, Source},
+    };
+    let rack = Rack::start().await;
+    let mut hosts = HostServiceClient::new(rack.local().await);
+    hosts.put(qemu_host("lab-1")).await.unwrap();
+    let mut put = qemu_host("r1");
+    let spec = put.spec.as_mut().unwrap();
+    spec.driver = Some(pb::host_spec::Driver::Manual(pb::ManualDriver::default()));
+    spec.identity = Some(pb::HostIdentity { serial: "SN-1".into(), ..Default::default() });
+    let host = hosts.put(put).await.unwrap().into_inner().host.unwrap().meta.unwrap();
+
+    let confirm =
+        |name: &str, power: &str| pb::ConfirmRequest { selector: by_name(name), power: power.into() };
+    let mut times = Vec::new();
+    for (word, said) in [("off", Power::Off), ("off", Power::Off), ("on", Power::On)] {
+        let answer = hosts.confirm(confirm("r1", word)).await.unwrap().into_inner();
+        assert_eq!(answer.status.unwrap().power, word);
+        let seen = rack.store.observations(id(&host)).await.unwrap();
+        let seen = seen.into_iter().find(|seen| seen.source == Source::Person).unwrap();
+        let Body::Confirmed { power, by, at } = seen.body else { panic!("{:?}", seen.body) };
+        assert_eq!((power, by.as_str()), (said, "unix socket"));
+        times.push(at);
+    }
+    assert!(times.is_sorted_by(|one, next| one < next), "the same word again is news: {times:?}");
+
+    let off = pb::PowerRequest { selector: by_name("r1"), action: pb::power_request::Action::Off.into() };
+    let refused = hosts.power(off).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.message().contains("then: underlay host confirm r1 --power off"), "{refused}");
+    assert!(rack.power.asked.lock().unwrap().is_empty());
+
+    let refused = hosts.confirm(confirm("lab-1", "on")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.message().contains("underlay power observe host/lab-1"), "{refused}");
+    for word in ["", "unknown", "ON"] {
+        let refused = hosts.confirm(confirm("r1", word)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{word}");
+    }
+    let token = rack.token("operator", "team-web").await;
+    let refused = hosts.confirm(bearing(&token, confirm("r1", "on"))).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
 }
 
 #[tokio::test]

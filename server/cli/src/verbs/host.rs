@@ -1,7 +1,10 @@
 //! `underlay host clear HOST`: a host that was set aside is mended, and machines may have it again.
+//! `underlay host confirm HOST --power on|off`: a host that is switched by hand is on, or off, now.
 
-use clap::{Args, Subcommand};
-use underlay_proto::v1::{GetRequest, PutHostRequest, PutOptions, host_service_client::HostServiceClient};
+use clap::{Args, Subcommand, ValueEnum};
+use underlay_proto::v1::{
+    ConfirmRequest, GetRequest, PutHostRequest, PutOptions, host_service_client::HostServiceClient,
+};
 
 use super::Shared;
 use crate::{
@@ -24,11 +27,54 @@ enum Act {
         /// NAME, host/NAME, host/mac/MAC, host/serial/SERIAL or host/uuid/UUID
         host: String,
     },
+    /// Say that a host which is switched by hand is on or off now; whoever waits for that goes on
+    Confirm {
+        /// NAME, host/NAME, host/mac/MAC, host/serial/SERIAL or host/uuid/UUID
+        host: String,
+        /// How it is
+        #[arg(long)]
+        power: Power,
+    },
+}
+
+/// How a host is.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Power {
+    On,
+    Off,
 }
 
 pub(super) async fn run(host: Host, shared: Shared) -> Result<(), Error> {
-    let Act::Clear { host } = host.act;
-    let named = if host.starts_with("host/") { host } else { format!("host/{host}") };
+    match host.act {
+        Act::Clear { host } => clear(host, shared).await,
+        Act::Confirm { host, power } => confirm(host, power, shared).await,
+    }
+}
+
+/// What is meant by NAME alone.
+fn in_full(host: String) -> String {
+    if host.starts_with("host/") { host } else { format!("host/{host}") }
+}
+
+async fn confirm(host: String, power: Power, shared: Shared) -> Result<(), Error> {
+    let named = in_full(host);
+    let object = name::object(&named, &shared.target.site, &shared.target.owner)?;
+    let word = match power {
+        Power::On => "on",
+        Power::Off => "off",
+    };
+    let mut client = HostServiceClient::new(shared.target.connect().await?);
+    let request = ConfirmRequest { selector: object.selector, power: word.into() };
+    let host = client.confirm(request).await?.into_inner();
+    match shared.output {
+        Format::Json => println!("{:#}", output::json(&host)?),
+        Format::Table => println!("{named} is {word}, as you say; whoever waits for it goes on"),
+    }
+    Ok(())
+}
+
+async fn clear(host: String, shared: Shared) -> Result<(), Error> {
+    let named = in_full(host);
     let object = name::object(&named, &shared.target.site, &shared.target.owner)?;
     let mut client = HostServiceClient::new(shared.target.connect().await?);
     let request = GetRequest { selector: object.selector, incarnation: String::new() };

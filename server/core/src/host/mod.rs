@@ -1,11 +1,13 @@
 //! Host: one physical or virtual box that can be powered and booted.
 
+mod awaited;
 mod facts;
 mod spec;
 mod state;
 mod status;
 
 pub use crate::condition::{Condition, Health};
+pub use awaited::awaited;
 pub use facts::Facts;
 pub use spec::{
     Boot, BootMethod, Driver, Firmware, Identity, Ipmi, Manual, OnDestroy, Qemu, Redfish, Spec, Tls,

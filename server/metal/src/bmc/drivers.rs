@@ -1,7 +1,8 @@
 //! Finds the driver a host's spec names and puts it behind the queue of its BMC.
 //!
 //! A Redfish session lives from call to call as long as the spec, the credential and the pin it was opened under do;
-//! a queue belongs to an address, so two hosts behind one chassis controller share it.
+//! a queue belongs to an address, so two hosts behind one chassis controller share it. How the others are made is in
+//! [`kept`].
 
 use std::{
     collections::HashMap,
@@ -19,18 +20,25 @@ use underlay_core::{
 };
 
 use super::{
+    budget::{self, Budget},
+    ipmi::Ipmi,
+    manual::Manual,
     qemu::{self, Qemu},
     queue::Queue,
     redfish::{self, Redfish},
 };
+
+mod kept;
+
+use kept::Kept;
 
 /// How the drivers are set up.
 #[derive(Clone)]
 pub struct Config {
     /// How QEMU hosts are run.
     pub qemu: qemu::Config,
-    /// The least time between two calls to one Redfish BMC.
-    pub redfish_pause: Duration,
+    /// The least time between two calls to one BMC.
+    pub bmc_pause: Duration,
     /// Where BMCs send their events; left out, they are not asked to.
     pub events: Option<Arc<dyn EventAddress>>,
 }
@@ -41,11 +49,20 @@ pub struct Drivers {
     held: Arc<Held>,
 }
 
+/// What stands in front of one BMC.
+struct Line {
+    queue: Queue,
+    /// A QEMU machine wears out by nothing.
+    budget: Option<Budget>,
+}
+
 /// What outlives a call.
 #[derive(Default)]
 struct Held {
-    queues: Mutex<HashMap<String, Arc<Queue>>>,
+    queues: Mutex<HashMap<String, Arc<Line>>>,
     sessions: Mutex<HashMap<ObjectId, Session>>,
+    ipmi: Kept<kept::IpmiOrigin, Ipmi>,
+    manual: Kept<kept::ManualOrigin, Manual>,
     ports: qemu::Ports,
 }
 
@@ -69,7 +86,7 @@ impl Drivers {
     fn qemu(&self, host: &Object<Host>, wanted: &host::Qemu) -> Arc<dyn Bmc> {
         let address = format!("qemu:{}", host.meta.id);
         let driver = Qemu::new(self.config.qemu.clone(), self.held.ports.clone(), host, wanted.clone());
-        self.queued(host.meta.id, address, Duration::ZERO, Arc::new(driver))
+        self.queued(host.meta.id, address, Duration::ZERO, None, Arc::new(driver))
     }
 
     async fn redfish(
@@ -104,16 +121,27 @@ impl Drivers {
             }
         };
         drop(sessions);
-        Ok(self.queued(id, wanted.address.clone(), self.config.redfish_pause, driver))
+        Ok(self.metered(id, wanted.address.clone(), driver))
     }
 
-    fn queued(&self, host: ObjectId, address: String, pause: Duration, driver: Arc<dyn Bmc>) -> Arc<dyn Bmc> {
+    /// Behind the queue of its address, with a pause between two calls and a budget of power changes.
+    fn metered(&self, host: ObjectId, address: String, driver: Arc<dyn Bmc>) -> Arc<dyn Bmc> {
+        self.queued(host, address, self.config.bmc_pause, Some(budget::CHANGES), driver)
+    }
+
+    fn queued(
+        &self,
+        host: ObjectId,
+        address: String,
+        pause: Duration,
+        changes: Option<usize>,
+        driver: Arc<dyn Bmc>,
+    ) -> Arc<dyn Bmc> {
         let mut queues = self.held.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let queue = queues
-            .entry(address.clone())
-            .or_insert_with(|| Arc::new(Queue::new(address.clone(), pause)))
-            .clone();
-        Arc::new(Queued { host, address, queue, driver, held: self.held.clone() })
+        let line = queues.entry(address.clone()).or_insert_with(|| {
+            Arc::new(Line { queue: Queue::new(address.clone(), pause), budget: changes.map(Budget::new) })
+        });
+        Arc::new(Queued { host, address, line: line.clone(), driver, held: self.held.clone() })
     }
 }
 
@@ -123,7 +151,9 @@ impl Bmcs for Drivers {
         match &host.spec.driver {
             Driver::Qemu(wanted) => Ok(self.qemu(host, wanted)),
             Driver::Redfish(wanted) => self.redfish(host, wanted, view).await,
-            other @ (Driver::Ipmi(_) | Driver::Manual(_) | Driver::None) => Err(Error::Unsupported {
+            Driver::Ipmi(wanted) => self.ipmi(host, wanted, view).await,
+            Driver::Manual(wanted) => self.manual(host, wanted, view).await,
+            other @ Driver::None => Err(Error::Unsupported {
                 address: host.meta.key.name.to_string(),
                 wish: "be switched".into(),
                 why: format!("this server has no driver {}", other.word()),
@@ -169,7 +199,7 @@ impl Session {
 struct Queued {
     host: ObjectId,
     address: String,
-    queue: Arc<Queue>,
+    line: Arc<Line>,
     driver: Arc<dyn Bmc>,
     held: Arc<Held>,
 }
@@ -180,7 +210,7 @@ impl Queued {
         call: &'static str,
         wish: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let result = self.queue.run(wish).await;
+        let result = self.line.queue.run(wish).await;
         match &result {
             Ok(_) => tracing::debug!(address = %self.address, host = %self.host, call, "driver call"),
             Err(error) => {
@@ -198,7 +228,13 @@ impl Bmc for Queued {
     }
 
     async fn ensure_power(&self, power: Power) -> Result<(), Error> {
-        self.run("ensure_power", self.driver.ensure_power(power)).await
+        self.run("ensure_power", async {
+            if let Some(budget) = &self.line.budget {
+                budget.spend(&self.address, self.host, power)?;
+            }
+            self.driver.ensure_power(power).await
+        })
+        .await
     }
 
     async fn ensure_next_boot(&self, target: Target) -> Result<(), Error> {
@@ -217,9 +253,11 @@ impl Bmc for Queued {
     async fn forget(&self) -> Result<(), Error> {
         self.run("forget", self.driver.forget()).await?;
         self.held.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.host);
+        self.held.ipmi.drop(self.host);
+        self.held.manual.drop(self.host);
         let mut queues = self.held.queues.lock().unwrap_or_else(PoisonError::into_inner);
         // The map and this handle hold it; anyone else who does still has calls to make.
-        if Arc::strong_count(&self.queue) <= 2 {
+        if Arc::strong_count(&self.line) <= 2 {
             queues.remove(&self.address);
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use underlay_core::{
     Brakes, Effect, Failure, Snapshot, Step, View,
     bmc::Power,
-    host::{Host, OnDestroy, State, Status},
+    host::{self, Host, OnDestroy, State, Status},
 };
 
 use super::{Hosts, facts};
@@ -43,7 +43,10 @@ pub(super) async fn step(
     Ok(match say_goodbye(hosts, snapshot, view).await {
         Ok(Goodbye::Said) => gone(snapshot, status),
         Ok(Goodbye::StillOn) if overdue => without_goodbye(snapshot, status, "it does not switch off"),
-        Ok(Goodbye::StillOn) => Step::wait(status, "it to switch off", AGAIN),
+        Ok(Goodbye::StillOn) => {
+            let somebody = host::awaited(&snapshot.object, Power::Off, None);
+            Step::wait(status, somebody.unwrap_or_else(|| "it to switch off".into()), AGAIN)
+        }
         // The time spent waiting for its machine does not count: it is tried a few times in any case.
         Err(failure) if overdue && snapshot.object.progress.attempts >= ATTEMPTS => {
             without_goodbye(snapshot, status, &failure.why)

@@ -148,7 +148,7 @@ async fn let_go(world: &World<'_>, host: &Object<Host>) -> Result<Step<Machine>,
     let may_run = status.host == Some(host.meta.id) && status.inventory.is_some();
     if may_run && !seen_off(world, host).await? {
         let reason = format!("host {name}, which cannot be used any more, to switch off");
-        return Ok(Step::wait(status, reason, SOON));
+        return Ok(world.switching(host, (Power::Off, None), reason, SOON));
     }
     status.host = None;
     status.host_name = None;

@@ -43,6 +43,8 @@ use underlay_core::{
 pub struct Patience {
     /// For a BMC to do what it accepted.
     pub power: Duration,
+    /// For a person to do it, or whoever is behind a webhook.
+    pub person: Duration,
     /// For the agent to call home after power-on.
     pub boot: Duration,
     /// For an agent that waits in a host's RAM to take its token; after that the host is booted as any other.
@@ -58,6 +60,7 @@ impl Default for Patience {
         let minutes = |n: u64| Duration::from_secs(n * 60);
         Self {
             power: minutes(5),
+            person: minutes(24 * 60),
             boot: minutes(20),
             takeover: minutes(1),
             imaging: minutes(10),

@@ -9,14 +9,14 @@ use underlay_core::{
     agent::{Purpose, TokenGrant},
     bmc::Power,
     boot::{Plan, Token},
-    host::Host,
+    host::{self, Host},
     identity,
     machine::{Machine, Run, State, Takeover},
 };
 
 use super::{
     waiting,
-    world::{Disk, SOON, TOKEN_LIFE, World, starts_again, withdrawn},
+    world::{Disk, SOON, World, starts_again, withdrawn},
 };
 use crate::token;
 
@@ -50,10 +50,11 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
     bmc.ensure_power(Power::Off)
         .await
         .map_err(|error| world.driver_failed(&host, "switching it off", &error))?;
-    if world.snapshot.is_stalled(world.machines.patience.power) {
+    if world.snapshot.is_stalled(world.power_patience(&host)) {
         return Ok(world.give_up(run, lies(world, &host), Disk::Untouched));
     }
-    Ok(Step::wait(world.status(), format!("host {} to switch off", host.meta.key.name), SOON))
+    let reason = format!("host {} to switch off", host.meta.key.name);
+    Ok(world.switching(&host, (Power::Off, None), reason, SOON))
 }
 
 /// Commits the boot plan and its one-time token with `next`.
@@ -77,7 +78,7 @@ fn prepare(world: &World<'_>, run: &Run, host: &Object<Host>, seen: &[Mac], next
         on_behalf_of: world.snapshot.object.meta.id,
         epoch: run.epoch,
         purpose: Purpose::Agent,
-        expires_at: world.snapshot.now + TOKEN_LIFE,
+        expires_at: world.snapshot.now + world.token_life(host),
     };
     let mut step = Step::advance(world.status(), next)
         .with(Effect::RevokeTokens { host: run.host })
@@ -103,14 +104,26 @@ fn other_box(world: &World<'_>, host: &Object<Host>, mismatch: &identity::Mismat
 
 fn lies(world: &World<'_>, host: &Object<Host>) -> Failure {
     let name = &host.meta.key.name;
+    let what = format!("machine {}: switching off host {name}", world.name());
+    let done = "nothing was written to its disk";
+    if let Some(somebody) = host::awaited(host, Power::Off, None) {
+        let why = format!("in {} h nobody said that it is off", world.power_patience(host).as_secs() / 3600);
+        return Failure::new(
+            ErrorKind::Permanent,
+            what,
+            why,
+            done,
+            format!("have {somebody}; then apply again"),
+        );
+    }
     Failure::new(
         ErrorKind::Permanent,
-        format!("machine {}: switching off host {name}", world.name()),
+        what,
         format!(
             "its BMC accepted the wish {} s ago and still reports that it is on",
             world.machines.patience.power.as_secs()
         ),
-        "nothing was written to its disk",
+        done,
         format!("look at the box: underlay power observe host/{name}; then apply again"),
     )
 }

@@ -2,8 +2,9 @@
 //! start from the disk.
 
 use underlay_core::{
-    Effect, ErrorKind, Failure, Step,
+    Effect, ErrorKind, Failure, Object, Step,
     bmc::{Power, Target},
+    host::{self, Host},
     machine::{Deployed, Machine, Run, State},
 };
 
@@ -14,7 +15,6 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
         return Ok(world.boot_anew(run));
     }
     let host = world.host(run.host).await?;
-    let name = &host.meta.key.name;
     let bmc = world.bmc(&host).await?;
     let observed =
         bmc.observe().await.map_err(|error| world.driver_failed(&host, "reading its power", &error))?;
@@ -30,17 +30,36 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
     bmc.ensure_power(Power::On)
         .await
         .map_err(|error| world.driver_failed(&host, "switching it on", &error))?;
-    if world.snapshot.is_stalled(world.machines.patience.power) {
-        let failure = Failure::new(
-            ErrorKind::Permanent,
-            format!("machine {}: switching on host {name}", world.name()),
-            format!("its BMC accepted the wish and reports {:?} all the same", observed.power),
-            "nothing was written to its disk",
-            format!("look at the box: underlay power observe host/{name}; then apply again"),
-        );
-        return Ok(world.give_up(run, failure.blaming_host(), Disk::Untouched));
+    if world.snapshot.is_stalled(world.power_patience(&host)) {
+        return Ok(world.give_up(run, stays_off(world, &host, target, observed.power), Disk::Untouched));
     }
-    Ok(Step::wait(world.status(), format!("host {name} to switch on"), SOON))
+    let reason = format!("host {} to switch on", host.meta.key.name);
+    Ok(world.switching(&host, (Power::On, Some(target)), reason, SOON))
+}
+
+fn stays_off(world: &World<'_>, host: &Object<Host>, target: Target, seen: Power) -> Failure {
+    let name = &host.meta.key.name;
+    let what = format!("machine {}: switching on host {name}", world.name());
+    let done = "nothing was written to its disk";
+    if let Some(somebody) = host::awaited(host, Power::On, Some(target)) {
+        let why = format!("in {} h nobody said that it is on", world.power_patience(host).as_secs() / 3600);
+        // The host cannot help it.
+        return Failure::new(
+            ErrorKind::Permanent,
+            what,
+            why,
+            done,
+            format!("have {somebody}; then apply again"),
+        );
+    }
+    Failure::new(
+        ErrorKind::Permanent,
+        what,
+        format!("its BMC accepted the wish and reports {seen:?} all the same"),
+        done,
+        format!("look at the box: underlay power observe host/{name}; then apply again"),
+    )
+    .blaming_host()
 }
 
 fn boots(world: &World<'_>, run: &Run) -> Step<Machine> {

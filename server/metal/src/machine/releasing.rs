@@ -21,7 +21,6 @@ pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<St
     let raw = world.view.by_id(id).await.map_err(|error| world.unreadable(&error))?;
     let Some(raw) = raw else { return Ok(let_go(world, id)) };
     let host = raw.decode::<Host>().map_err(|error| world.unreadable(&error))?;
-    let name = &host.meta.key.name;
     let bmc = world.bmc(&host).await?;
     let observed = bmc
         .observe()
@@ -38,7 +37,8 @@ pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<St
         .map_err(|error| world.driver_failed(&host, "switching it off to release it", &error))?;
     // A BMC that does not do what it accepted is asked for as long as it takes, but not every other second.
     let again = if world.snapshot.is_stalled(world.machines.patience.power) { LATER } else { SOON };
-    Ok(Step::wait(world.status(), format!("host {name} to switch off, so that it can be released"), again))
+    let reason = format!("host {} to switch off, so that it can be released", host.meta.key.name);
+    Ok(world.switching(&host, (Power::Off, None), reason, again))
 }
 
 #[track_caller]

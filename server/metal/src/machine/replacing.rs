@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use underlay_core::{
     Effect, ErrorKind, Failure, Object, Step,
+    bmc::Power,
     host::{self, Host},
     machine::{Machine, Run, State},
     observation::Source,
@@ -48,7 +49,7 @@ pub(super) async fn step(world: &World<'_>, run: &Run, failure: &Failure) -> Res
         }
         Ok(false) => {
             let reason = format!("host {name} to switch off, before another is taken in its place");
-            Ok(Step::wait(world.status(), reason, SOON))
+            Ok(world.switching(&host, (Power::Off, None), reason, SOON))
         }
         Err(error) => {
             let reason =

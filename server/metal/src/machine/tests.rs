@@ -2,8 +2,10 @@
 //! - `table`: each state, by what it sees; `random`: whatever happens in whatever order
 //! - `taking_over`: agents that are up before the deployment begins
 //! - `held`: brakes and cancellations; `inheriting`: profiles
+//! - `by_hand`: hosts that a person switches
 //! - `refusing`: what is refused before anything is touched; `failing`: what goes wrong later; `leaving`: deletion
 
+mod by_hand;
 mod deploying;
 mod failing;
 mod held;

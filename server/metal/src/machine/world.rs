@@ -8,9 +8,9 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use underlay_core::{
     Effect, ErrorKind, Failure, Name, Object, ObjectId, Snapshot, Step, View,
-    bmc::{self, Bmc},
+    bmc::{self, Bmc, Power, Target},
     brake::Hold,
-    host::Host,
+    host::{self, Driver, Host},
     machine::{Deployed, Machine, Run, State, Status},
     observation::{Body, Observation, Source},
     view,
@@ -22,6 +22,9 @@ use super::Machines;
 pub(super) const SOON: Duration = Duration::from_secs(2);
 /// How often a wait that is woken by observations is looked at all the same.
 pub(super) const LATER: Duration = Duration::from_secs(30);
+
+/// For how long a program behind a webhook is looked at as often as a BMC is.
+const PROGRAM: Duration = Duration::from_secs(60);
 
 /// How long an agent may take from power-on to its call home.
 pub(super) const TOKEN_LIFE: SignedDuration = SignedDuration::from_secs(3600);
@@ -126,6 +129,43 @@ impl World<'_> {
         withdrawn(Step::advance(self.status(), State::Pending), run.host).with(Effect::Note { text })
     }
 
+    /// For how long `host` may take to switch: a person has their own pace.
+    pub(super) fn power_patience(&self, host: &Object<Host>) -> Duration {
+        let patience = self.machines.patience;
+        match host.spec.driver {
+            Driver::Manual(_) => patience.person,
+            _ => patience.power,
+        }
+    }
+
+    /// For how long the token for the boot of `host` is good: it is to be there when the host comes up.
+    pub(super) fn token_life(&self, host: &Object<Host>) -> SignedDuration {
+        match host.spec.driver {
+            Driver::Manual(_) => TOKEN_LIFE
+                .saturating_add(SignedDuration::try_from(self.power_patience(host)).unwrap_or_default()),
+            _ => TOKEN_LIFE,
+        }
+    }
+
+    /// Wait for `host` to switch `power`, to start from `boot`, and look again so soon. Whoever does that by hand is named
+    /// in place of `reason`, says when it is done, and need not be looked at every other second.
+    #[track_caller]
+    pub(super) fn switching(
+        &self,
+        host: &Object<Host>,
+        (power, boot): (Power, Option<Target>),
+        reason: String,
+        again: Duration,
+    ) -> Step<Machine> {
+        let Some(somebody) = host::awaited(host, power, boot) else {
+            return Step::wait(self.status(), reason, again);
+        };
+        // There may be a program behind a webhook, which takes seconds.
+        let may_be_quick = matches!(&host.spec.driver, Driver::Manual(manual) if manual.webhook.is_some())
+            && !self.snapshot.has_lasted(PROGRAM);
+        Step::wait(self.status(), somebody, if may_be_quick { again } else { again.max(LATER) })
+    }
+
     /// The driver of `host`.
     pub(super) async fn bmc(&self, host: &Object<Host>) -> Result<Arc<dyn Bmc>, Failure> {
         self.machines
@@ -192,7 +232,10 @@ impl World<'_> {
     pub(super) fn weigh(&self, failure: &Failure) -> Option<Step<Machine>> {
         let patience = self.machines.patience;
         let (run, patience, disk) = match &self.snapshot.object.state {
-            State::PoweringOff { run } | State::PoweringOn { run } => (run, patience.power, Disk::Untouched),
+            State::PoweringOff { run } | State::PoweringOn { run } => {
+                let patience = self.read.get().map_or(patience.power, |host| self.power_patience(host));
+                (run, patience, Disk::Untouched)
+            }
             State::Booting { run } => (run, patience.boot, Disk::Untouched),
             State::Imaging { run } => (run, patience.imaging, Disk::Touched),
             State::Starting { run } => (run, patience.start, Disk::Touched),

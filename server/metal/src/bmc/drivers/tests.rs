@@ -5,14 +5,18 @@ use underlay_core::{
     Incarnation, Key, Kind, Name, Standing,
     host::{Boot, Identity, OnDestroy, Tls},
     object::Meta,
-    observation::{Observation as Seen, Source},
+    observation::{Body, Observation as Seen, Source},
     view::{self, RawObject},
 };
 
 use super::*;
 
-/// A view that knows one credential.
-struct Only(&'static str);
+/// A view that knows one credential, and what was seen of a host.
+struct Only(&'static str, Vec<(Source, Seen)>);
+
+fn only(password: &'static str) -> Only {
+    Only(password, Vec::new())
+}
 
 #[async_trait]
 impl underlay_core::Brakes for Only {
@@ -31,8 +35,8 @@ impl View for Only {
         Ok(None)
     }
 
-    async fn observation(&self, _: ObjectId, _: Source) -> Result<Option<Seen>, view::Error> {
-        Ok(None)
+    async fn observation(&self, _: ObjectId, from: Source) -> Result<Option<Seen>, view::Error> {
+        Ok(self.1.iter().find(|(source, _)| *source == from).map(|(_, seen)| seen.clone()))
     }
 
     async fn holder(&self, _: ObjectId) -> Result<Option<ObjectId>, view::Error> {
@@ -78,7 +82,7 @@ impl View for Only {
 
 fn drivers() -> Drivers {
     let qemu = qemu::Config::new("/nonexistent".into(), "http://10.0.2.2:1/".into());
-    Drivers::new(Config { qemu, redfish_pause: Duration::ZERO, events: None })
+    Drivers::new(Config { qemu, bmc_pause: Duration::ZERO, events: None })
 }
 
 fn host(credential: &str) -> Object<Host> {
@@ -138,21 +142,21 @@ async fn session(drivers: &Drivers, host: &Object<Host>, view: &Only) -> *const 
 #[tokio::test]
 async fn a_session_is_kept_until_what_it_was_opened_under_changes() {
     let (drivers, mut host) = (drivers(), host("bmc"));
-    let first = session(&drivers, &host, &Only("old")).await;
-    assert_eq!(session(&drivers, &host, &Only("old")).await, first);
+    let first = session(&drivers, &host, &only("old")).await;
+    assert_eq!(session(&drivers, &host, &only("old")).await, first);
     let keep = drivers.held.sessions.lock().expect("whole")[&host.meta.id].driver.clone();
-    assert_ne!(session(&drivers, &host, &Only("new")).await, first, "another password");
+    assert_ne!(session(&drivers, &host, &only("new")).await, first, "another password");
     drop(keep);
     let before = drivers.held.sessions.lock().expect("whole")[&host.meta.id].driver.clone();
     host.status.pinned_certificate = Some("00".into());
-    assert_ne!(session(&drivers, &host, &Only("new")).await, Arc::as_ptr(&before), "a pin it has not seen");
+    assert_ne!(session(&drivers, &host, &only("new")).await, Arc::as_ptr(&before), "a pin it has not seen");
 }
 
 #[tokio::test]
 async fn hosts_behind_one_address_share_its_queue_and_forgetting_leaves_nothing() {
     let (drivers, first, second) = (drivers(), host("bmc"), host("bmc"));
-    let one = drivers.bmc(&first, &Only("x")).await.expect("a driver");
-    let other = drivers.bmc(&second, &Only("x")).await.expect("a driver");
+    let one = drivers.bmc(&first, &only("x")).await.expect("a driver");
+    let other = drivers.bmc(&second, &only("x")).await.expect("a driver");
     assert_eq!(drivers.held.queues.lock().expect("whole").len(), 1);
     one.forget().await.expect("nothing was made");
     assert_eq!(drivers.held.queues.lock().expect("whole").len(), 1, "the other one still waits in it");
@@ -164,6 +168,90 @@ async fn hosts_behind_one_address_share_its_queue_and_forgetting_leaves_nothing(
 
 #[tokio::test]
 async fn a_credential_that_is_not_there_is_named() {
-    let refused = drivers().bmc(&host("nobody"), &Only("x")).await.err().expect("there is none");
+    let refused = drivers().bmc(&host("nobody"), &only("x")).await.err().expect("there is none");
     assert!(matches!(&refused, Error::Invalid(why) if why.contains("nobody")), "{refused:?}");
+}
+
+fn switched_by(driver: Driver) -> Object<Host> {
+    let mut host = host("bmc");
+    host.spec.driver = driver;
+    host
+}
+
+fn ipmi() -> Driver {
+    let (address, credential) = ("127.0.0.1:1".into(), "bmc".into());
+    Driver::Ipmi(host::Ipmi { address, credential, cipher_suite: None })
+}
+
+fn by_hand() -> Driver {
+    Driver::Manual(host::Manual { webhook: None, credential: None })
+}
+
+#[tokio::test]
+async fn an_ipmi_driver_is_kept_until_what_it_was_made_from_changes() {
+    let (drivers, mut host) = (drivers(), switched_by(ipmi()));
+    let made = async |host: &Object<Host>, password| {
+        drivers.bmc(host, &only(password)).await.expect("a driver");
+        drivers.held.ipmi.kept(host.meta.id).expect("it is kept")
+    };
+    let first = made(&host, "old").await;
+    assert!(Arc::ptr_eq(&made(&host, "old").await, &first));
+    let second = made(&host, "new").await;
+    assert!(!Arc::ptr_eq(&second, &first), "another password");
+    host.spec.identity.serial = Some("SN-1".into());
+    assert!(!Arc::ptr_eq(&made(&host, "new").await, &second), "another identity");
+    drivers.bmc(&host, &only("new")).await.expect("a driver").forget().await.expect("nothing was made");
+    assert!(drivers.held.ipmi.kept(host.meta.id).is_none());
+    assert!(drivers.held.queues.lock().expect("whole").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bmc_is_not_asked_for_more_power_changes_than_its_host_may_have() {
+    let (drivers, host) = (drivers(), switched_by(ipmi()));
+    let bmc = drivers.bmc(&host, &only("x")).await.expect("a driver");
+    for count in 0..budget::CHANGES {
+        let power = if count % 2 == 0 { Power::On } else { Power::Off };
+        let error = bmc.ensure_power(power).await.expect_err("nobody is there");
+        assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    }
+    // Another handle on the same BMC has the same budget.
+    let bmc = drivers.bmc(&host, &only("x")).await.expect("a driver");
+    let error = bmc.ensure_power(Power::On).await.expect_err("enough");
+    assert!(
+        matches!(&error, Error::Busy { why, .. } if why.contains("power changes in an hour")),
+        "{error:?}"
+    );
+    let error = bmc.observe().await.expect_err("looking costs nothing, and nobody is there");
+    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    let qemu = drivers.held.queues.lock().expect("whole").values().all(|line| line.budget.is_some());
+    assert!(qemu, "and every BMC has one");
+}
+
+#[tokio::test]
+async fn what_people_say_of_a_host_counts_until_it_is_heard_of() {
+    let (drivers, host) = (drivers(), switched_by(by_hand()));
+    let seen = |source, second, body| {
+        let at = Timestamp::from_second(second).expect("a time");
+        (source, Seen { id: host.meta.id, source, at, body })
+    };
+    let said = |power, second| {
+        let at = Timestamp::from_second(second).expect("a time");
+        seen(Source::Person, second, Body::Confirmed { power, by: "ops".into(), at })
+    };
+    let boots = |second| seen(Source::Boot, second, Body::Boot { what: "DHCP discover".into() });
+    for (view, power) in [
+        (vec![], Power::Unknown),
+        (vec![said(Power::Off, 5)], Power::Off),
+        (vec![said(Power::Off, 5), boots(4)], Power::Off),
+        (vec![said(Power::Off, 5), boots(6)], Power::On),
+        (vec![said(Power::On, 5), boots(4)], Power::On),
+    ] {
+        let bmc = drivers.bmc(&host, &Only("x", view)).await.expect("a driver");
+        assert_eq!(bmc.observe().await.expect("nobody is asked").power, power);
+    }
+    for source in [Source::Inventory, Source::Agent, Source::PhoneHome] {
+        let heard = seen(source, 6, Body::Boot { what: "anything".into() });
+        let bmc = drivers.bmc(&host, &Only("x", vec![said(Power::Off, 5), heard])).await.expect("a driver");
+        assert_eq!(bmc.observe().await.expect("nobody is asked").power, Power::On, "{source:?}");
+    }
 }

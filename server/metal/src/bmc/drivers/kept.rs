@@ -1,0 +1,167 @@
+//! How the drivers of IPMI hosts and of hosts that somebody else switches are made, and kept for as long as what they were
+//! made from stays the same.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use secrecy::ExposeSecret;
+use underlay_core::{
+    ErrorKind, Object, ObjectId, SecretString, View,
+    bmc::{Bmc, Error},
+    host::{self, Host},
+    observation::{Body, Source},
+};
+
+use super::{Drivers, credential};
+use crate::bmc::{
+    ipmi::{self, Ipmi},
+    manual::{self, Known, Manual},
+};
+
+/// Drivers by their host, with what each was made from.
+pub(super) struct Kept<O, D>(Mutex<HashMap<ObjectId, (O, Arc<D>)>>);
+
+impl<O, D> Default for Kept<O, D> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<O: PartialEq, D> Kept<O, D> {
+    /// The one that was made from just this, or a new one.
+    fn get(
+        &self,
+        host: ObjectId,
+        origin: O,
+        make: impl FnOnce(&O) -> Result<D, Error>,
+    ) -> Result<Arc<D>, Error> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, driver)) = kept.get(&host).filter(|(before, _)| *before == origin) {
+            return Ok(driver.clone());
+        }
+        let driver = Arc::new(make(&origin)?);
+        kept.insert(host, (origin, driver.clone()));
+        Ok(driver)
+    }
+
+    #[cfg(test)]
+    pub(super) fn kept(&self, host: ObjectId) -> Option<Arc<D>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(&host).map(|(_, driver)| driver.clone())
+    }
+
+    /// The host is not ours any more.
+    pub(super) fn drop(&self, host: ObjectId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&host);
+    }
+}
+
+/// Somebody's login.
+struct Login(String, SecretString);
+
+impl PartialEq for Login {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0 && self.1.expose_secret() == other.1.expose_secret()
+    }
+}
+
+/// What the driver of an IPMI host is made from.
+#[derive(PartialEq)]
+pub(super) struct IpmiOrigin {
+    spec: host::Ipmi,
+    boot: host::Boot,
+    identity: host::Identity,
+    login: Login,
+}
+
+/// What the driver of a host that somebody else switches is made from.
+#[derive(PartialEq)]
+pub(super) struct ManualOrigin {
+    spec: host::Manual,
+    boot: host::Boot,
+    identity: host::Identity,
+    login: Option<Login>,
+}
+
+impl Drivers {
+    pub(super) async fn ipmi(
+        &self,
+        host: &Object<Host>,
+        wanted: &host::Ipmi,
+        view: &dyn View,
+    ) -> Result<Arc<dyn Bmc>, Error> {
+        let (user, password) = credential(host, &wanted.credential, view).await?;
+        let origin = IpmiOrigin {
+            spec: wanted.clone(),
+            boot: host.spec.boot.clone(),
+            identity: host.spec.identity.clone(),
+            login: Login(user, password),
+        };
+        let driver = self.held.ipmi.get(host.meta.id, origin, |made| {
+            let login = ipmi::Login { user: made.login.0.clone(), password: made.login.1.clone() };
+            Ipmi::new(&made.spec, &made.boot, &made.identity, login)
+        })?;
+        // One BMC is one, however it is written.
+        let address = wanted.endpoint().map(|(name, port)| format!("{name}:{port}"));
+        Ok(self.metered(host.meta.id, address.unwrap_or_else(|_| wanted.address.clone()), driver))
+    }
+
+    pub(super) async fn manual(
+        &self,
+        host: &Object<Host>,
+        wanted: &host::Manual,
+        view: &dyn View,
+    ) -> Result<Arc<dyn Bmc>, Error> {
+        let login = match &wanted.credential {
+            Some(name) => {
+                Some(credential(host, name, view).await.map(|(user, password)| Login(user, password))?)
+            }
+            None => None,
+        };
+        let origin = ManualOrigin {
+            spec: wanted.clone(),
+            boot: host.spec.boot.clone(),
+            identity: host.spec.identity.clone(),
+            login,
+        };
+        let id = host.meta.id;
+        let driver = self.held.manual.get(id, origin, |made| {
+            let login = made.login.as_ref();
+            let login = login.map(|Login(user, password)| manual::Login {
+                user: user.clone(),
+                password: password.clone(),
+            });
+            Manual::new(&made.spec, login, &host.meta.key, &made.identity, made.boot.mode)
+        })?;
+        driver.knowing(known(id, view).await?);
+        Ok(match driver.address() {
+            Some(webhook) => self.metered(id, webhook.to_owned(), driver),
+            // A person keeps their own pace.
+            None => self.queued(id, format!("manual:{id}"), Duration::ZERO, None, driver),
+        })
+    }
+}
+
+/// What was said of the host, and when it was heard of last.
+async fn known(host: ObjectId, view: &dyn View) -> Result<Known, Error> {
+    let unread = |error: underlay_core::view::Error| match error.kind() {
+        ErrorKind::Transient => {
+            Error::Local { wish: "read what was said of the host".into(), source: Box::new(error) }
+        }
+        _ => Error::Invalid(error.to_string()),
+    };
+    let mut known = Known::default();
+    if let Some(said) = view.observation(host, Source::Person).await.map_err(unread)?
+        && let Body::Confirmed { power, at, .. } = said.body
+    {
+        known.confirmed = Some((power, at));
+    }
+    for source in [Source::Boot, Source::Inventory, Source::Agent, Source::PhoneHome] {
+        let heard = view.observation(host, source).await.map_err(unread)?.map(|heard| heard.at);
+        known.heard_of = known.heard_of.max(heard);
+    }
+    Ok(known)
+}
