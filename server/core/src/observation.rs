@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ObjectId, agent};
+use crate::{ObjectId, agent, resident};
 
 /// The newest thing one source saw of one object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub enum Source {
     Accuser,
     /// The DHCP server of a boot network, which hears who else is there.
     Segment,
+    /// The agent that lives on the installed system.
+    Resident,
 }
 
 impl Source {
@@ -54,6 +56,7 @@ impl Source {
             Source::Import => "import",
             Source::Accuser => "accuser",
             Source::Segment => "segment",
+            Source::Resident => "resident",
         }
     }
 }
@@ -124,6 +127,15 @@ pub enum Body {
     Segment {
         /// Other DHCP servers, by address; none is how it should be.
         strangers: Vec<Stranger>,
+    },
+    /// The agent that lives on the installed system is there, or was.
+    Resident {
+        /// Is its line open?
+        line: resident::Line,
+        /// The system.
+        system: Box<resident::System>,
+        /// What it found.
+        inventory: Box<agent::Inventory>,
     },
     /// An image import is at work.
     Import {

@@ -22,7 +22,7 @@ use underlay_proto::v1::{
 use super::{
     caller::caller,
     objects::Objects,
-    power,
+    offer, power,
     put::{Secret, Wanted},
     stream, upload,
     watch::{self, Spelled},
@@ -209,6 +209,14 @@ noun! {
     async fn power(&self, request: Request<pb::PowerRequest>) -> Result<Response<pb::Host>, Status> {
         let caller = caller(&request)?;
         Ok(Response::new(power::power(&self.context, &caller, request.into_inner()).await?))
+    }
+
+    async fn offer_adoption(
+        &self,
+        request: Request<pb::OfferAdoptionRequest>,
+    ) -> Result<Response<pb::OfferAdoptionResponse>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(offer::offer(&self.context, &caller, request.into_inner()).await?))
     }
 
     async fn list_discovered(

@@ -207,6 +207,10 @@ impl crate::Spec for Spec {
             Driver::Qemu(qemu) => qemu.validate(&mut errors),
             Driver::Ipmi(ipmi) => ipmi.validate(self, &mut errors),
             Driver::Manual(manual) => manual.validate(self, &mut errors),
+            Driver::None if self.on_destroy == OnDestroy::PowerOff => errors.push(FieldError::new(
+                "on_destroy",
+                "nobody can switch a host with none = {}; leave it out, or write \"forget\"",
+            )),
             Driver::None => {}
         }
         if self.boot.methods.contains(&BootMethod::VirtualMedia) && !matches!(self.driver, Driver::Redfish(_))

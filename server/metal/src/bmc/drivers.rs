@@ -15,10 +15,12 @@ use secrecy::ExposeSecret;
 use underlay_core::{
     ErrorKind, Object, ObjectId, SecretString, View,
     bmc::{Bmc, Bmcs, Error, EventAddress, Observation, Power, Target},
+    clock,
     host::{self, Driver, Host},
 };
 
 use super::{
+    none::NoDriver,
     qemu::{self, Qemu},
     queue::Queue,
     redfish::{self, Redfish},
@@ -123,7 +125,8 @@ impl Bmcs for Drivers {
         match &host.spec.driver {
             Driver::Qemu(wanted) => Ok(self.qemu(host, wanted)),
             Driver::Redfish(wanted) => self.redfish(host, wanted, view).await,
-            other @ (Driver::Ipmi(_) | Driver::Manual(_) | Driver::None) => Err(Error::Unsupported {
+            Driver::None => Ok(Arc::new(NoDriver::new(host, view, clock::now()).await?)),
+            other @ (Driver::Ipmi(_) | Driver::Manual(_)) => Err(Error::Unsupported {
                 address: host.meta.key.name.to_string(),
                 wish: "be switched".into(),
                 why: format!("this server has no driver {}", other.word()),

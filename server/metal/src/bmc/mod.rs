@@ -3,6 +3,7 @@
 //! - [`Drivers`] finds the driver a host's spec names; [`queue`] lets one call at a time through to each BMC
 //! - [`gate`]: no call that changes anything while a brake stands
 //! - [`redfish`]: a BMC that speaks Redfish; [`qemu`]: a QEMU machine on the server itself
+//! - `none`: no driver at all, for hosts that were adopted while they ran
 //! - [`fake`]: a scripted BMC for the tests of whoever drives one
 //! - `conformance`: what every driver must hold, as one suite
 //!
@@ -15,6 +16,7 @@ mod conformance;
 mod drivers;
 pub mod fake;
 pub(crate) mod gate;
+mod none;
 pub mod qemu;
 mod queue;
 pub mod redfish;
