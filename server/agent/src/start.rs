@@ -130,7 +130,12 @@ async fn work(settings: &Path, role: Role, log: Log) -> Result<Leave, Error> {
 
 /// As a service of a live system that lives on: nothing here ever leaves the machine. Ends when the server has forgotten it.
 pub async fn reside() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_target(false).without_time().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_target(false)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(std::io::stderr)
+        .init();
     let places = Places::real();
     let text = fs::read_to_string(places.settings()).map_err(Error::ReadSettings)?;
     let settings = Settings::parse(&text).map_err(Error::Settings)?;

@@ -184,6 +184,23 @@ mod tests {
     }
 
     #[test]
+    fn a_box_is_told_apart_by_what_it_has_and_no_nic_of_several_is_guessed() {
+        let uuid = "4c4c4544-0043-4b10-8052-b4c04f384633";
+        let own = of(&Inventory { uuid: Some(uuid.into()), ..found() });
+        assert_eq!((own.serial.as_deref(), own.boot_mac), (Some("ABC-1"), None));
+        assert_eq!(own.uuid.map(|it| it.to_string()).as_deref(), Some(uuid));
+        for nobodys in
+            ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "junk"]
+        {
+            let bare = Inventory { serial: None, uuid: Some(nobodys.into()), ..found() };
+            let only = of(&bare);
+            assert_eq!((only.uuid, only.boot_mac), (None, Some(Mac([0x52, 0x54, 0, 0, 0, 1]))), "{nobodys}");
+            let two = Inventory { nics: [bare.nics.clone(), bare.nics.clone()].concat(), ..bare };
+            assert_eq!(of(&two), Identity::default());
+        }
+    }
+
+    #[test]
     fn a_driver_is_held_to_what_it_tells_and_no_further() {
         let observed = |serial: Option<&str>| bmc::Observation {
             power: bmc::Power::Off,

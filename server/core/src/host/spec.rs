@@ -350,6 +350,23 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_can_switch_is_not_switched_off_when_it_goes() {
+        let spec = |on_destroy| Spec {
+            pool: "default".into(),
+            labels: BTreeMap::new(),
+            identity: Identity::default(),
+            boot: Boot::default(),
+            driver: Driver::None,
+            protected: true,
+            on_destroy,
+        };
+        let attribute =
+            |spec: &Spec| crate::Spec::validate(spec).err().map(|errors| errors[0].attribute.clone());
+        assert_eq!(attribute(&spec(OnDestroy::Forget)), None);
+        assert_eq!(attribute(&spec(OnDestroy::PowerOff)).as_deref(), Some("on_destroy"));
+    }
+
+    #[test]
     fn what_is_wrong_with_a_driver_is_said_at_its_attribute() {
         let spec = |driver| Spec {
             pool: "default".into(),

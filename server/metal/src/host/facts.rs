@@ -159,20 +159,23 @@ fn residence(status: &mut Status, snapshot: &Snapshot<Host>) {
             status.set_condition(CONDITION, Health::Bad, why, snapshot.now);
         }
     }
-    let is_newer = status.inventoried_at.is_none_or(|known| known < at);
-    if is_newer && status.inventory.as_ref() != Some(&**inventory) {
+    if status.inventoried_at.is_some_and(|known| known > at) {
+        return;
+    }
+    // What does not fit the enrolment is shown as that, and taken for nothing else.
+    let fits = identity::check(&spec.identity, inventory);
+    if spec.identity != Identity::default() {
+        let found = || format!("the agent that lives on it found {}", identity::describe(&spec.identity));
+        match &fits {
+            Ok(()) => status.set_condition("IdentityVerified", Health::Good, found(), at),
+            Err(mismatch) => {
+                status.set_condition("IdentityVerified", Health::Bad, mismatch.to_string(), at);
+            }
+        }
+    }
+    if fits.is_ok() && status.inventory.as_ref() != Some(&**inventory) {
         status.inventory = Some((**inventory).clone());
         status.inventoried_at = Some(at);
-    }
-    if is_newer && spec.identity != Identity::default() {
-        let (health, why) = match identity::check(&spec.identity, inventory) {
-            Ok(()) => (
-                Health::Good,
-                format!("the agent that lives on it found {}", identity::describe(&spec.identity)),
-            ),
-            Err(mismatch) => (Health::Bad, mismatch.to_string()),
-        };
-        status.set_condition("IdentityVerified", health, why, at);
     }
 }
 

@@ -193,6 +193,7 @@ async fn an_adopted_host_shows_its_agent_and_is_never_switched_or_given_away() {
     rack.observe(id, Source::Resident, resides(Line::Open, 2));
     rack.run_due().await;
     assert_eq!(health(&rack, id, "IdentityVerified"), Some(Health::Bad), "another box than was adopted");
+    assert_eq!(rack.get::<Host>(id).status.inventory, Some(testing::inventory(1)), "its word is not taken");
     let web = rack.put::<Machine>("web-1", machine("lab-1"));
     assert_eq!(rack.settle(web).await, "failed");
     let failure = rack.get::<Machine>(web).progress.failure.expect("a failure");
