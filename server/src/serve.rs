@@ -152,8 +152,8 @@ pub async fn run(
     let drivers = Drivers::new(drivers(&settings, &data, boot_port, proofs.clone()));
     let bmcs: Arc<dyn Bmcs> = Arc::new(Gate::new(Arc::new(drivers), Arc::new(store.clone())));
 
-    let api = api(&settings, &store, &authority, &bmcs, &projection, boot_port);
     let (doors, api_address) = doors(&settings, &data, &authority).await?;
+    let api = api(&settings, &store, &authority, &bmcs, &projection, (boot_port, api_address.port()));
     let engine = engine(&settings, &store, &bmcs, &projection, boot_port).await?;
     let (board, scribe) = noticeboard(projection.clone(), store.clone());
     let (ear, looker) = hints::pair(proofs);
@@ -360,7 +360,7 @@ fn api(
     authority: &Arc<Authority>,
     bmcs: &Arc<dyn Bmcs>,
     projection: &Projection,
-    boot_port: u16,
+    (boot_port, api_port): (u16, u16),
 ) -> Api {
     let uploads = UploadDirectory::new(settings.data().join("uploads"), Limits::default().source);
     let ports = Ports {
@@ -368,12 +368,13 @@ fn api(
         register: projection.register(),
         uploads: Arc::new(uploads),
     };
-    let boot_url = match settings.boot_address {
-        Some(address) => format!("http://{}", SocketAddr::new(address, boot_port)),
-        None => format!("http://{}", loopback(boot_port)),
+    let at = |port| match settings.boot_address {
+        Some(address) => SocketAddr::new(address, port),
+        None => loopback(port),
     };
     let config = underlay_api::Config {
-        boot_url,
+        boot_url: format!("http://{}", at(boot_port)),
+        api_url: format!("https://{}", at(api_port)),
         ramdisk: settings.beneath_data(settings.ramdisk.as_deref(), "ramdisk"),
         scratch: settings.data().join(COPIES),
         ..underlay_api::Config::default()

@@ -95,6 +95,7 @@ fn lives(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| {
         // A pid that came again belongs to something else by now, unless it is another test.
         [
+            "adopted",
             "boot_bios",
             "boot_uefi",
             "redfish",

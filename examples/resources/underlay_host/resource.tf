@@ -12,3 +12,9 @@ resource "underlay_host" "lab" {
   name = "lab-1"
   qemu = { cpus = 1, memory = "1GiB", disks = ["4GiB"], forward = [22] }
 }
+
+# A machine that runs a system of its own: adopted by `underlay adopt`, imported, protected, never switched.
+resource "underlay_host" "db" {
+  name = "db-1"
+  none = {}
+}

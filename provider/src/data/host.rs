@@ -60,12 +60,41 @@ pub struct Model {
     /// What the agent found at its last visit; null before the first.
     #[tf(computed)]
     pub hardware: Attr<Hardware>,
+    /// The agent that lives on its installed system; null where there is none.
+    #[tf(computed)]
+    pub resident: Attr<Resident>,
+}
+
+/// The agent that lives on an installed system, and what it says of it.
+#[derive(Debug, Clone, Default, PartialEq, Schema)]
+pub struct Resident {
+    /// Whether its line to the server is open.
+    #[tf(computed)]
+    pub connected: Attr<bool>,
+    /// The system's name.
+    #[tf(computed)]
+    pub hostname: Attr<String>,
+    /// What the system calls itself, such as `Debian GNU/Linux 12 (bookworm)`.
+    #[tf(computed)]
+    pub os: Attr<String>,
+    /// The kernel's release.
+    #[tf(computed)]
+    pub kernel: Attr<String>,
+    /// The kernel's id of this boot: another one after each restart.
+    #[tf(computed)]
+    pub boot_id: Attr<String>,
+    /// When the system was started, by its own clock, in RFC 3339.
+    #[tf(computed)]
+    pub up_since: Attr<String>,
+    /// Version of the agent.
+    #[tf(computed)]
+    pub agent_version: Attr<String>,
 }
 
 /// One thing that holds true, or does not.
 #[derive(Debug, Clone, Default, PartialEq, Schema)]
 pub struct Condition {
-    /// `Reachable`, `IdentityVerified`, `Quarantined` or `Intruder`.
+    /// `Reachable`, `IdentityVerified`, `Resident`, `Quarantined` or `Intruder`.
     #[tf(computed)]
     pub name: Attr<String>,
     /// Whether that is as it should be.
@@ -138,5 +167,19 @@ pub(super) fn seen(config: &Model, host: pb::Host) -> Model {
         forwards: Attr::Value(status.forwards.into_iter().collect()),
         conditions: status.conditions.into_iter().map(condition).collect::<Vec<_>>().into(),
         hardware: hardware(status.inventory.as_ref()),
+        resident: status.resident.map(resident).into(),
+    }
+}
+
+fn resident(resident: pb::Resident) -> Resident {
+    let system = resident.system.unwrap_or_default();
+    Resident {
+        connected: resident.connected.into(),
+        hostname: seen_text(&system.hostname),
+        os: seen_text(&system.os),
+        kernel: seen_text(&system.kernel),
+        boot_id: seen_text(&system.boot_id),
+        up_since: system.up_since.map(|at| at.to_string()).into(),
+        agent_version: seen_text(&system.agent),
     }
 }

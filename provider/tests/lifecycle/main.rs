@@ -15,6 +15,7 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod adopted;
 mod change;
 mod create;
 mod gate;

@@ -1,7 +1,7 @@
 //! The kernel command line, which is how the boot script talks to the agent.
 //!
 //! `underlay.url` (boot endpoint, plain HTTP), `underlay.api` (gRPC over TLS), `underlay.ca` (SHA-256 of the CA
-//! certificate, DER), `underlay.token`, `underlay.mode=deploy|discover`, and the boot NIC as `underlay.mac` or PXELINUX's
+//! certificate, DER), `underlay.token`, `underlay.mode=deploy|discover|reside`, and the boot NIC as `underlay.mac` or PXELINUX's
 //! `BOOTIF=01-52-54-..`. Addresses are literal, so that no resolver is needed. The last value of a word counts, as in
 //! the kernel. Invariant: the token is never printed; no error here repeats the line.
 
@@ -35,6 +35,8 @@ pub enum Mode {
     },
     /// Report the inventory again and again.
     Discover,
+    /// Live on an installed system and tell of it.
+    Reside,
 }
 
 /// An `http://` URL whose host is a literal address.
@@ -50,10 +52,10 @@ pub struct Url {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A word is missing.
-    #[error("the kernel command line has no {0}=")]
+    #[error("there is no {0}= in them")]
     Missing(&'static str),
     /// A word has a value that cannot be read. The value itself is not shown.
-    #[error("the kernel command line has a bad {word}=: {want} is wanted")]
+    #[error("there is a bad {word}= in them: {want} is wanted")]
     Bad {
         /// Which word.
         word: &'static str,
@@ -72,7 +74,8 @@ impl Settings {
         let mode = match word("underlay.mode").unwrap_or("deploy") {
             "deploy" => Mode::Deploy { token: SecretString::from(need("underlay.token")?.to_owned()) },
             "discover" => Mode::Discover,
-            _ => return Err(Error::Bad { word: "underlay.mode", want: "deploy or discover" }),
+            "reside" => Mode::Reside,
+            _ => return Err(Error::Bad { word: "underlay.mode", want: "deploy, discover or reside" }),
         };
         Ok(Self {
             url: parse_url(need("underlay.url")?, "http://", 80)

@@ -1,8 +1,8 @@
-//! `underlay-agent`: PID 1 of the boot ramdisk, a service of a live system, or (`write`) one image write with its cost.
+//! `underlay-agent`: PID 1 of the boot ramdisk, a service of a live system (`install`, `reside`, `uninstall`), or (`write`) one image write with its cost.
 
 use std::{path::Path, process::ExitCode};
 
-use underlay_agent::{bench, start, system::init};
+use underlay_agent::{bench, deploy::error::chain, resident::install, start, system::init};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -18,8 +18,13 @@ async fn main() -> ExitCode {
             Ok(())
         }
         ["write", ..] => bench::run(arguments.get(1..).unwrap_or_default()).await,
+        ["install", ..] => install::install(arguments.get(1..).unwrap_or_default()).await.map_err(in_full),
+        ["uninstall"] => install::uninstall().map_err(in_full),
+        ["reside"] => start::reside().await,
         ["run", settings] => start::service(Path::new(settings)).await,
-        _ => Err("usage: underlay-agent run SETTINGS-FILE (the words of the kernel command line)".into()),
+        _ => Err("usage: underlay-agent install --url URL --api URL --ca SHA256 (the token on standard input)\n       \
+                  underlay-agent uninstall | --version"
+            .into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -28,4 +33,8 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn in_full(error: install::Error) -> Box<dyn std::error::Error> {
+    chain(&error).into()
 }

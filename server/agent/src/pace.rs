@@ -1,4 +1,4 @@
-//! How long to wait before knocking again: doubling from half a second to fifteen, with jitter so that a rack that lost
+//! How long to wait before knocking again: doubling from half a second to fifteen or more, with jitter so that a rack that lost
 //! its server does not knock in step.
 
 use std::time::Duration;
@@ -9,15 +9,27 @@ const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(15);
 
 /// The next wait grows with every call until [`Pace::reset`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pace {
     failures: u32,
+    longest: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self::up_to(LONGEST)
+    }
 }
 
 impl Pace {
+    /// With waits that grow to `longest`.
+    pub fn up_to(longest: Duration) -> Self {
+        Self { failures: 0, longest }
+    }
+
     /// The next wait: between half and all of the current step.
     pub fn step(&mut self) -> Duration {
-        let most = FIRST.saturating_mul(1 << self.failures.min(8)).min(LONGEST);
+        let most = FIRST.saturating_mul(1 << self.failures.min(16)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         let mut byte = [0];
         // Without randomness there is merely no jitter.

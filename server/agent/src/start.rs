@@ -18,6 +18,7 @@ use crate::{
     machine::Machine,
     net::{self, link, listen::Neighbours},
     pace::Pace,
+    resident::{keep, line::Resident, places::Places},
     system::{console::Consoles, init, leave::leave, log::Log, modules},
 };
 
@@ -37,6 +38,12 @@ enum Error {
     Trust(#[source] trust::Error),
     #[error("no key")]
     Key(#[source] identity::Error),
+    #[error("an agent that lives on an installed system is started by its service")]
+    OtherWay,
+    #[error("this machine was never adopted, or its key is gone: run underlay-agent install again")]
+    NoKeptKey,
+    #[error("the settings in /etc/underlay/agent.conf are not for a machine that is adopted")]
+    OtherMode,
     #[error("the NIC this machine booted over is not known")]
     NoBootNic,
 }
@@ -71,6 +78,11 @@ pub async fn first_process() {
 /// a file, so that the token is in no argument list.
 pub async fn service(settings: &Path) -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_target(false).with_writer(std::io::stderr).init();
+    if Places::real().systemd().exists() {
+        return Err(
+            "this ends by restarting the machine, which is not done to a system that systemd runs".into()
+        );
+    }
     let how = work(settings, Role::Service, Log::default()).await?;
     Err(leave(how).into())
 }
@@ -117,8 +129,33 @@ async fn work(settings: &Path, role: Role, log: Log) -> Result<Leave, Error> {
                 }
             }
         }
+        Mode::Reside => Err(Error::OtherWay),
         Mode::Deploy { token } => Ok(session(token, boot)?.run().await),
     }
+}
+
+/// As a service of a live system that lives on: nothing here ever leaves the machine. Ends when the server has forgotten it.
+pub async fn reside() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt()
+        .with_target(false)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(std::io::stderr)
+        .init();
+    let places = Places::real();
+    let text = fs::read_to_string(places.settings()).map_err(Error::ReadSettings)?;
+    let settings = Settings::parse(&text).map_err(Error::Settings)?;
+    if !matches!(settings.mode, Mode::Reside) {
+        return Err(Error::OtherMode.into());
+    }
+    let key = keep::kept(&places)?.ok_or(Error::NoKeptKey)?;
+    let trust = fetch_trust(&Endpoint(settings.url), settings.ca).await?;
+    Resident { server: settings.api, trust, key }.run().await;
+    info!(
+        "the server has forgotten this machine: the agent stops, and leaves all as it is; to remove it: \
+         underlay-agent uninstall"
+    );
+    Ok(())
 }
 
 /// Fetches the CA certificate until somebody answers; a wrong one ends it.

@@ -18,7 +18,9 @@ use crate::{
 pub struct Config {
     /// Where machines reach the boot endpoint, `http://10.0.0.2:7480`.
     pub boot_url: String,
-    /// The agent's ramdisk; callers are told whether it is in place.
+    /// Where agents reach the API, `https://10.0.0.2:7443`.
+    pub api_url: String,
+    /// The agent's ramdisk, with its program beside it; callers are told whether it is in place.
     pub ramdisk: PathBuf,
     /// Where copies of the database are made before they are sent; as private as the database.
     pub scratch: PathBuf,
@@ -30,6 +32,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             boot_url: String::new(),
+            api_url: String::new(),
             ramdisk: PathBuf::new(),
             scratch: std::env::temp_dir(),
             max_connections: 12_288,

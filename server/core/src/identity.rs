@@ -72,6 +72,52 @@ pub fn claimed(identity: &Identity, observation: &bmc::Observation) -> Result<()
     Ok(())
 }
 
+/// What tells a box apart by its own inventory: serial number and UUID, and where it has neither, its only NIC. Which of
+/// several NICs it boots over cannot be told from a system that runs already.
+pub fn of(inventory: &Inventory) -> Identity {
+    let uuid = inventory.uuid.as_deref().and_then(|text| text.parse::<uuid::Uuid>().ok());
+    // Boards that were never given one say all zeros or all ones.
+    let uuid = uuid.filter(|uuid| !uuid.is_nil() && !uuid.is_max());
+    let serial = inventory.serial.clone().map(|serial| serial.trim().to_owned()).filter(|it| !it.is_empty());
+    let boot_mac = match inventory.nics.as_slice() {
+        [nic] if uuid.is_none() && serial.is_none() => Some(nic.mac).filter(Mac::is_unicast),
+        _ => None,
+    };
+    Identity { boot_mac, serial, uuid }
+}
+
+/// How two descriptions of boxes stand to each other: how much of what is known of both is the same, and how much is not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Likeness {
+    /// What speaks for one box.
+    pub same: u32,
+    /// What speaks for two.
+    pub other: u32,
+}
+
+/// Is the box of `inventory` the one that is known as `host`? What its enrolment says counts before what its agent found.
+pub fn likeness(host: &Object<Host>, inventory: &Inventory) -> Likeness {
+    let (enrolled, found) = (&host.spec.identity, host.status.inventory.as_ref());
+    let ours = found.map(of).unwrap_or_default();
+    let theirs = of(inventory);
+    let mut likeness = Likeness::default();
+    let mut hold = |is_same: bool| if is_same { likeness.same += 1 } else { likeness.other += 1 };
+    if let (Some(one), Some(two)) = (enrolled.serial.as_ref().or(ours.serial.as_ref()), &theirs.serial) {
+        hold(one.trim() == two.trim());
+    }
+    if let (Some(one), Some(two)) = (enrolled.uuid.or(ours.uuid), theirs.uuid) {
+        hold(one == two);
+    }
+    let nics = || inventory.nics.iter().map(|nic| nic.mac).filter(Mac::is_unicast);
+    match (enrolled.boot_mac, found) {
+        (Some(mac), _) if nics().next().is_some() => hold(nics().any(|nic| nic == mac)),
+        // NICs are moved and added; one that is still there says something, one that is not says nothing.
+        (None, Some(found)) if nics().any(|mac| found.nics.iter().any(|nic| nic.mac == mac)) => hold(true),
+        _ => {}
+    }
+    likeness
+}
+
 /// What the agent itself must find before it writes.
 pub fn expected(identity: &Identity) -> ExpectedIdentity {
     ExpectedIdentity {
@@ -143,6 +189,23 @@ mod tests {
         };
         let mismatch = check(&identity, &found()).expect_err("another MAC");
         assert!(mismatch.to_string().contains("52:54:00:00:00:02"), "{mismatch}");
+    }
+
+    #[test]
+    fn a_box_is_told_apart_by_what_it_has_and_no_nic_of_several_is_guessed() {
+        let uuid = "4c4c4544-0043-4b10-8052-b4c04f384633";
+        let own = of(&Inventory { uuid: Some(uuid.into()), ..found() });
+        assert_eq!((own.serial.as_deref(), own.boot_mac), (Some("ABC-1"), None));
+        assert_eq!(own.uuid.map(|it| it.to_string()).as_deref(), Some(uuid));
+        for nobodys in
+            ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "junk"]
+        {
+            let bare = Inventory { serial: None, uuid: Some(nobodys.into()), ..found() };
+            let only = of(&bare);
+            assert_eq!((only.uuid, only.boot_mac), (None, Some(Mac([0x52, 0x54, 0, 0, 0, 1]))), "{nobodys}");
+            let two = Inventory { nics: [bare.nics.clone(), bare.nics.clone()].concat(), ..bare };
+            assert_eq!(of(&two), Identity::default());
+        }
     }
 
     #[test]

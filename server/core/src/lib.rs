@@ -7,6 +7,7 @@
 //! - [`controller`], [`outcome`], [`view`], [`observation`]: the contract with the engine
 //! - [`brake`], [`cancellation`]: what holds work back, and what stops it
 //! - [`bmc`], [`agent`], [`seed`], [`boot`]: the contracts with hardware, the agent and the boot servers
+//! - [`resident`]: the agent that lives on an installed machine
 //! - [`disks`], [`identity`]: which disk, which box: the same answer on the server and in the agent
 //! - [`clock`]: the server's time
 //! - [`condition`]: what holds true of an object beside its state
@@ -42,6 +43,7 @@ pub mod observation;
 pub mod outcome;
 pub mod pool;
 pub mod profile;
+pub mod resident;
 pub mod seed;
 pub mod site;
 pub mod view;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Mac, ObjectId, agent, bmc::Power};
+use crate::{Mac, ObjectId, agent, bmc::Power, resident};
 
 /// How long it is believed that an agent waits, or that a machine resembles a host, without being told again: whoever
 /// tells does so more than twice in that time, and may have died.
@@ -57,6 +57,8 @@ pub enum Source {
     Resemblance,
     /// A person, who switches the host by hand.
     Person,
+    /// The agent that lives on the installed system.
+    Resident,
 }
 
 impl Source {
@@ -74,6 +76,7 @@ impl Source {
             Source::Waiting => "waiting",
             Source::Resemblance => "resemblance",
             Source::Person => "person",
+            Source::Resident => "resident",
         }
     }
 }
@@ -172,6 +175,15 @@ pub enum Body {
         by: String,
         /// When: the same said again is news.
         at: Timestamp,
+    },
+    /// The agent that lives on the installed system is there, or was.
+    Resident {
+        /// Is its line open?
+        line: resident::Line,
+        /// The system.
+        system: Box<resident::System>,
+        /// What it found.
+        inventory: Box<agent::Inventory>,
     },
     /// An image import is at work.
     Import {

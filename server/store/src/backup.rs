@@ -113,6 +113,7 @@ impl Store {
             "DELETE FROM boot_plan",
             "DELETE FROM assignment",
             "DELETE FROM token",
+            "DELETE FROM adoption",
             "UPDATE counter SET value = value + 1 WHERE name = 'boot_plans'",
         ] {
             sql::query(text).execute(write.connection()).await.map_err(failed())?;

@@ -3,7 +3,7 @@
 use underlay_core::ObjectId;
 
 use crate::{
-    Error, Store,
+    Error, Store, adoption,
     sql::{self, Connection},
     transaction::Write,
 };
@@ -18,7 +18,7 @@ pub(crate) async fn holder(connection: &mut Connection, host: ObjectId) -> Resul
     row.map(|row| row.parsed("machine")).transpose()
 }
 
-/// Claims `host` for `machine`. Is that news?
+/// Claims `host` for `machine`; the agent that lives there is put out. Is that news?
 ///
 /// # Errors
 /// [`Error::Claimed`] where another one holds it, [`Error::NotFound`] where there is no such host any more.
@@ -33,6 +33,8 @@ pub(crate) async fn take(write: &mut Write<'_>, host: ObjectId, machine: ObjectI
     .await
     .map_err(Error::doing("claiming a host"))?;
     if done > 0 {
+        // Whoever has the host may write over the system in which its agent lives.
+        adoption::evict(write, host).await?;
         return Ok(true);
     }
     match holder(write.connection(), host).await? {

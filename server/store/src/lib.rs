@@ -8,6 +8,7 @@
 //! - [`pool`]: who belongs to a pool, who wants a host of it, who is disturbed
 //! - [`boot_plan`], [`token`], [`assignment`], [`dhcp_lease`]: the boot servers' and the agent's side; [`discovered`]:
 //!   machines without a host
+//! - [`adoption`]: enrolment tokens, and the agents that live on hosts
 //! - [`brake`], [`cancellation`]: what holds work back, and what stops it; [`backup`]: copies, and what a restore voids
 //! - [`agent_log`]: what agents had to say
 //! - [`api_token`]: who may call the API; [`audit`]: who asked for what; [`retention`]: what is thrown away, and when
@@ -18,6 +19,7 @@
 
 #![deny(missing_docs)]
 
+pub mod adoption;
 pub mod agent_log;
 pub mod api_token;
 pub mod assignment;

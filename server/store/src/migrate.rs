@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Version and text, in order.
-const MIGRATIONS: [(i64, &str); 8] = [
+const MIGRATIONS: [(i64, &str); 9] = [
     (1, include_str!("../migrations/0001_object.sql")),
     (2, include_str!("../migrations/0002_work.sql")),
     (3, include_str!("../migrations/0003_boot.sql")),
@@ -21,6 +21,7 @@ const MIGRATIONS: [(i64, &str); 8] = [
     (5, include_str!("../migrations/0005_brake.sql")),
     (6, include_str!("../migrations/0006_boot_plan.sql")),
     (7, include_str!("../migrations/0007_discovery.sql")),
+    (8, include_str!("../migrations/0008_adoption.sql")),
     (9, include_str!("../migrations/0009_agent_log.sql")),
 ];
 

@@ -24,6 +24,25 @@ impl Store {
         if put(&mut write, observation).await? { write.commit().await } else { write.commit_quietly().await }
     }
 
+    /// The same, but only where `last` is when the source was noted last: whoever noted it since knows better.
+    ///
+    /// # Errors
+    /// As [`Store::observe`].
+    pub async fn observe_after(&self, last: Timestamp, observation: &Observation) -> Result<(), Error> {
+        let mut write = self.write_ordered().await?;
+        let row = sql::query("SELECT at FROM observation WHERE id = $1 AND source = $2")
+            .bind(observation.id.to_string())
+            .bind(observation.source.as_str())
+            .fetch_optional(write.connection())
+            .await
+            .map_err(Error::doing("reading the last observation"))?;
+        let noted = row.map(|row| row.time("at")).transpose()?;
+        if noted != Some(column::truncated(last)) {
+            return Ok(());
+        }
+        if put(&mut write, observation).await? { write.commit().await } else { write.commit_quietly().await }
+    }
+
     /// The newest observation of an object from each source.
     ///
     /// # Errors

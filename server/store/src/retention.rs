@@ -44,6 +44,7 @@ impl Store {
             "DELETE FROM agent_log WHERE (host, epoch, part) IN (SELECT host, epoch, part FROM agent_log WHERE at < $1 \
              LIMIT $2)",
             "DELETE FROM token WHERE digest IN (SELECT digest FROM token WHERE expires_at < $1 LIMIT $2)",
+            "DELETE FROM adoption WHERE digest IN (SELECT digest FROM adoption WHERE expires_at < $1 LIMIT $2)",
             "DELETE FROM brake WHERE id IN (SELECT id FROM brake WHERE lifted_at < $1 LIMIT $2)",
             "DELETE FROM api_token WHERE digest IN (SELECT digest FROM api_token WHERE revoked_at < $1 LIMIT $2)",
         ] {

@@ -6,6 +6,7 @@
 //! - [`client`]: the API over its unix socket, and waits on its streams; [`specs`]: what tests ask of it
 //! - [`image`]: disks of a few MiB that say on the serial port that they were booted
 //! - [`vm`]: machines that the test itself runs; [`console`]: waits for what a serial port says
+//! - [`live`]: a Debian that runs already, in nspawn
 //! - [`redfish`]: machines behind sushy-tools; [`ipmi`]: one behind ipmi_sim; [`debian`]: a whole deployment, then a life without the server
 //!
 //! Nothing sleeps for a fixed time: each wait is for something, with a limit that suits a busy machine.
@@ -15,6 +16,7 @@ pub mod console;
 pub mod debian;
 pub mod image;
 pub mod ipmi;
+pub mod live;
 pub mod needs;
 pub mod parts;
 pub mod redfish;

@@ -49,6 +49,15 @@ pub fn debian() -> Result<PathBuf> {
     once(&BUILT, "UNDERLAY_TEST_DEBIAN", || printed(&mut Command::new(script("debian-image.sh"))))
 }
 
+/// The same Debian as a directory (`UNDERLAY_TEST_DEBIAN_TREE`).
+///
+/// # Errors
+/// It cannot be unpacked.
+pub fn debian_tree() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    once(&BUILT, "UNDERLAY_TEST_DEBIAN_TREE", || printed(&mut Command::new(script("debian-tree.sh"))))
+}
+
 /// Run a program to its end and return what it printed.
 ///
 /// # Errors

@@ -222,6 +222,11 @@ pub struct Neighbour {
 }
 
 impl Neighbour {
+    /// Its namespace.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A command that will run there.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         within(&self.name, program)

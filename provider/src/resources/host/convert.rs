@@ -5,7 +5,10 @@ use std::time::Duration;
 use tfplugin::Attr;
 use underlay_proto::v1::{self as pb, host_spec::Driver};
 
-use super::model::{Boot, Identity, Ipmi, Manual, Model, NoDriver, Qemu, Redfish};
+use super::{
+    defaults,
+    model::{Boot, Identity, Ipmi, Manual, Model, NoDriver, Qemu, Redfish},
+};
 use crate::{
     client::Client,
     facts::hardware,
@@ -93,6 +96,9 @@ impl Mirror for Model {
         Model {
             id: fresh.id,
             incarnation: fresh.incarnation,
+            identity: settled(&plan.identity, fresh.identity),
+            protected: settled(&plan.protected, fresh.protected),
+            on_destroy: settled(&plan.on_destroy, fresh.on_destroy),
             phase: settled(&plan.phase, fresh.phase),
             boot_mac: settled(&plan.boot_mac, fresh.boot_mac),
             forwards: settled(&plan.forwards, fresh.forwards),
@@ -109,6 +115,7 @@ fn spec(plan: &Model) -> Fit<pb::HostSpec> {
     let qemu = nested(&plan.qemu, qemu)?.map(Driver::Qemu);
     let manual = nested(&plan.manual, manual)?.map(Driver::Manual);
     let none = nested(&plan.none, |NoDriver {}| Ok(pb::NoDriver {}))?.map(Driver::None);
+    let plan = &defaults::known(plan);
     Ok(pb::HostSpec {
         pool: plain(&plan.pool)?,
         labels: plain(&plan.labels)?.into_iter().collect(),

@@ -3,6 +3,7 @@
 //! A BMC that does not answer is a condition, which the data source shows, and no difference here.
 
 mod convert;
+mod defaults;
 pub mod model;
 
 use tfplugin::{
@@ -39,6 +40,11 @@ impl Resource for Host {
         if drivers.iter().all(|(_, is_null, _)| *is_null) {
             found.error_at("redfish", "This host has no driver", detail);
         }
+        if config.none.is_value() && config.on_destroy.get().is_some_and(|what| what == "power_off") {
+            let detail =
+                "Nobody can switch a host with none = {}. Leave on_destroy out, or write \"forget\".";
+            found.error_at("on_destroy", "This host cannot be switched off", detail);
+        }
         for (name, ..) in drivers.iter().filter(|(.., is_value)| *is_value).skip(1) {
             found.error_at(*name, "This host has two drivers", detail);
         }
@@ -49,6 +55,7 @@ impl Resource for Host {
         cx: &mut Context<Session>,
         plan: &mut Plan<Model>,
     ) -> Result<(), Diagnostics> {
+        defaults::fill(plan);
         if plan.prior.as_ref().is_some_and(|prior| prior.phase.as_str() == "quarantined") {
             let name = plan.planned.name.as_str();
             let text = paragraphs(&[

@@ -26,8 +26,9 @@ pub struct Model {
     /// Labels.
     #[tf(optional)]
     pub labels: Attr<BTreeMap<String, String>>,
-    /// How the box is known; each one given must match before a byte is written to a disk.
-    #[tf(optional)]
+    /// How the box is known; each one given must match before a byte is written to a disk. Left out of a host with
+    /// `none = {}`, it stays as its adoption found it.
+    #[tf(optional, computed)]
     pub identity: Attr<Identity>,
     /// How it boots.
     #[tf(optional)]
@@ -47,11 +48,12 @@ pub struct Model {
     /// A host that nobody switches, because it was adopted while it ran: `none = {}`.
     #[tf(optional)]
     pub none: Attr<NoDriver>,
-    /// Refuse to destroy it and to erase its disks.
-    #[tf(default = false)]
+    /// Refuse to destroy it and to erase its disks. Left out, it is `false`, and `true` with `none = {}`.
+    #[tf(optional, computed)]
     pub protected: Attr<bool>,
-    /// What destroying does to the box: `power_off`, or `forget` to leave it as it is.
-    #[tf(default = "power_off", validate = validate::one_of(&["power_off", "forget"]))]
+    /// What destroying does to the box: `power_off`, or `forget` to leave it as it is. Left out, it is `power_off`, and
+    /// `forget` with `none = {}`, where nothing else can be.
+    #[tf(optional, computed, validate = validate::one_of(&["power_off", "forget"]))]
     pub on_destroy: Attr<String>,
     /// Where it stands: `available` once its driver answers.
     #[tf(computed)]
@@ -74,13 +76,13 @@ pub struct Model {
 #[derive(Debug, Clone, Default, PartialEq, Schema)]
 pub struct Identity {
     /// MAC address of the NIC it boots over.
-    #[tf(optional)]
+    #[tf(optional, computed)]
     pub boot_mac: Attr<String>,
     /// SMBIOS system serial number.
-    #[tf(optional)]
+    #[tf(optional, computed)]
     pub serial: Attr<String>,
     /// SMBIOS system UUID.
-    #[tf(optional)]
+    #[tf(optional, computed)]
     pub uuid: Attr<String>,
 }
 

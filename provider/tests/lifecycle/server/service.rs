@@ -184,6 +184,17 @@ service!(
             Err(Status::unimplemented("a test that needs it adds it"))
         }
 
+        async fn confirm(&self, _: Request<ConfirmRequest>) -> Result<Response<Host>, Status> {
+            Err(Status::unimplemented("a test that needs it adds it"))
+        }
+
+        async fn offer_adoption(
+            &self,
+            _: Request<OfferAdoptionRequest>,
+        ) -> Result<Response<OfferAdoptionResponse>, Status> {
+            Err(Status::unimplemented("a test that needs it adds it"))
+        }
+
         async fn list_discovered(
             &self,
             _: Request<ListDiscoveredRequest>,

@@ -14,8 +14,20 @@ pub const SERVER_NAME: &str = "underlay-server";
 const PING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(20));
 const CONNECT: Duration = Duration::from_secs(20);
 
+/// The same for a line that stays open for weeks on a machine that is idle.
+const RARE_PING: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(60));
+
 /// Connects, and fails if that does not work now.
 pub async fn connect(address: SocketAddr, tls: ClientConfig) -> Result<Channel, Error> {
+    open(address, tls, PING).await
+}
+
+/// The same, for a line on which mostly nothing is said.
+pub async fn connect_for_long(address: SocketAddr, tls: ClientConfig) -> Result<Channel, Error> {
+    open(address, tls, RARE_PING).await
+}
+
+async fn open(address: SocketAddr, tls: ClientConfig, ping: (Duration, Duration)) -> Result<Channel, Error> {
     let connector = TlsConnector::from(Arc::new(tls));
     let dial = move |_: Uri| {
         let connector = connector.clone();
@@ -28,8 +40,8 @@ pub async fn connect(address: SocketAddr, tls: ClientConfig) -> Result<Channel, 
     };
     Endpoint::try_from(format!("https://{SERVER_NAME}"))?
         .connect_timeout(CONNECT)
-        .http2_keep_alive_interval(PING.0)
-        .keep_alive_timeout(PING.1)
+        .http2_keep_alive_interval(ping.0)
+        .keep_alive_timeout(ping.1)
         .keep_alive_while_idle(true)
         .connect_with_connector(tower::service_fn(dial))
         .await

@@ -4,6 +4,7 @@ use underlay_core::{
     Bytes, ErrorKind, Failure,
     agent::{Deploy, ExpectedIdentity, Inventory, Leave, Stage, Task, Touched},
     machine::RootHint,
+    resident::System,
     seed::{self, Seed},
 };
 use underlay_proto::v1;
@@ -80,6 +81,23 @@ fn seed(runs: v1::SeedRuns) -> Result<Seed, Error> {
     let length = usize::try_from(runs.length).map_err(malformed)?;
     let runs = runs.runs.into_iter().map(run).collect::<Result<_, Error>>()?;
     Seed::of(length, runs).map_err(|_| Error::Field("seed_runs"))
+}
+
+/// What is said of the system, as it goes over the wire.
+pub fn system(from: &System) -> v1::System {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let at = |at: jiff::Timestamp| prost_types::Timestamp {
+        seconds: at.as_second(),
+        nanos: at.subsec_nanosecond(),
+    };
+    v1::System {
+        hostname: from.hostname.clone(),
+        os: text(&from.os),
+        kernel: text(&from.kernel),
+        boot_id: text(&from.boot_id),
+        up_since: from.up_since.map(at),
+        agent: from.agent.clone(),
+    }
 }
 
 /// The inventory as it goes over the wire.

@@ -36,6 +36,10 @@ pub enum Heard {
     Hello(Box<v1::Hello>),
     /// A report came.
     Report(report::Stage),
+    /// A certificate was given to an agent that lives on a system.
+    Adopted,
+    /// It said what it is.
+    Resident(Box<v1::ResidentReport>),
 }
 
 /// What the rack's two servers share.
@@ -56,6 +60,8 @@ pub struct Shared {
     pub stalled: watch::Sender<bool>,
     /// An epoch to put into an order of its own, before the real one.
     pub foreign_epoch: Option<i64>,
+    /// Does nobody live anywhere any more?
+    pub forgotten: watch::Sender<bool>,
 }
 
 /// The running servers; they end when it is dropped.
@@ -85,6 +91,7 @@ impl Shared {
             epoch: 3,
             stalled: watch::Sender::new(false),
             foreign_epoch: None,
+            forgotten: watch::Sender::new(false),
         })
     }
 

@@ -75,6 +75,50 @@ impl agent_service_server::AgentService for Service {
         Ok(Response::new(v1::DiscoverResponse { again_seconds: 1, token, report }))
     }
 
+    async fn adopt(&self, request: Request<v1::AdoptRequest>) -> Result<Response<v1::AdoptResponse>, Status> {
+        let request = request.into_inner();
+        if *self.0.forgotten.borrow() || !["", TOKEN].contains(&request.token.as_str()) {
+            return Err(Status::permission_denied("nobody by that key"));
+        }
+        let certificate =
+            self.0.authority.sign(&request.csr).ok_or_else(|| Status::invalid_argument("no request"))?;
+        self.0.hear(Heard::Adopted);
+        let (host_id, host_name) = ("host-1".into(), "db-1".into());
+        Ok(Response::new(v1::AdoptResponse { certificate, host_id, host_name, renew_seconds: 3600 }))
+    }
+
+    type ResideStream = BoxStream<'static, Result<v1::ResidentOrder, Status>>;
+
+    async fn reside(
+        &self,
+        request: Request<Streaming<v1::ResidentReport>>,
+    ) -> Result<Response<Self::ResideStream>, Status> {
+        if !request.extensions().get::<Proven>().is_some_and(|proven| proven.0) {
+            return Err(Status::unauthenticated("no client certificate"));
+        }
+        if *self.0.forgotten.borrow() {
+            return Err(Status::permission_denied("forgotten"));
+        }
+        let shared = Arc::clone(&self.0);
+        let (orders, stream) = mpsc::channel(4);
+        let mut reports = request.into_inner();
+        tokio::spawn(async move {
+            while let Some(Ok(report)) = reports.next().await {
+                shared.hear(Heard::Resident(Box::new(report)));
+            }
+        });
+        let mut forgotten = self.0.forgotten.subscribe();
+        tokio::spawn(async move {
+            // An order of a later release means nothing to this agent.
+            let _ = orders.send(Ok(v1::ResidentOrder { order: None })).await;
+            if forgotten.wait_for(|it| *it).await.is_ok() {
+                let order = v1::resident_order::Order::Forgotten(v1::resident_order::Forgotten {});
+                let _ = orders.send(Ok(v1::ResidentOrder { order: Some(order) })).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream).boxed()))
+    }
+
     type WorkStream = BoxStream<'static, Result<Order, Status>>;
 
     async fn work(

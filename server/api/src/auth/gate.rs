@@ -88,6 +88,10 @@ async fn admit(
             Some(_) => Ok(None),
             None => Err(Error::Unauthenticated("this call needs the certificate that Redeem issues")),
         },
+        Some(Access::Resident) => match peer.and_then(|peer| peer.resident) {
+            Some(_) => Ok(None),
+            None => Err(Error::Unauthenticated("this call needs the certificate that Adopt issues")),
+        },
         Some(Access::Role(role)) => {
             let mut caller = caller(context, peer, header).await?;
             trail.note_who(&caller.who(), &peer.map(|peer| peer.to_string()).unwrap_or_default());

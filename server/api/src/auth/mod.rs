@@ -19,4 +19,4 @@ pub use reach::Reach;
 pub use role::{Caller, Role};
 pub use table::{Access, access, is_mutating};
 pub use token::{FirstTokenError, write_first_token};
-pub(crate) use token::{authenticate, id, mint, new_token};
+pub(crate) use token::{authenticate, id, mint, mint_offer, new_token};

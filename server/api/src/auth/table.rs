@@ -9,6 +9,8 @@ pub enum Access {
     Public,
     /// The certificate of an agent.
     Agent,
+    /// The certificate of an agent that lives on an installed system.
+    Resident,
     /// A token of this role or a mightier one.
     Role(Role),
 }
@@ -24,8 +26,9 @@ pub fn access(path: &str) -> Option<Access> {
 
 fn ours(service: &str, method: &str) -> Option<Access> {
     let role = match (service, method) {
-        ("AgentService", "Redeem" | "Discover") => return Some(Access::Public),
+        ("AgentService", "Redeem" | "Discover" | "Adopt") => return Some(Access::Public),
         ("AgentService", "Work") => return Some(Access::Agent),
+        ("AgentService", "Reside") => return Some(Access::Resident),
 
         ("ServerService", "Info") => Role::Viewer,
         ("ServerService", "CreateToken" | "ListTokens" | "RevokeToken" | "Backup") => Role::Admin,
@@ -34,7 +37,7 @@ fn ours(service: &str, method: &str) -> Option<Access> {
         ("BrakeService", "Resume") => Role::Admin,
         ("AuditService", "List" | "Verify") => Role::Admin,
 
-        ("HostService", "Power" | "Confirm" | "ListDiscovered") => Role::Operator,
+        ("HostService", "Power" | "Confirm" | "ListDiscovered" | "OfferAdoption") => Role::Operator,
         (
             "SiteService" | "PoolService" | "HostService" | "NetworkService" | "CredentialService"
             | "ProfileService",
@@ -130,7 +133,7 @@ mod tests {
                 access(&format!("/underlay.v1.{service}/{method}")) == Some(Access::Public)
             })
             .collect();
-        assert_eq!(open, [("AgentService", "Redeem"), ("AgentService", "Discover")]);
+        assert_eq!(open, ["Redeem", "Discover", "Adopt"].map(|call| ("AgentService", call)));
     }
 
     #[test]
@@ -150,6 +153,7 @@ mod tests {
             "BrakeService/Resume",
             "BrakeService/Unfreeze",
             "HostService/Confirm",
+            "HostService/OfferAdoption",
             "HostService/Power",
             "ImageService/Upload",
             "OperationService/Cancel",

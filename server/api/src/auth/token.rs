@@ -17,14 +17,24 @@ use super::{Caller, Reach, Role};
 use crate::{errors::Error, tls};
 
 const PREFIX: &str = "ult_";
+const OFFER: &str = "ulo_";
 /// Length of 32 bytes in base64 without padding.
 const BODY: usize = 43;
 
 /// A fresh token.
 pub(crate) fn mint() -> SecretString {
+    random(PREFIX)
+}
+
+/// A fresh enrolment token, which is none for the API.
+pub(crate) fn mint_offer() -> SecretString {
+    random(OFFER)
+}
+
+fn random(prefix: &str) -> SecretString {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).expect("the kernel's random source does not fail once it is up");
-    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)).into()
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)).into()
 }
 
 /// The caller that an `authorization` header speaks for.

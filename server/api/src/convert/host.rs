@@ -9,6 +9,7 @@ use underlay_core::{
         Boot, BootMethod, Driver, Firmware, Host, Identity, Ipmi, Manual, OnDestroy, Qemu, Redfish, Spec,
         Status, Tls,
     },
+    resident::Line,
 };
 use underlay_proto::v1 as pb;
 
@@ -44,7 +45,11 @@ pub(crate) fn spec(message: pb::HostSpec) -> Result<Spec, Vec<FieldError>> {
             None
         }
     };
-    let on_destroy = faults.word("on_destroy", &message.on_destroy, &ON_DESTROY, OnDestroy::PowerOff);
+    let gone = match driver {
+        Some(Driver::None) => OnDestroy::Forget,
+        _ => OnDestroy::PowerOff,
+    };
+    let on_destroy = faults.word("on_destroy", &message.on_destroy, &ON_DESTROY, gone);
     let protected = message.protected;
     let pool = pool.to_string();
     faults.into_result(driver.map(|driver| Spec {
@@ -58,7 +63,7 @@ pub(crate) fn spec(message: pb::HostSpec) -> Result<Spec, Vec<FieldError>> {
     }))
 }
 
-fn labels(
+pub(crate) fn labels(
     faults: &mut Faults,
     labels: std::collections::HashMap<String, String>,
 ) -> BTreeMap<String, String> {
@@ -247,6 +252,10 @@ fn status_message(status: &Status) -> pb::HostStatus {
         conditions: status.conditions.iter().map(object::condition).collect(),
         waiting_since: status.waiting_since.map(object::timestamp),
         inventory_changes: status.changes.iter().map(inventory::change).collect(),
+        resident: status.resident.as_ref().map(|resident| pb::Resident {
+            connected: resident.line == Line::Open,
+            system: Some(inventory::system_message(&resident.system)),
+        }),
     }
 }
 

@@ -1,8 +1,10 @@
 //! What an agent found: read from an agent that may lie or be broken, so bounded in count and length; spelled for readers.
 
+use jiff::Timestamp;
 use underlay_core::{
     Bytes, FieldError,
     agent::{Dimm, Disk, Gpu, Health, Inventory, Neighbour, Nic, NumaNode, PciDevice, changes::Change},
+    resident::System,
 };
 use underlay_proto::v1 as pb;
 
@@ -145,6 +147,37 @@ pub(crate) fn message(inventory: &Inventory) -> pb::Inventory {
         numa: inventory.numa.iter().map(numa_message).collect(),
         pci: inventory.pci.iter().map(pci_message).collect(),
         dimms: inventory.dimms.iter().map(dimm_message).collect(),
+    }
+}
+
+/// Reads what an agent says of the system it lives in.
+///
+/// # Errors
+/// Each text that is out of bounds.
+pub(crate) fn system(message: pb::System) -> Result<System, Vec<FieldError>> {
+    let mut faults = Faults::default();
+    let up_since = message.up_since.and_then(|at| Timestamp::new(at.seconds, at.nanos).ok());
+    let system = System {
+        hostname: faults.text("system.hostname", message.hostname, 253),
+        os: faults.optional("system.os", message.os),
+        kernel: faults.optional("system.kernel", message.kernel),
+        boot_id: faults.optional("system.boot_id", message.boot_id),
+        up_since,
+        agent: faults.text("system.agent", message.agent, 64),
+    };
+    faults.into_result(Some(system))
+}
+
+/// Spells it.
+pub(crate) fn system_message(system: &System) -> pb::System {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    pb::System {
+        hostname: system.hostname.clone(),
+        os: text(&system.os),
+        kernel: text(&system.kernel),
+        boot_id: text(&system.boot_id),
+        up_since: system.up_since.map(object::timestamp),
+        agent: system.agent.clone(),
     }
 }
 

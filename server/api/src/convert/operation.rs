@@ -5,6 +5,7 @@ use underlay_core::{
     agent::Stage,
     bmc::Power,
     observation::{Body, Observation},
+    resident::Line,
 };
 use underlay_proto::v1 as pb;
 use underlay_store::{Record, event, operation};
@@ -94,6 +95,14 @@ fn words(body: &Body) -> String {
         Body::Resembles { why } => format!("another machine reports: {why}"),
         Body::Distinct => "no other machine reports as it".into(),
         Body::Import { read, total: 0 } => format!("{read} bytes of the source are read"),
+        Body::Resident { line, system, .. } => {
+            let os = system.os.as_deref().unwrap_or("an unknown system");
+            let line = match line {
+                Line::Open => "is on the line",
+                Line::Closed => "is not on the line any more",
+            };
+            format!("the agent that lives on it ({os}) {line}")
+        }
         Body::Import { read, total } => format!("{read} of {total} bytes of the source are read"),
     }
 }

@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::{Connection, Peer, Transport, connection::Io};
-use crate::tls::AgentIdentity;
+use crate::tls::{AgentIdentity, ResidentIdentity};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -158,7 +158,10 @@ impl Listener {
     async fn accept(&self) -> io::Result<(Raw, Peer)> {
         let tcp = |stream: TcpStream, address, transport| {
             let _ = stream.set_nodelay(true);
-            (Raw::Tcp(stream), Peer { transport, address: Some(address), uid: None, agent: None })
+            (
+                Raw::Tcp(stream),
+                Peer { transport, address: Some(address), uid: None, agent: None, resident: None },
+            )
         };
         match &self.0 {
             Door::Tls(listener, _) => {
@@ -172,7 +175,10 @@ impl Listener {
             Door::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 let uid = stream.peer_cred().ok().map(|user| user.uid());
-                Ok((Raw::Unix(stream), Peer { transport: Transport::Unix, address: None, uid, agent: None }))
+                Ok((
+                    Raw::Unix(stream),
+                    Peer { transport: Transport::Unix, address: None, uid, agent: None, resident: None },
+                ))
             }
         }
     }
@@ -212,10 +218,9 @@ async fn greet(
                 }
             };
             let (_, session) = stream.get_ref();
-            peer.agent = session
-                .peer_certificates()
-                .and_then(|chain| chain.first())
-                .and_then(|it| AgentIdentity::of(it));
+            let certificate = session.peer_certificates().and_then(|chain| chain.first());
+            peer.agent = certificate.and_then(|it| AgentIdentity::of(it));
+            peer.resident = certificate.and_then(|it| ResidentIdentity::of(it));
             Io::Tls(Box::new(stream))
         }
         (Raw::Tcp(stream), None) => Io::Tcp(stream),

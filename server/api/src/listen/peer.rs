@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::tls::AgentIdentity;
+use crate::tls::{AgentIdentity, ResidentIdentity};
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,8 @@ pub struct Peer {
     pub uid: Option<u32>,
     /// The agent its verified certificate names, if it showed one.
     pub agent: Option<AgentIdentity>,
+    /// The resident agent its verified certificate names, if it showed one.
+    pub resident: Option<ResidentIdentity>,
 }
 
 /// How a caller came in.

@@ -288,6 +288,13 @@ fn closed(host: &Object<Host>) -> Option<FieldError> {
         );
         return Some(FieldError::new("host", message));
     }
+    if host.spec.driver == host::Driver::None {
+        let message = format!(
+            "host {name} was adopted and nobody can switch it; give it a driver first: redfish, ipmi or manual = {{...}} in \
+             underlay_host.{name} in place of none"
+        );
+        return Some(FieldError::new("host", message));
+    }
     match &host.state {
         host::State::Quarantined { failure, .. } => {
             let message = format!(

@@ -1,5 +1,5 @@
 //! Agents calling home: Redeem and Discover need no credentials but what they bring, Work needs the certificate that
-//! Redeem issued.
+//! Redeem issued, Reside the one that Adopt issued.
 //!
 //! Invariant: which host and which boot an agent speaks for is taken from its certificate alone, never from a message.
 
@@ -11,8 +11,10 @@ use underlay_proto::v1::{self as pb, agent_service_server::AgentService};
 use underlay_store::token::{Bearer, Redemption};
 
 use super::{
+    adoption,
     caller::peer,
     limiter::{Bucket, PerKey},
+    reside,
     stream::Events,
     work,
 };
@@ -119,6 +121,23 @@ fn audit(why: &'static str, bearer: &Bearer) -> Error {
 #[tonic::async_trait]
 impl AgentService for Agents {
     type WorkStream = Events<pb::Order>;
+    type ResideStream = Events<pb::ResidentOrder>;
+
+    async fn adopt(&self, request: Request<pb::AdoptRequest>) -> Result<Response<pb::AdoptResponse>, Status> {
+        let peer = peer(&request)?;
+        if !self.door.redeem.take() {
+            return Err(Error::Exhausted("too many agents call at once; try again in a second").into());
+        }
+        Ok(Response::new(adoption::adopt(&self.context, peer, request.into_inner()).await?))
+    }
+
+    async fn reside(
+        &self,
+        request: Request<Streaming<pb::ResidentReport>>,
+    ) -> Result<Response<Self::ResideStream>, Status> {
+        let resident = peer(&request)?.resident.ok_or(Error::Unauthenticated("no resident's certificate"))?;
+        Ok(Response::new(reside::begin(&self.context, resident, request.into_inner()).await?))
+    }
 
     async fn redeem(
         &self,

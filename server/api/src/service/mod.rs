@@ -6,8 +6,10 @@
 //! - [`logs`]: what agents had to say
 //! - [`confirm`]: what a person says of a host that is switched by hand
 //! - [`cancel`], [`brakes`]: stopping an operation, holding work back; [`audit`]: who asked for what; [`backup`]: a copy of all
+//! - [`offer`], [`adoption`], [`reside`]: machines that are installed already become hosts, and their agents' lines
 //! - [`agents`], [`work`]: agents calling home; [`stream`]: what all streams have in common; [`server`]: the server itself and its tokens
 
+mod adoption;
 mod advice;
 mod agents;
 mod audit;
@@ -22,9 +24,11 @@ mod limiter;
 mod logs;
 mod nouns;
 mod objects;
+mod offer;
 mod operations;
 mod power;
 mod put;
+mod reside;
 mod server;
 mod stream;
 mod upload;

@@ -23,7 +23,7 @@ use super::{
     caller::caller,
     confirm,
     objects::Objects,
-    power,
+    offer, power,
     put::{Secret, Wanted},
     stream, upload,
     watch::{self, Spelled},
@@ -215,6 +215,14 @@ noun! {
     async fn confirm(&self, request: Request<pb::ConfirmRequest>) -> Result<Response<pb::Host>, Status> {
         let caller = caller(&request)?;
         Ok(Response::new(confirm::confirm(&self.context, &caller, request.into_inner()).await?))
+    }
+
+    async fn offer_adoption(
+        &self,
+        request: Request<pb::OfferAdoptionRequest>,
+    ) -> Result<Response<pb::OfferAdoptionResponse>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(offer::offer(&self.context, &caller, request.into_inner()).await?))
     }
 
     async fn list_discovered(

@@ -17,9 +17,10 @@ use rcgen::{
 use rustls_pki_types::{
     CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject,
 };
+use underlay_core::ObjectId;
 use x509_parser::prelude::FromDer;
 
-use super::{AgentIdentity, keyfile};
+use super::{AgentIdentity, ResidentIdentity, keyfile};
 
 /// How long the CA lives.
 const CA_LIFE: Duration = Duration::from_secs(20 * 365 * 86_400);
@@ -27,6 +28,9 @@ const CA_LIFE: Duration = Duration::from_secs(20 * 365 * 86_400);
 const SERVER_LIFE: Duration = Duration::from_secs(5 * 365 * 86_400);
 /// How long an agent's certificate lives: longer than any imaging over a thin link, shorter than two boots of a host.
 const AGENT_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// How long a resident's certificate lives. It is renewed for as long as its key may live on its host; what ends it before
+/// its time is the host's end, not its date.
+const RESIDENT_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Clocks of machines without a battery run late; certificates are good this long before they were issued.
 const SKEW: Duration = Duration::from_secs(365 * 86_400);
 /// The longest request that is parsed, in bytes; one for P-256 has about 250.
@@ -194,10 +198,35 @@ impl Authority {
     /// # Errors
     /// [`Error::Issue`].
     pub fn agent(&self, request: &Request, agent: AgentIdentity) -> Result<CertificateDer<'static>, Error> {
-        let failed = |source| Error::Issue { subject: agent.to_string(), source };
+        self.client(request, agent.to_string(), AGENT_LIFE)
+    }
+
+    /// A certificate for the agent that lives on a host's installed system, whose key is that of the request; and how long
+    /// it is good.
+    ///
+    /// # Errors
+    /// [`Error::Issue`].
+    pub fn resident(
+        &self,
+        request: &Request,
+        host: ObjectId,
+    ) -> Result<(CertificateDer<'static>, Duration), Error> {
+        let mut key = [0; 32];
+        hex::decode_to_slice(&request.fingerprint, &mut key).map_err(|_| Error::Request("has no key"))?;
+        let subject = ResidentIdentity { host, key }.to_string();
+        Ok((self.client(request, subject, RESIDENT_LIFE)?, RESIDENT_LIFE))
+    }
+
+    fn client(
+        &self,
+        request: &Request,
+        subject: String,
+        life: Duration,
+    ) -> Result<CertificateDer<'static>, Error> {
+        let failed = |source| Error::Issue { subject: subject.clone(), source };
         let mut params = CertificateParams::default();
-        describe(&mut params, "underlay agent", AGENT_LIFE);
-        params.subject_alt_names = vec![SanType::URI(agent.to_string().try_into().map_err(failed)?)];
+        describe(&mut params, "underlay agent", life);
+        params.subject_alt_names = vec![SanType::URI(subject.clone().try_into().map_err(failed)?)];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(&request.public_key, &self.issuer).map_err(failed)?;

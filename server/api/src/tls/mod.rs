@@ -9,9 +9,10 @@ mod config;
 mod identity;
 mod keyfile;
 
+pub(crate) use authority::Request;
 pub use authority::{Authority, Error};
 pub use config::server_config;
-pub use identity::AgentIdentity;
+pub use identity::{AgentIdentity, ResidentIdentity};
 pub(crate) use keyfile::write_private;
 
 #[cfg(test)]

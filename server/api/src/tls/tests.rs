@@ -69,6 +69,20 @@ fn a_certificate_says_which_agent_it_is_whatever_the_request_asked_for() {
 }
 
 #[test]
+fn a_resident_and_an_agent_in_ram_never_pass_for_each_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::open(directory.path()).unwrap();
+    let checked = authority.check(&request(&KeyPair::generate().unwrap(), &["underlay:agent:x:1"])).unwrap();
+    let host = ObjectId::new();
+    let (resident, _) = authority.resident(&checked, host).unwrap();
+    let identity = ResidentIdentity::of(&resident).unwrap();
+    assert_eq!((identity.host, identity.fingerprint().as_str()), (host, checked.fingerprint()));
+    assert_eq!(AgentIdentity::of(&resident), None);
+    let agent = authority.agent(&checked, AgentIdentity { host, epoch: 7 }).unwrap();
+    assert_eq!(ResidentIdentity::of(&agent), None);
+}
+
+#[test]
 fn requests_that_are_long_forged_or_of_another_curve_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::open(directory.path()).unwrap();

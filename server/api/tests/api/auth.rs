@@ -57,7 +57,7 @@ async fn each_role_may_call_what_the_table_says_and_nothing_else() {
                 Some(Access::Role(needed)) => {
                     assert_eq!(turned_away, role > needed, "{role} {path}: {code:?}")
                 }
-                Some(Access::Agent) => assert!(turned_away, "{role} {path}: {code:?}"),
+                Some(Access::Agent | Access::Resident) => assert!(turned_away, "{role} {path}: {code:?}"),
                 Some(Access::Public) => assert_ne!(code, Code::Unauthenticated, "{path}"),
                 None => panic!("{path} is not in the table"),
             }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -91,7 +92,11 @@ impl Rack {
         let uploads = UploadDirectory::new(directory.path().join("uploads"), 1 << 20);
         let register = Arc::new(Register::default());
         let ports = Ports { power: power.clone(), register: register.clone(), uploads: Arc::new(uploads) };
-        let config = Config { boot_url: "http://10.0.0.2:7480".into(), ..Config::default() };
+        let config = Config {
+            boot_url: "http://10.0.0.2:7480".into(),
+            ramdisk: directory.path().join("ramdisk"),
+            ..Config::default()
+        };
         let api = Api::new(store.clone(), authority.clone(), ports, config);
         let unix = Listener::unix(&directory.path().join("api.sock"), 0o600).await.unwrap();
         let any = "127.0.0.1:0".parse().unwrap();
@@ -105,6 +110,11 @@ impl Rack {
         let serving = Mutex::new(vec![serve(unix), serve(tls)]);
         tokio::spawn(follow(store.clone(), register, cancel.clone()));
         Self { store, directory, tls: address, authority, power, api, cancel, serving }
+    }
+
+    /// Where the agent's ramdisk would be, with its program beside it.
+    pub fn ramdisk(&self) -> PathBuf {
+        self.directory.path().join("ramdisk")
     }
 
     /// Stops the server and waits until it has stopped.

@@ -1,4 +1,5 @@
-//! From package and binary to `vmlinuz`, `initrd` and `manifest.json` in a folder.
+//! From package and binary to `vmlinuz`, `initrd` and `manifest.json` in a folder, with the `agent` itself for machines that
+//! are adopted.
 //!
 //! The package is read twice: once to learn what every module is, once to take those that were chosen; holding a whole
 //! kernel in memory would take half a gigabyte. Modules are stored uncompressed and the archive as a whole is
@@ -35,7 +36,7 @@ pub struct Options {
     pub firmware_debs: Vec<PathBuf>,
     /// The static agent binary.
     pub agent: PathBuf,
-    /// Folder for the three files; made if it is not there.
+    /// Folder for the files; made if it is not there.
     pub out: PathBuf,
 }
 
@@ -129,7 +130,7 @@ struct Package {
     broken: Option<Error>,
 }
 
-/// Builds the three files; a file is complete or not there under its name.
+/// Builds the files; a file is complete or not there under its name.
 pub fn build(options: &Options) -> Result<Built, Error> {
     let agent = read_agent(&options.agent)?;
     let package = read_package(&options.kernel_deb)?;
@@ -157,6 +158,7 @@ pub fn build(options: &Options) -> Result<Built, Error> {
     fs::create_dir_all(&options.out).map_err(writing(&options.out))?;
     put(&options.out.join("vmlinuz"), &package.kernel)?;
     put(&options.out.join("initrd"), &initrd)?;
+    put(&options.out.join("agent"), &agent)?;
     let manifest =
         serde_json::to_string_pretty(&built).map_err(io::Error::other).map_err(writing(&options.out))?;
     put(&options.out.join("manifest.json"), format!("{manifest}\n").as_bytes())?;

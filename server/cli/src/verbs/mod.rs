@@ -1,5 +1,6 @@
 //! The verbs, one file each, and what they share: where the server is and how results are written.
 
+mod adopt;
 mod audit;
 mod backup;
 mod brakes;
@@ -43,6 +44,11 @@ pub enum Verb {
     SupportBundle(With<support::SupportBundle>),
     /// Switch a host on or off, restart it, or ask its driver
     Power(With<power::Power>),
+    /// Make a host of a machine that is installed already: prints what to run there
+    ///
+    /// Nothing is installed on it, nothing on it is restarted, and its disk is left alone: an agent is added as a service,
+    /// which tells this server about it.
+    Adopt(With<adopt::Adopt>),
     /// Say that a quarantined host is mended
     Host(With<host::Host>),
     /// Print Terraform configuration for what is there already
@@ -120,6 +126,7 @@ pub fn main(verb: Verb) -> ExitCode {
             Verb::Logs(With { verb, shared }) => logs::run(verb, shared).await,
             Verb::SupportBundle(With { verb, shared }) => support::run(verb, shared).await,
             Verb::Power(With { verb, shared }) => power::run(verb, shared).await,
+            Verb::Adopt(With { verb, shared }) => adopt::run(verb, shared).await,
             Verb::Host(With { verb, shared }) => host::run(verb, shared).await,
             Verb::Import(With { verb, shared }) => import::run(verb, shared).await,
             Verb::Ramdisk(ramdisk) => ramdisk::run(ramdisk),

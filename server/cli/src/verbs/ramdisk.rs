@@ -26,7 +26,7 @@ enum Act {
         /// The agent's static binary
         #[arg(long, value_name = "FILE")]
         agent: PathBuf,
-        /// Where vmlinuz, initrd and manifest.json go
+        /// Where vmlinuz, initrd, manifest.json and the agent itself go
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },

@@ -39,6 +39,8 @@ pub enum Availability {
     Leaving,
     /// Its operator lets nothing be installed on it.
     Protected,
+    /// Nobody can switch it, so nothing can be installed on it.
+    Undriven,
 }
 
 impl Availability {
@@ -51,6 +53,7 @@ impl Availability {
             Availability::Quarantined => Some("quarantined"),
             Availability::Leaving => Some("being destroyed"),
             Availability::Protected => Some("protected"),
+            Availability::Undriven => Some("without a driver"),
         }
     }
 }
@@ -75,6 +78,9 @@ impl Candidate {
             (_, Some(machine)) => Availability::Claimed(machine),
             (host::State::Enrolling, None) => Availability::Enrolling,
             (host::State::Available, None) if host.spec.protected => Availability::Protected,
+            (host::State::Available, None) if host.spec.driver == host::Driver::None => {
+                Availability::Undriven
+            }
             (host::State::Available, None) => Availability::Free,
         };
         Self {

@@ -147,6 +147,7 @@ fn a_host_that_cannot_be_had_is_never_given() {
         Availability::Quarantined,
         Availability::Leaving,
         Availability::Protected,
+        Availability::Undriven,
     ] {
         let hosts = [Candidate { availability, ..host("r1", 8, "a") }];
         let [answer] = &give(&[name("web-0")], &cpus(8), None, &hosts)[..] else { panic!("one answer") };

@@ -214,6 +214,10 @@ impl crate::Spec for Spec {
             Driver::Qemu(qemu) => qemu.validate(&mut errors),
             Driver::Ipmi(ipmi) => ipmi.validate(self, &mut errors),
             Driver::Manual(manual) => manual.validate(self, &mut errors),
+            Driver::None if self.on_destroy == OnDestroy::PowerOff => errors.push(FieldError::new(
+                "on_destroy",
+                "nobody can switch a host with none = {}; leave it out, or write \"forget\"",
+            )),
             Driver::None => {}
         }
         if self.boot.methods.contains(&BootMethod::VirtualMedia) && !matches!(self.driver, Driver::Redfish(_))
@@ -350,6 +354,23 @@ mod tests {
         for bad in ["", "-L user", "10.0.9.17:0", "10.0.9.17:port", "a b", "lan://10.0.9.17", "h;reboot"] {
             assert!(ipmi(bad).endpoint().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_nobody_can_switch_is_not_switched_off_when_it_goes() {
+        let spec = |on_destroy| Spec {
+            pool: "default".into(),
+            labels: BTreeMap::new(),
+            identity: Identity::default(),
+            boot: Boot::default(),
+            driver: Driver::None,
+            protected: true,
+            on_destroy,
+        };
+        let attribute =
+            |spec: &Spec| crate::Spec::validate(spec).err().map(|errors| errors[0].attribute.clone());
+        assert_eq!(attribute(&spec(OnDestroy::Forget)), None);
+        assert_eq!(attribute(&spec(OnDestroy::PowerOff)).as_deref(), Some("on_destroy"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
     agent::{Inventory, changes::Change},
     bmc::Power,
     condition::{self, Condition, Health},
+    resident::Resident,
 };
 
 /// What readers see of a host.
@@ -36,6 +37,9 @@ pub struct Status {
     pub forwards: BTreeMap<String, String>,
     /// The NIC it boots over, as enrolled or as given by the driver.
     pub boot_mac: Option<crate::Mac>,
+    /// The agent that lives on its installed system, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resident: Option<Resident>,
     /// SHA-256 of the BMC certificate pinned at enrolment, hex.
     pub pinned_certificate: Option<String>,
     /// What holds true of it, by name.

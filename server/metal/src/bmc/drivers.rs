@@ -16,6 +16,7 @@ use secrecy::ExposeSecret;
 use underlay_core::{
     ErrorKind, Object, ObjectId, SecretString, View,
     bmc::{Bmc, Bmcs, Error, EventAddress, Observation, Power, Target},
+    clock,
     host::{self, Driver, Host},
 };
 
@@ -23,6 +24,7 @@ use super::{
     budget::{self, Budget},
     ipmi::Ipmi,
     manual::Manual,
+    none::NoDriver,
     qemu::{self, Qemu},
     queue::Queue,
     redfish::{self, Redfish},
@@ -153,11 +155,7 @@ impl Bmcs for Drivers {
             Driver::Redfish(wanted) => self.redfish(host, wanted, view).await,
             Driver::Ipmi(wanted) => self.ipmi(host, wanted, view).await,
             Driver::Manual(wanted) => self.manual(host, wanted, view).await,
-            other @ Driver::None => Err(Error::Unsupported {
-                address: host.meta.key.name.to_string(),
-                wish: "be switched".into(),
-                why: format!("this server has no driver {}", other.word()),
-            }),
+            Driver::None => Ok(Arc::new(NoDriver::new(host, view, clock::now()).await?)),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! - [`gate`]: no call that changes anything while a brake stands
 //! - [`redfish`]: a BMC that speaks Redfish; [`ipmi`]: one that speaks IPMI; [`manual`]: a webhook or a person;
 //!   [`qemu`]: a QEMU machine on the server itself
+//! - `none`: no driver at all, for hosts that were adopted while they ran
 //! - [`fake`]: a scripted BMC for the tests of whoever drives one
 //! - `conformance`: what every driver must hold, as one suite
 //!
@@ -19,6 +20,7 @@ pub mod fake;
 pub(crate) mod gate;
 pub mod ipmi;
 pub mod manual;
+mod none;
 pub mod qemu;
 mod queue;
 pub mod redfish;

@@ -5,10 +5,11 @@ use underlay_core::{
     ErrorKind, Failure, Noun, Snapshot, View,
     agent::{Inventory, changes},
     bmc::{self, Bmcs},
-    host::{Facts, Health, Host, Status},
+    host::{Driver, Facts, Health, Host, Identity, Status},
     identity,
     machine::Machine,
     observation::{Body, Source},
+    resident::{self, Line, Resident},
     view,
 };
 
@@ -75,7 +76,11 @@ fn take(status: &mut Status, snapshot: &Snapshot<Host>, observed: &bmc::Observat
     if status.pinned_certificate.is_none() {
         status.pinned_certificate = observed.certificate.clone();
     }
-    status.set_condition("Reachable", Health::Good, "its driver answers", now);
+    match spec.driver {
+        // Whether it can be reached is what the condition Resident says.
+        Driver::None => status.conditions.retain(|condition| condition.name != "Reachable"),
+        _ => status.set_condition("Reachable", Health::Good, "its driver answers", now),
+    }
 }
 
 fn wrong(snapshot: &Snapshot<Host>, why: String) -> Failure {
@@ -111,6 +116,7 @@ pub(super) async fn known(snapshot: &Snapshot<Host>, view: &dyn View) -> Result<
             Err(mismatch) => status.set_condition("IdentityVerified", Health::Bad, mismatch.to_string(), at),
         }
     }
+    residence(&mut status, snapshot);
     let holder = view.holder(snapshot.object.meta.id).await.map_err(unreadable)?;
     status.machine = match holder {
         None => None,
@@ -159,6 +165,58 @@ fn resemble(status: &mut Status, snapshot: &Snapshot<Host>) {
         _ => (Health::Good, "no other machine reports as it".into()),
     };
     status.set_condition("IdentityUnique", health, why, seen.at);
+}
+
+/// Brings in what the agent says that lives on the installed system. It is news about a machine that runs; nothing is written
+/// because of it, and the agent in RAM checks all of it again before a byte is.
+fn residence(status: &mut Status, snapshot: &Snapshot<Host>) {
+    const CONDITION: &str = "Resident";
+    let spec = &snapshot.object.spec;
+    let seen = snapshot.observations.iter().find(|seen| seen.source == Source::Resident);
+    let heard = seen.and_then(|seen| match &seen.body {
+        Body::Resident { line, system, inventory } => Some((seen.at, *line, system, inventory)),
+        _ => None,
+    });
+    let is_heard = heard.is_some_and(|(at, line, ..)| resident::is_heard(line, at, snapshot.now));
+    let Some((at, _, system, inventory)) = heard.filter(|_| is_heard || spec.driver == Driver::None) else {
+        status.resident = None;
+        match spec.driver {
+            Driver::None => {
+                let name = &snapshot.object.meta.key.name;
+                let why = format!("no agent was ever heard; to install one: underlay adopt {name} --again");
+                status.set_condition(CONDITION, Health::Bad, why, snapshot.now);
+            }
+            _ => status.conditions.retain(|condition| condition.name != CONDITION),
+        }
+        return;
+    };
+    let line = if is_heard { Line::Open } else { Line::Closed };
+    status.resident = Some(Resident { line, system: (**system).clone() });
+    match line {
+        Line::Open => status.set_condition(CONDITION, Health::Good, "its agent is on the line", snapshot.now),
+        Line::Closed => {
+            let why = format!("its agent was last heard at {at:.0}");
+            status.set_condition(CONDITION, Health::Bad, why, snapshot.now);
+        }
+    }
+    if status.inventoried_at.is_some_and(|known| known > at) {
+        return;
+    }
+    // What does not fit the enrolment is shown as that, and taken for nothing else.
+    let fits = identity::check(&spec.identity, inventory);
+    if spec.identity != Identity::default() {
+        let found = || format!("the agent that lives on it found {}", identity::describe(&spec.identity));
+        match &fits {
+            Ok(()) => status.set_condition("IdentityVerified", Health::Good, found(), at),
+            Err(mismatch) => {
+                status.set_condition("IdentityVerified", Health::Bad, mismatch.to_string(), at);
+            }
+        }
+    }
+    if fits.is_ok() && status.inventory.as_ref() != Some(&**inventory) {
+        status.inventory = Some((**inventory).clone());
+        status.inventoried_at = Some(at);
+    }
 }
 
 /// A second agent key that tried to redeem one of the host's tokens, newer than `since`.

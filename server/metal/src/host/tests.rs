@@ -7,9 +7,10 @@ use proptest::{prelude::*, strategy::ValueTree as _};
 use underlay_core::{
     Effect, Kind, ObjectId, State as _,
     bmc::Power,
-    host::{Health, Host, OnDestroy, Spec},
+    host::{Driver, Health, Host, OnDestroy, Spec},
     machine::Machine,
     observation::{Body, Source},
+    resident::{Line, STALE, System},
 };
 
 use crate::{
@@ -159,6 +160,66 @@ async fn a_host_is_left_as_it_is_or_switched_off_first_as_was_asked() {
         assert_eq!(rack.bmc("lab-1").seen().power, power);
         assert_eq!(rack.bmc("lab-1").calls().last(), Some(&Call::Forget));
     }
+}
+
+fn resides(line: Line, number: u8) -> Body {
+    let system = System { os: Some("Debian GNU/Linux 12 (bookworm)".into()), ..System::default() };
+    Body::Resident { line, system: Box::new(system), inventory: Box::new(testing::inventory(number)) }
+}
+
+fn adopted() -> Spec {
+    Spec { driver: Driver::None, on_destroy: OnDestroy::Forget, protected: true, ..testing::host(1) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adopted_host_shows_its_agent_and_is_never_switched_or_given_away() {
+    let rack = Rack::default();
+    let id = rack.put::<Host>("lab-1", Spec { protected: false, ..adopted() });
+    rack.run_due().await;
+    assert_eq!(rack.phase::<Host>(id), "available");
+    assert_eq!(health(&rack, id, "Resident"), Some(Health::Bad), "none was ever heard");
+    assert_eq!(health(&rack, id, "Reachable"), None, "there is nothing to reach");
+    rack.observe(id, Source::Resident, resides(Line::Open, 1));
+    rack.run_due().await;
+    let status = rack.get::<Host>(id).status;
+    assert_eq!(health(&rack, id, "Resident"), Some(Health::Good));
+    assert_eq!(health(&rack, id, "IdentityVerified"), Some(Health::Good));
+    assert_eq!(status.inventory, Some(testing::inventory(1)));
+    let resident = status.resident.expect("its agent");
+    assert_eq!(resident.system.os.as_deref(), Some("Debian GNU/Linux 12 (bookworm)"));
+    // A server that died with the line open leaves no word; in time that is seen.
+    rack.go_on(STALE + Duration::from_secs(3600)).await;
+    assert_eq!(health(&rack, id, "Resident"), Some(Health::Bad));
+    rack.observe(id, Source::Resident, resides(Line::Open, 2));
+    rack.run_due().await;
+    assert_eq!(health(&rack, id, "IdentityVerified"), Some(Health::Bad), "another box than was adopted");
+    assert_eq!(rack.get::<Host>(id).status.inventory, Some(testing::inventory(1)), "its word is not taken");
+    let web = rack.put::<Machine>("web-1", machine("lab-1"));
+    assert_eq!(rack.settle(web).await, "failed");
+    let failure = rack.get::<Machine>(web).progress.failure.expect("a failure");
+    assert!(failure.next.contains("redfish, ipmi or manual"), "{failure}");
+    assert!(rack.bmc("lab-1").calls().iter().all(|call| *call == Call::Observe), "nothing is switched");
+    rack.delete(web);
+    rack.settle(web).await;
+    rack.delete(id);
+    rack.go_on(Duration::from_secs(10)).await;
+    assert!(rack.is_gone(id));
+    let others = rack.bmc("lab-1").calls().into_iter().filter(|call| *call != Call::Observe);
+    assert_eq!(others.collect::<Vec<_>>(), [Call::Forget], "it is forgotten, and nothing else");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_gone_says_nothing_of_a_host_that_has_a_driver() {
+    let (rack, id) = enrolled().await;
+    rack.observe(id, Source::Resident, resides(Line::Open, 1));
+    rack.run_due().await;
+    assert_eq!(health(&rack, id, "Resident"), Some(Health::Good));
+    rack.store().now += Duration::from_secs(1);
+    rack.observe(id, Source::Resident, resides(Line::Closed, 1));
+    rack.run_due().await;
+    assert_eq!(health(&rack, id, "Resident"), None, "its system may have been written over");
+    assert_eq!(rack.get::<Host>(id).status.resident, None);
+    assert_eq!(health(&rack, id, "Reachable"), Some(Health::Good));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Files: the agent's kernel and initramfs, network boot loaders, images, the CA certificate.
+//! Files: the agent's kernel, initramfs and program, network boot loaders, images, the CA certificate.
 //!
 //! A name in a path is never joined to a directory unchecked: it is one of a list, or a digest. Most requests for files
 //! never come here: `direct.rs` answers them without a copy. What it leaves to the router (an escaped path, HTTP/1.0)
@@ -35,6 +35,7 @@ pub(super) fn locate(config: &Config, path: &str) -> Option<Result<Asset, Missin
     let parts: Vec<&str> = path.strip_prefix("/v1/")?.split('/').collect();
     match parts[..] {
         ["ramdisk", file] => Some(in_ramdisk(config, file)),
+        ["agent"] => Some(Ok(agent(config))),
         ["loader", file] => Some(in_loaders(config, file)),
         ["images", sha256, file] => Some(of_image(config, sha256, file)),
         _ => None,
@@ -45,6 +46,11 @@ fn in_ramdisk(config: &Config, file: &str) -> Result<Asset, Missing> {
     let file =
         RAMDISK.into_iter().find(|name| *name == file).ok_or("there is only vmlinuz and initrd here")?;
     Ok(Asset { path: config.ramdisk.join(file), tagged_by: None, content_type: BINARY })
+}
+
+/// The agent's program, for systems that are installed already. Who fetches it knows what it hashes to.
+fn agent(config: &Config) -> Asset {
+    Asset { path: config.ramdisk.join("agent"), tagged_by: None, content_type: BINARY }
 }
 
 fn in_loaders(config: &Config, file: &str) -> Result<Asset, Missing> {
@@ -79,6 +85,10 @@ pub(super) async fn ramdisk(
 ) -> Response {
     tracing::debug!(peer = %peer.ip(), file, "ramdisk fetched");
     serve(&endpoint, in_ramdisk(&endpoint.config, &file), request).await
+}
+
+pub(super) async fn program(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
+    serve(&endpoint, Ok(agent(&endpoint.config)), request).await
 }
 
 pub(super) async fn loader(

@@ -1,7 +1,7 @@
 //! The boot endpoint: what firmware, iPXE, the agent and freshly installed systems fetch over plain HTTP.
 //!
 //! - `script.rs`: iPXE scripts, rendered on request from the boot plan of the MAC that asks
-//! - `files.rs`: kernel, initramfs, loaders, images
+//! - `files.rs`: kernel, initramfs, the agent's program, loaders, images
 //! - `direct.rs`: how most requests for files are answered, without a copy
 //! - `ranges.rs`, `shelf.rs`: which part of a file a request gets; open files with the tags of their content
 //! - `phone_home.rs`: the one-time URL of an installed system
@@ -48,7 +48,7 @@ pub struct Config {
     pub api_port: u16,
     /// The server's CA certificate, DER.
     pub ca_certificate: Vec<u8>,
-    /// Directory with `vmlinuz` and `initrd` of the agent.
+    /// Directory with `vmlinuz`, `initrd` and the `agent` itself.
     pub ramdisk: PathBuf,
     /// Directory with network boot loaders (`ipxe.efi`, `undionly.kpxe`).
     pub loaders: PathBuf,
@@ -82,6 +82,7 @@ fn routes(endpoint: Arc<Endpoint>) -> Router {
         .route(paths::SCRIPT, get(script::of_mac))
         .route(paths::CA, get(files::ca))
         .route(paths::RAMDISK, get(files::ramdisk))
+        .route(paths::AGENT, get(files::program))
         .route(paths::LOADER, get(files::loader))
         .route(paths::IMAGE, get(files::image))
         .route(paths::EVENTS, post(events::hear))

@@ -6,7 +6,7 @@
 use underlay_core::{
     Effect, ErrorKind, Failure, Object, ObjectId, Step,
     agent::{Assignment, Task},
-    host::Host,
+    host::{Driver, Host},
     identity,
     machine::{Deployed, Disruption, Machine, Run, State, Takeover, plan},
 };
@@ -53,6 +53,9 @@ pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
     }
     if host.spec.protected {
         return Ok(refuse(world, protected(world, &host)));
+    }
+    if host.spec.driver == Driver::None {
+        return Ok(refuse(world, undriven(world, &host)));
     }
     let image = match needs::image(world, &world.spec().image).await? {
         Need::Met(image) => image,
@@ -136,6 +139,19 @@ fn protected(world: &World<'_>, host: &Object<Host>) -> Failure {
         "the host is protected",
         "nothing was touched",
         format!("write protected = false in underlay_host.{name} and apply that first"),
+    )
+    .at("host")
+}
+
+/// It runs a system that we did not install, and nobody gave us a way to restart it.
+fn undriven(world: &World<'_>, host: &Object<Host>) -> Failure {
+    let name = &host.meta.key.name;
+    Failure::new(
+        ErrorKind::Invalid,
+        format!("machine {}: claiming host {name}", world.name()),
+        "the host was adopted and nobody can switch it",
+        "nothing was touched",
+        format!("give it a driver first: redfish, ipmi or manual = {{...}} in underlay_host.{name} in place of none"),
     )
     .at("host")
 }

@@ -124,6 +124,7 @@ pub(super) async fn clear(write: &mut Write<'_>, commit: &Commit<'_>) -> Result<
         "DELETE FROM disturbance WHERE pool = $1",
         "DELETE FROM accusation WHERE pool = $1 OR host = $1",
         "DELETE FROM token WHERE host = $1 OR on_behalf_of = $1",
+        "DELETE FROM resident WHERE host = $1",
         "DELETE FROM secret WHERE id = $1",
         "DELETE FROM observation WHERE id = $1",
         "DELETE FROM step WHERE id = $1",

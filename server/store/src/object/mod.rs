@@ -4,7 +4,7 @@
 //! - [`put`]: create, adopt, update; [`delete`]: confirm and delete
 
 mod delete;
-mod put;
+pub(crate) mod put;
 mod read;
 pub(crate) mod record;
 

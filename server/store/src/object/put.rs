@@ -155,6 +155,22 @@ async fn find(write: &mut Write<'_>, request: &PutRequest) -> Result<Option<Reco
     row.as_ref().map(Record::read).transpose()
 }
 
+/// Creates the object, and adopts none that is there.
+pub(crate) async fn create_only(
+    write: &mut Write<'_>,
+    request: &PutRequest,
+    now: Timestamp,
+) -> Result<ObjectId, Error> {
+    if let Some(found) = find(write, request).await? {
+        let (kind, key) = (request.kind, request.key.clone());
+        return Err(match found.raw.meta.deleted_at {
+            Some(_) => Error::Deleting { kind, key },
+            None => Error::AlreadyExists { kind, key, id: found.id() },
+        });
+    }
+    create(write, request, now).await
+}
+
 async fn create(write: &mut Write<'_>, request: &PutRequest, now: Timestamp) -> Result<ObjectId, Error> {
     if matches!(request.intent, Intent::Update { .. }) {
         return Err(Error::NotFound { kind: request.kind, name: request.key.to_string() });

@@ -1,0 +1,152 @@
+//! A resident's line home: what the machine is, said once per connection and again when it changes, and one thing to hear:
+//! that the server has forgotten the machine.
+//!
+//! A server that cannot be reached is knocked at for ever, ever more rarely. What it orders beside that is not known here, so
+//! nothing it could send makes the agent touch the machine.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use rustls::pki_types::CertificateDer;
+use secrecy::SecretString;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Code;
+use tracing::{info, warn};
+use underlay_proto::v1::{
+    Inventory, ResidentReport, System, agent_service_client::AgentServiceClient, resident_order::Order,
+};
+
+use super::system;
+use crate::{
+    deploy::error::chain,
+    home::{channel, convert, identity::Key, trust::Trust},
+    inventory::{self, Places},
+    pace::Pace,
+};
+
+/// How often the agent looks whether the machine has changed. It says so only where it has.
+const LOOK: Duration = Duration::from_secs(300);
+/// The longest wait before it knocks again.
+const RARELY: Duration = Duration::from_secs(300);
+
+/// An agent that lives on this machine.
+pub struct Resident {
+    /// The agent service.
+    pub server: SocketAddr,
+    /// Which server to believe.
+    pub trust: Trust,
+    /// The key that is kept.
+    pub key: Key,
+}
+
+/// A connection ended, or never was.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("TLS cannot be set up")]
+    Trust(#[source] crate::home::trust::Error),
+    #[error("the server cannot be reached")]
+    Connect(#[source] tonic::transport::Error),
+    #[error("the server gives no certificate: {}", .0.message())]
+    Renew(tonic::Status),
+    #[error("the server ended the line: {}", .0.message())]
+    Line(tonic::Status),
+    #[error("the server closed the line")]
+    Closed,
+}
+
+impl Error {
+    /// The server knows no host with this key. It has proved that it is the server by then.
+    fn is_for_good(&self) -> bool {
+        matches!(self, Error::Renew(status) | Error::Line(status) if status.code() == Code::PermissionDenied)
+    }
+}
+
+/// A certificate, and until when it need not be renewed.
+struct Certificate {
+    der: CertificateDer<'static>,
+    fresh_until: Instant,
+}
+
+impl Resident {
+    /// Tells of the machine until the server has forgotten it.
+    pub async fn run(self) {
+        let mut pace = Pace::up_to(RARELY);
+        let mut certificate = None;
+        loop {
+            match self.connection(&mut certificate, &mut pace).await {
+                Ok(()) => return,
+                Err(error) if error.is_for_good() => {
+                    warn!(error = chain(&error), "refused");
+                    return;
+                }
+                Err(error) => warn!(error = chain(&error), "not connected to the server"),
+            }
+            pace.wait().await;
+        }
+    }
+
+    /// One connection, until the server has forgotten the machine.
+    async fn connection(&self, certificate: &mut Option<Certificate>, pace: &mut Pace) -> Result<(), Error> {
+        if certificate.as_ref().is_none_or(|it| it.fresh_until <= Instant::now()) {
+            *certificate = Some(self.renew().await?);
+        }
+        let identity = certificate.as_ref().map(|it| (it.der.clone(), self.key.private()));
+        let tls = self.trust.tls(identity).map_err(Error::Trust)?;
+        let channel = channel::connect_for_long(self.server, tls).await.map_err(Error::Connect)?;
+
+        let (mut inventory, mut system) = look();
+        let (to_server, queue) = mpsc::channel(1);
+        let _ = to_server.send(report(&inventory, &system)).await;
+        let mut client = AgentServiceClient::new(channel);
+        let mut orders = client.reside(ReceiverStream::new(queue)).await.map_err(Error::Line)?.into_inner();
+        info!("connected");
+        pace.reset();
+        let mut again = interval(LOOK);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        again.reset();
+        loop {
+            tokio::select! {
+                order = orders.message() => match order.map_err(Error::Line)? {
+                    Some(order) => match order.order {
+                        Some(Order::Forgotten(_)) => return Ok(()),
+                        None => warn!("an order that this agent does not know is left alone"),
+                    },
+                    None => return Err(Error::Closed),
+                },
+                _ = again.tick() => {
+                    let now = look();
+                    if now != (inventory.clone(), system.clone()) {
+                        info!("the machine has changed");
+                        (inventory, system) = now;
+                        to_server.send(report(&inventory, &system)).await.map_err(|_| Error::Closed)?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A certificate without a token: the key is known, or the machine is forgotten.
+    async fn renew(&self) -> Result<Certificate, Error> {
+        let tls = self.trust.tls(None).map_err(Error::Trust)?;
+        let channel = channel::connect(self.server, tls).await.map_err(Error::Connect)?;
+        let none = SecretString::default();
+        let answer = self.key.adopt(channel, &none, look()).await.map_err(Error::Renew)?;
+        info!(host = answer.host_name, id = answer.host_id, "this machine is known");
+        let fresh = Duration::from_secs(answer.renew_seconds.into());
+        Ok(Certificate { der: CertificateDer::from(answer.certificate), fresh_until: Instant::now() + fresh })
+    }
+}
+
+/// The machine as it is.
+pub(super) fn look() -> (Inventory, System) {
+    let inventory = inventory::read(Places::real(), None);
+    let system = system::read(Path::new("/"), Path::new("/proc"));
+    (convert::inventory(&inventory), convert::system(&system))
+}
+
+fn report(inventory: &Inventory, system: &System) -> ResidentReport {
+    ResidentReport { inventory: Some(inventory.clone()), system: Some(system.clone()) }
+}
