@@ -228,7 +228,15 @@ async fn deploying(rack: &Rack) -> (pb::Meta, Run) {
     let web = web.meta.unwrap();
     let spec = rack.store.get(id(&web)).await.unwrap().unwrap().raw.decode::<Machine>().unwrap().spec;
     let target = Deployed::of(&spec, id(&host), "r1u7", 1);
-    let run = Run { generation: 1, epoch: 1, host: id(&host), target, previous: None, phone_home: None };
+    let run = Run {
+        generation: 1,
+        epoch: 1,
+        host: id(&host),
+        target,
+        previous: None,
+        phone_home: None,
+        attempt: 0,
+    };
     let claim = vec![Effect::Claim { host: id(&host) }];
     rack.enter::<Machine>(id(&web), State::Booting { run: run.clone() }, Default::default(), claim).await;
     (web, run)

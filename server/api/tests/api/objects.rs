@@ -274,7 +274,15 @@ async fn a_host_is_switched_unless_a_machine_is_being_deployed_on_it() {
     let web = web.meta.unwrap();
     let spec = rack.store.get(id(&web)).await.unwrap().unwrap().raw.decode::<Machine>().unwrap().spec;
     let target = Deployed::of(&spec, id(&host), "r1u7", 1);
-    let run = Run { generation: 1, epoch: 1, host: id(&host), target, previous: None, phone_home: None };
+    let run = Run {
+        generation: 1,
+        epoch: 1,
+        host: id(&host),
+        target,
+        previous: None,
+        phone_home: None,
+        attempt: 0,
+    };
     let claim = underlay_core::Effect::Claim { host: id(&host) };
     rack.enter::<Machine>(id(&web), State::Imaging { run }, Default::default(), vec![claim]).await;
     let refused = hosts.power(power).await.unwrap_err();

@@ -148,7 +148,15 @@ async fn a_host_that_was_not_heard_is_looked_for_on_the_network() {
     let record = rack.store.get(id(&web)).await.unwrap().unwrap();
     let spec = record.raw.decode::<Machine>().unwrap().spec;
     let target = Deployed::of(&spec, id(&host), "r1u7", 1);
-    let run = Run { generation: 1, epoch: 1, host: id(&host), target, previous: None, phone_home: None };
+    let run = Run {
+        generation: 1,
+        epoch: 1,
+        host: id(&host),
+        target,
+        previous: None,
+        phone_home: None,
+        attempt: 0,
+    };
     rack.enter::<Machine>(id(&web), State::Booting { run }, Default::default(), Vec::new()).await;
     let told = explain(&rack, "machine", "web").await;
     assert!(told.advice[0].contains("was not heard on the network"), "{:?}", told.advice);

@@ -8,7 +8,7 @@ mod status;
 pub use crate::condition::{Condition, Health};
 pub use facts::Facts;
 pub use spec::{
-    Boot, BootMethod, Driver, Firmware, Identity, Ipmi, Manual, OnDestroy, Qemu, Redfish, Spec, Tls,
+    Address, Boot, BootMethod, Driver, Firmware, Identity, Ipmi, Manual, OnDestroy, Qemu, Redfish, Spec, Tls,
 };
 pub use state::State;
 pub use status::Status;

@@ -20,7 +20,7 @@ pub enum State {
         /// This deployment.
         run: Run,
     },
-    /// Set to boot the agent from the network, and switched on.
+    /// Set to boot the agent, and switched on.
     PoweringOn {
         /// This deployment.
         run: Run,
@@ -83,6 +83,9 @@ pub struct Run {
     pub previous: Option<Box<Deployed>>,
     /// Digest of the one-time URL the installed system will call.
     pub phone_home: Option<String>,
+    /// How many of the host's ways to boot were tried before.
+    #[serde(default)]
+    pub attempt: u32,
 }
 
 /// What is on the disk of a machine.

@@ -146,7 +146,7 @@ fn deploy(
     previous: Option<Deployed>,
     inherited: Option<String>,
 ) -> Step<Machine> {
-    let epoch = next_epoch(world);
+    let epoch = world.next_epoch();
     let target = Deployed::of(world.spec(), host.meta.id, host.meta.key.name.as_str(), epoch);
     let target = target.inheriting(inherited);
     let by = identity::describe(&host.spec.identity);
@@ -157,11 +157,7 @@ fn deploy(
 /// What is wanted is on the disk, but the host was switched off, or has booted the agent, to replace it.
 fn start_again(world: &World<'_>, host: &Object<Host>, deployed: &Deployed) -> Step<Machine> {
     let text = "what is wanted is on the disk already; starting it again";
-    begin(world, host, next_epoch(world), deployed.clone(), Some(deployed.clone()), text.into())
-}
-
-fn next_epoch(world: &World<'_>) -> i64 {
-    world.snapshot.now.as_microsecond().max(world.snapshot.object.status.epoch + 1)
+    begin(world, host, world.next_epoch(), deployed.clone(), Some(deployed.clone()), text.into())
 }
 
 /// From here on an agent of an earlier epoch is turned away.
@@ -176,7 +172,8 @@ fn begin(
 ) -> Step<Machine> {
     let id = host.meta.id;
     let previous = previous.map(Box::new);
-    let run = Run { generation: world.generation(), epoch, host: id, target, previous, phone_home: None };
+    let generation = world.generation();
+    let run = Run { generation, epoch, host: id, target, previous, phone_home: None, attempt: 0 };
     let mut status = world.status();
     status.host = Some(id);
     status.host_name = Some(host.meta.key.name.to_string());

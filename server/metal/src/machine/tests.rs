@@ -1,5 +1,6 @@
 //! - `deploying`: whole deployments, again in place, changed and taken back on the way
 //! - `table`: each state, by what it sees; `random`: whatever happens in whatever order
+//! - `ways`: ways to boot, and what is tried next
 //! - `held`: brakes and cancellations; `inheriting`: profiles
 //! - `refusing`: what is refused before anything is touched; `failing`: what goes wrong later; `leaving`: deletion
 
@@ -11,3 +12,4 @@ mod leaving;
 mod random;
 mod refusing;
 mod table;
+mod ways;
