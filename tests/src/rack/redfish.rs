@@ -41,8 +41,17 @@ impl Bmcs {
     /// # Errors
     /// libvirt refuses it.
     pub fn define(&self, name: &str, mac: &str) -> Result<String> {
+        self.define_as(name, mac, "bios")
+    }
+
+    /// The same with firmware "bios" or "uefi".
+    ///
+    /// # Errors
+    /// libvirt refuses it.
+    pub fn define_as(&self, name: &str, mac: &str, firmware: &str) -> Result<String> {
         let mut define = Command::new(script("libvirt.sh"));
-        let id = printed(define.arg("define").arg(&self.directory).args([name, mac, "bios", "256", "512"]))?;
+        let id =
+            printed(define.arg("define").arg(&self.directory).args([name, mac, firmware, "256", "512"]))?;
         Ok(id.display().to_string())
     }
 
@@ -72,6 +81,16 @@ impl Bmcs {
     /// Its disk.
     pub fn disk(&self, name: &str) -> PathBuf {
         self.directory.join(format!("{name}.raw"))
+    }
+
+    /// libvirt's definition of that machine.
+    ///
+    /// # Errors
+    /// libvirt does not answer.
+    pub fn definition(&self, name: &str) -> Result<String> {
+        let mut virsh = Command::new(script("libvirt.sh"));
+        let xml = printed(virsh.arg("virsh").arg(&self.directory).args(["dumpxml", "--inactive", name]))?;
+        Ok(xml.display().to_string())
     }
 
     /// What libvirt says of that machine's power: "running", "shut off".
