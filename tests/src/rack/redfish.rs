@@ -41,18 +41,17 @@ impl Bmcs {
     /// # Errors
     /// libvirt refuses it.
     pub fn define(&self, name: &str, mac: &str) -> Result<String> {
-        self.define_as(name, mac, "bios")
+        self.define_as(name, mac, ["bios", "256", "512"])
     }
 
-    /// The same with firmware "bios" or "uefi".
+    /// The same with a firmware, a disk and memory, these in MiB.
     ///
     /// # Errors
     /// libvirt refuses it.
-    pub fn define_as(&self, name: &str, mac: &str, firmware: &str) -> Result<String> {
+    pub fn define_as(&self, name: &str, mac: &str, hardware: [&str; 3]) -> Result<String> {
         let mut define = Command::new(script("libvirt.sh"));
-        let id =
-            printed(define.arg("define").arg(&self.directory).args([name, mac, firmware, "256", "512"]))?;
-        Ok(id.display().to_string())
+        let define = define.arg("define").arg(&self.directory).args([name, mac]).args(hardware);
+        Ok(printed(define)?.display().to_string())
     }
 
     /// Whom to log in as.
