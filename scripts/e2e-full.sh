@@ -7,7 +7,8 @@
 #   kills    200 deaths of the server during 200 simulated deployments (UNDERLAY_KILLS, UNDERLAY_SEED)
 #   servers  two servers on one PostgreSQL, of which each dies
 #   pace     the simulated rack at the pace of metal
-#   debian   whole deployments of Debian in a network namespace: the server killed every few seconds, on PostgreSQL, by IPMI
+#   debian   whole deployments of Debian in a network namespace: the server killed every few seconds, on PostgreSQL, by IPMI,
+#            and by virtual media
 #
 # Needs root, like the `metal` level of test.sh. A part in which no test ran is a failure.
 set -euo pipefail
@@ -46,7 +47,7 @@ part_pace() {
 }
 part_debian() {
     [ "$(id -u)" = 0 ] || die "network namespaces need root"
-    setup metal postgres
+    setup metal redfish postgres
     tests underlay-tests --test slow debian
 }
 

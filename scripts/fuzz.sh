@@ -19,6 +19,7 @@ declare -A targets=(
     [dhcp-answers]="underlay-metal --lib dhcp::probe::tests"
     [tftp]="underlay-metal --lib tftp::tests"
     [http]="underlay-metal --lib http::tests::hostile"
+    [iso]="underlay-metal --lib http::iso::tests::hostile"
     [http-range]="underlay-metal --lib http::ranges::tests"
     [redfish]="underlay-metal --lib bmc::redfish::tests::hostile"
     [ipmi]="underlay-metal --lib bmc::ipmi::tests::parts"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the agent's kernel and initramfs once per agent and kernel, and prints the directory that holds them:
-# vmlinuz, initrd and manifest.json, as `underlay serve --ramdisk` wants them.
+# vmlinuz, initrd, manifest.json and, where its programs are installed, boot.iso, as `underlay serve --ramdisk` wants them.
 #
 #   scripts/ramdisk.sh [small|full]    small: a kernel for virtual machines (default); full: every server's drivers, and
 #                                      firmware for their cards
@@ -24,6 +24,9 @@ underlay=$CARGO_TARGET_DIR/debug/underlay
 
 build() { "$underlay" ramdisk build --kernel-deb "$kernel" "${firmware[@]}" --agent "$agent" --out "$1/out"; }
 
-built=$UNDERLAY_CACHE/ramdisks/$(basename "$kernel" .deb)-$(digest "$agent")
+# Without the programs there is no boot.iso; with them there has to be one.
+iso=''
+! { have grub-mkrescue && have xorriso && have mformat; } || iso=-$(digest server/cli/src/ramdisk/iso.rs)
+built=$UNDERLAY_CACHE/ramdisks/$(basename "$kernel" .deb)-$(digest "$agent")$iso
 once "$built" build
 printf '%s\n' "$built"

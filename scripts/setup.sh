@@ -33,7 +33,7 @@ packages_of() {
     case $1 in
     base) echo build-essential pkg-config git curl ca-certificates jq util-linux ;;
     terraform) have terraform || have go || [ -d "$UNDERLAY_CACHE/tofu" ] || echo golang-go ;;
-    metal) echo busybox-static kea-admin dnsmasq-base qemu-system-x86 qemu-utils ovmf ipxe ipxe-qemu seabios mmdebstrap uidmap dosfstools mtools gdisk \
+    metal) echo busybox-static kea-admin dnsmasq-base qemu-system-x86 qemu-utils ovmf ipxe ipxe-qemu seabios mmdebstrap uidmap dosfstools mtools xorriso gdisk \
         fdisk e2fsprogs grub-efi-amd64-bin grub-pc-bin grub-common debian-archive-keyring cpio kmod zstd xz-utils iproute2 \
         openssh-client socat tcpdump curl python3 dnsmasq-base openipmi ipmitool systemd-container ;;
     redfish) echo libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients python3-libvirt \

@@ -5,7 +5,7 @@
 #
 #   lint       rustfmt, clippy on everything, deny.toml where cargo-deny is there
 #   unit       every crate's own tests: fake core, drivers, parsers, controllers, the agent in QEMU
-#   fuzz       random input for whatever reads DHCP, TFTP, HTTP, Redfish and IPMI: a minute each in CI, seconds elsewhere
+#   fuzz       random input for whatever reads what others wrote, side by side: a minute each in CI, seconds elsewhere
 #   databases  store and engine on SQLite and on a throw-away PostgreSQL
 #   acceptance the provider under the real terraform, then under tofu
 #   metal      network boot in QEMU: BIOS, UEFI, power through Redfish, IPMI and by hand, kill -9 of the server, unknown machines
@@ -22,7 +22,7 @@ CARGO_DENY=0.20.2
 LEVELS=(lint unit fuzz databases acceptance metal)
 # Tests of the package underlay-tests that need more than cargo, by level.
 ACCEPTANCE=(acceptance brakes pools profiles forty import)
-METAL=(adopted boot_uefi kill boot_bios machines redfish ipmi manual frozen unknown taken_over full_ramdisk)
+METAL=(adopted boot_uefi kill boot_bios machines redfish media ipmi manual frozen unknown taken_over full_ramdisk)
 
 setup() { scripts/setup.sh "$@"; }
 
@@ -70,7 +70,7 @@ level_unit() {
 can_fuzz() { :; }
 level_fuzz() {
     [ "${CI:-}" = true ] || export FUZZ_SECONDS=${FUZZ_SECONDS:-5} PROPTEST_CASES=${PROPTEST_CASES:-500}
-    scripts/fuzz.sh --at-once dhcp tftp http redfish ipmi inventory dmi lldp
+    scripts/fuzz.sh --at-once dhcp tftp http iso redfish ipmi inventory dmi lldp
 }
 
 # run_tests NAME...: runs these test files of underlay-tests; one that is not written yet is an error.

@@ -47,7 +47,8 @@ pub struct Settings {
     /// Address under which machines reach this server [default: their network's interface]
     #[arg(long, env = "UNDERLAY_BOOT_ADDRESS", value_name = "ADDRESS")]
     pub boot_address: Option<IpAddr>,
-    /// Address under which BMCs reach the boot endpoint, to say that something happened [default: they are not asked to]
+    /// Address under which BMCs reach the boot endpoint, to say that something happened and to read boot images [default:
+    /// they are not asked to say anything; images as machines reach it]
     #[arg(long, env = "UNDERLAY_EVENT_ADDRESS", value_name = "ADDRESS")]
     pub event_address: Option<IpAddr>,
     /// Directory of the agent's kernel and initramfs, as made by `underlay ramdisk build` [default: ramdisk in the data directory]

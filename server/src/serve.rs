@@ -57,6 +57,7 @@ use crate::{
         hints::{self, Proofs},
         keepers::Asking,
         loaders::Loaders,
+        media::{Images as BootImages, Secrets},
         power::Switch,
         projection::Projection,
         sightings::noticeboard,
@@ -149,16 +150,26 @@ pub async fn run(
     let boot_port = boot_listener.local_addr()?.port();
     let projection = Projection::new(boot_port);
     let proofs = settings.event_address.map(|address| Proofs::new(&events_key, address, boot_port));
+    let secrets = Secrets::new(&events_key);
     let drivers = Drivers::new(drivers(&settings, &data, boot_port, proofs.clone()));
     let bmcs: Arc<dyn Bmcs> = Arc::new(Gate::new(Arc::new(drivers), Arc::new(store.clone())));
 
     let (doors, api_address) = doors(&settings, &data, &authority).await?;
     let api = api(&settings, &store, &authority, &bmcs, &projection, (boot_port, api_address.port()));
-    let engine = engine(&settings, &store, &bmcs, &projection, boot_port).await?;
+    let ramdisk = settings.beneath_data(settings.ramdisk.as_deref(), "ramdisk");
+    let ways = Ways { port: boot_port, address: settings.boot_address, projection: projection.clone() };
+    let images = BootImages {
+        secrets: secrets.clone(),
+        address: settings.event_address,
+        ways: ways.clone(),
+        ramdisk: ramdisk.clone(),
+    };
+    let engine = engine(&settings, &store, &bmcs, ways, images).await?;
     let (board, scribe) = noticeboard(projection.clone(), store.clone());
     let (ear, looker) = hints::pair(proofs);
     let directory = Arc::new(Directory {
         projection: projection.clone(),
+        media: secrets,
         ear,
         noticeboard: board.clone(),
         store: store.clone(),
@@ -167,7 +178,7 @@ pub async fn run(
         port: boot_port,
         api_port: api_address.port(),
         ca_certificate: authority.certificate().to_vec(),
-        ramdisk: settings.beneath_data(settings.ramdisk.as_deref(), "ramdisk"),
+        ramdisk,
         loaders: loaders(&settings),
         images: data.join("images/images"),
     };
@@ -404,8 +415,8 @@ async fn engine(
     settings: &Settings,
     store: &Store,
     bmcs: &Arc<dyn Bmcs>,
-    projection: &Arc<Projection>,
-    boot_port: u16,
+    ways: Ways,
+    media: BootImages,
 ) -> anyhow::Result<Engine> {
     let data = settings.data();
     let images = underlay_image::Store::open(data.join("images")).await.context("the image store")?;
@@ -429,9 +440,8 @@ async fn engine(
     if let Some(seconds) = settings.start_patience {
         patience.start = Duration::from_secs(seconds);
     }
-    let ways = Ways { port: boot_port, address: settings.boot_address, projection: projection.clone() };
     let interval = Duration::from_secs(settings.audit_seconds.unwrap_or(900));
-    let audits = Arc::new(Rarely { interval, projection: projection.clone() });
+    let audits = Arc::new(Rarely { interval, projection: ways.projection.clone() });
     Ok(Engine::new(store.clone(), underlay_engine::Config::default())
         .register(Networks)
         .register(Credentials)
@@ -440,7 +450,12 @@ async fn engine(
         .register(Pools)
         .register(Images::new(images, importer, local, uploads, Asking(store.clone())))
         .register(Hosts { bmcs: bmcs.clone(), audits })
-        .register(Machines { bmcs: bmcs.clone(), boot_url: Arc::new(ways), patience }))
+        .register(Machines {
+            bmcs: bmcs.clone(),
+            boot_url: Arc::new(ways),
+            media: Arc::new(media),
+            patience,
+        }))
 }
 
 fn exported(

@@ -95,6 +95,21 @@ impl Simulated {
         this
     }
 
+    /// Makes the boot image that the server shows hosts by virtual media, out of the ramdisk it has.
+    ///
+    /// # Panics
+    /// It cannot be made.
+    pub fn make_boot_image(&self) {
+        let ramdisk = self.path("ramdisk");
+        let mut make = Command::new(parts::underlay().unwrap());
+        make.args(["ramdisk", "iso", "--ramdisk"])
+            .arg(&ramdisk)
+            .arg("--output")
+            .arg(ramdisk.join("boot.iso"));
+        let made = make.output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+
     /// A rack alone, whose firmware finds the boot endpoint at `url`; the servers are somebody else's.
     ///
     /// # Panics
@@ -257,7 +272,11 @@ impl Simulated {
                 serial: text("serial"),
                 uuid: text("uuid"),
             }),
-            boot: Some(pb::HostBoot { mode: "uefi".into(), methods: vec!["pxe".into()] }),
+            boot: Some(pb::HostBoot {
+                mode: "uefi".into(),
+                methods: vec!["pxe".into()],
+                ..Default::default()
+            }),
             driver: Some(pb::host_spec::Driver::Redfish(driver)),
             ..Default::default()
         }

@@ -5,12 +5,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use underlay_proto::v1 as pb;
 use underlay_tests::rack::{
+    PATIENCE,
     client::{Client, phase},
     console,
     debian::debian,
     ipmi::{Bmc, PASSWORD, USER},
     needs,
     parts::{printed, script},
+    redfish::Bmcs,
     segment::Segment,
     server::Server,
     specs::{self, Dhcp, Ready},
@@ -119,4 +121,56 @@ async fn debian_arrives_with_the_store_on_postgres() -> Result<()> {
     server.kill()?;
     server.start_again().await?;
     is_deployed_once(&client).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: make e2e-full"]
+async fn debian_comes_by_virtual_media_to_a_uefi_machine_where_nobody_answers_dhcp() -> Result<()> {
+    if !needs::met(&["mmdebstrap", "libvirtd", "virsh", "openssl", "grub-mkrescue", "xorriso", "mformat"]) {
+        return Ok(());
+    }
+    const ADDRESS: &str = "10.77.0.42/24";
+    let segment = Segment::new(&[])?;
+    let bmcs = Bmcs::start(&segment)?;
+    let system = bmcs.define_as("metal", MAC, ["uefi", "4096", "1024"])?;
+    let login = bmcs.login()?;
+    let server =
+        Server::start(&segment, &["--start-patience", "1200", "--boot-address", "10.77.0.1"]).await?;
+    let client = server.client();
+    let began = std::time::Instant::now();
+    let story = |what: &str| eprintln!("virtual media: {:6.1} s {what}", began.elapsed().as_secs_f64());
+    client.put_network("boot", specs::network(Dhcp::Off, "")).await?;
+    let image = client.import("debian", debian(&server)?, WHOLE).await?;
+    client.put_credential("bmc", &login.user, login.password.clone()).await?;
+    story("image imported");
+    let redfish = pb::RedfishDriver {
+        address: login.address,
+        credential: "bmc".into(),
+        tls: "pin".into(),
+        system,
+        ..pb::RedfishDriver::default()
+    };
+    let mut host = specs::host(MAC, "uefi", "virtual_media", pb::host_spec::Driver::Redfish(redfish));
+    if let Some(boot) = &mut host.boot {
+        boot.address = ADDRESS.into();
+    }
+    client.put_host("r1", host).await?;
+    let on_boot = pb::LinkAddress { cidrs: vec![ADDRESS.into()], ..pb::LinkAddress::default() };
+    let network =
+        pb::MachineNetwork { addresses: [("boot".to_owned(), on_boot)].into(), ..Default::default() };
+    let spec = pb::MachineSpec { network: Some(network), ..specs::machine(&image, "r1", Ready::Booted) };
+    client.put_machine("web", spec, pb::PutOptions::default()).await?;
+    for word in ["booting", "imaging", "starting"] {
+        let reached = |machine: &pb::Machine| [word, "ready", "failed"].contains(&phase(machine));
+        client.machine_when("web", WHOLE, reached).await?;
+        story(word);
+    }
+    is_deployed_once(&client).await?;
+    story("Debian called home");
+    let status = client.machine("web").await?.status.context("a machine has a status")?;
+    let inventory = status.inventory.context("the agent left an inventory")?;
+    ensure!(inventory.firmware == "uefi", "the agent booted by {}", inventory.firmware);
+    console::says(&bmcs.console("metal"), "login:", 1, PATIENCE).await?;
+    story("login");
+    Ok(())
 }

@@ -2,10 +2,10 @@
 //!
 //! `underlay.url` (boot endpoint, plain HTTP), `underlay.api` (gRPC over TLS), `underlay.ca` (SHA-256 of the CA
 //! certificate, DER), `underlay.token`, `underlay.mode=deploy|discover|reside`, and the boot NIC as `underlay.mac` or PXELINUX's
-//! `BOOTIF=01-52-54-..`. Addresses are literal, so that no resolver is needed. The last value of a word counts, as in
+//! `BOOTIF=01-52-54-..`, with its `underlay.address=ADDRESS/PREFIX` and `underlay.gateway` where there is no DHCP. Addresses are literal, so that no resolver is needed. The last value of a word counts, as in
 //! the kernel. Invariant: the token is never printed; no error here repeats the line.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use secrecy::SecretString;
 use underlay_core::{Mac, image::Sha256};
@@ -23,6 +23,21 @@ pub struct Settings {
     pub mode: Mode,
     /// The NIC the firmware booted over, where it is known.
     pub boot_mac: Option<Mac>,
+    /// What that NIC takes in place of a lease.
+    pub address: Option<Fixed>,
+}
+
+/// An address that was given, not asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    /// The NIC that takes it.
+    pub mac: Mac,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Length of its network's prefix.
+    pub prefix: u8,
+    /// Default route, if any.
+    pub gateway: Option<Ipv4Addr>,
 }
 
 /// What the agent is here for.
@@ -77,6 +92,14 @@ impl Settings {
             "reside" => Mode::Reside,
             _ => return Err(Error::Bad { word: "underlay.mode", want: "deploy, discover or reside" }),
         };
+        let boot_mac = word("underlay.mac")
+            .or_else(|| word("BOOTIF").map(without_hardware_type))
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| Error::Bad { word: "underlay.mac", want: "a MAC address" })?;
+        let address = word("underlay.address")
+            .map(|cidr| fixed(cidr, word("underlay.gateway"), boot_mac))
+            .transpose()?;
         Ok(Self {
             url: parse_url(need("underlay.url")?, "http://", 80)
                 .ok_or(Error::Bad { word: "underlay.url", want: "http://ADDRESS:PORT" })?,
@@ -88,11 +111,8 @@ impl Settings {
                 .parse()
                 .map_err(|_| Error::Bad { word: "underlay.ca", want: "a SHA-256 in hex" })?,
             mode,
-            boot_mac: word("underlay.mac")
-                .or_else(|| word("BOOTIF").map(without_hardware_type))
-                .map(str::parse)
-                .transpose()
-                .map_err(|_| Error::Bad { word: "underlay.mac", want: "a MAC address" })?,
+            boot_mac,
+            address,
         })
     }
 }
@@ -102,6 +122,18 @@ impl Url {
     pub fn parse(text: &str) -> Option<Self> {
         parse_url(text, "http://", 80)
     }
+}
+
+fn fixed(cidr: &str, gateway: Option<&str>, mac: Option<Mac>) -> Result<Fixed, Error> {
+    let bad = Error::Bad { word: "underlay.address", want: "ADDRESS/PREFIX" };
+    let parts = cidr.split_once('/').and_then(|(address, prefix)| {
+        Some((address.parse().ok()?, prefix.parse().ok().filter(|prefix| *prefix <= 32)?))
+    });
+    let (address, prefix) = parts.ok_or(bad)?;
+    let gateway = gateway.map(str::parse).transpose();
+    let gateway = gateway.map_err(|_| Error::Bad { word: "underlay.gateway", want: "an IPv4 address" })?;
+    // Of several NICs, none can be told to be the right one by an address alone.
+    Ok(Fixed { mac: mac.ok_or(Error::Missing("underlay.mac"))?, address, prefix, gateway })
 }
 
 /// PXELINUX writes the ARP hardware type before the address: `01-52-54-00-12-34-56`.
@@ -154,6 +186,31 @@ mod tests {
             Settings::parse(&line("underlay.mode=discover underlay.mac=52:54:00:00:00:01")).unwrap();
         assert!(matches!(settings.mode, Mode::Discover));
         assert!(settings.boot_mac.is_some());
+    }
+
+    #[test]
+    fn an_address_that_is_given_belongs_to_the_boot_nic() {
+        let parse = |rest: &str| Settings::parse(&line(&format!("underlay.mode=discover {rest}")));
+        let mac = "underlay.mac=52:54:00:00:00:01";
+        let settings =
+            parse(&format!("{mac} underlay.address=10.12.0.9/22 underlay.gateway=10.12.0.1")).unwrap();
+        let fixed = Fixed {
+            mac: "52:54:00:00:00:01".parse().unwrap(),
+            address: [10, 12, 0, 9].into(),
+            prefix: 22,
+            gateway: Some([10, 12, 0, 1].into()),
+        };
+        assert_eq!(settings.address, Some(fixed));
+        let alone = parse(&format!("{mac} underlay.address=10.12.0.9/22")).unwrap();
+        assert_eq!(alone.address, Some(Fixed { gateway: None, ..fixed }));
+        assert_eq!(parse(mac).unwrap().address, None);
+        assert_eq!(parse("underlay.address=10.12.0.9/22").unwrap_err(), Error::Missing("underlay.mac"));
+        for bad in ["10.12.0.9", "10.12.0.9/33", "x/22", "/", "10.12.0.9/22 underlay.gateway=x"] {
+            assert!(
+                matches!(parse(&format!("{mac} underlay.address={bad}")), Err(Error::Bad { .. })),
+                "{bad}"
+            );
+        }
     }
 
     #[test]

@@ -98,7 +98,7 @@ async fn work(settings: &Path, role: Role, log: Log) -> Result<Leave, Error> {
     let settings = Settings::parse(&text).map_err(Error::Settings)?;
     let mut boot = settings.boot_mac;
     if role == Role::FirstProcess {
-        let link = net::bring_up(boot).await.map_err(Error::Network)?;
+        let link = net::bring_up(boot, settings.address).await.map_err(Error::Network)?;
         boot = boot.or(Some(link.mac));
         log.add_kernel();
     }

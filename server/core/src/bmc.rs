@@ -38,8 +38,12 @@ pub enum Power {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
-    /// The network, once; afterwards its disk.
+    /// The network by PXE, once; afterwards its disk.
     NetworkOnce,
+    /// The network by UEFI HTTP Boot, once; afterwards its disk.
+    HttpOnce,
+    /// Its virtual CD, once; afterwards its disk. See [`VirtualMedia`].
+    MediaOnce,
     /// Its own disk, from now on.
     Disk,
 }
@@ -158,6 +162,38 @@ pub fn event_path(host: ObjectId, proof: &str) -> String {
     format!("/v1/events/{host}/{proof}")
 }
 
+/// Where the BMC of a host reads an image. It is a secret: who knows it has the token that the image holds.
+#[derive(Clone, Debug)]
+pub struct MediaUrl(pub SecretString);
+
+/// Where the images of the boots of hosts are.
+pub trait MediaAddress: Send + Sync + 'static {
+    /// Of the boot of that epoch: a URL that ends in [`media_path`].
+    ///
+    /// # Errors
+    /// In words, why there is none.
+    fn of(&self, host: &Object<Host>, epoch: i64) -> Result<MediaUrl, String>;
+}
+
+/// The path of a boot's image, whose last part is a secret. BMCs were seen to want a name that ends in `.iso`.
+pub fn media_path(secret: &str) -> String {
+    format!("{MEDIA}{secret}.iso")
+}
+
+/// Is an image that a BMC shows one of ours, whatever the boot?
+pub fn is_media_of_ours(image: &str) -> bool {
+    image.contains(MEDIA) && image.ends_with(".iso")
+}
+
+const MEDIA: &str = "/v1/media/";
+
+/// The CD that a BMC shows its host.
+#[async_trait]
+pub trait VirtualMedia: Send + Sync {
+    /// Have this image in the drive, in place of any other; or none of ours. What a person has inserted is left alone then.
+    async fn ensure_media(&self, image: Option<&MediaUrl>) -> Result<(), Error>;
+}
+
 /// Power and boot of one host.
 #[async_trait]
 pub trait Bmc: Send + Sync {
@@ -170,6 +206,11 @@ pub trait Bmc: Send + Sync {
 
     /// Set what the host starts from at its next power-on.
     async fn ensure_next_boot(&self, target: Target) -> Result<(), Error>;
+
+    /// The ability to show the host an image as its CD, where the driver has it.
+    fn virtual_media(&self) -> Option<&dyn VirtualMedia> {
+        None
+    }
 
     /// Have the BMC tell us when something happens to the host, where it can and we have an address for that. What it
     /// tells is a hint to look, never a fact.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Mac, ObjectId, SecretString, network::Unknown, view};
+use crate::{Mac, ObjectId, SecretString, host, network::Unknown, view};
 
 /// What a NIC is to boot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,24 @@ pub enum Plan {
         /// The host, for the agent's command line.
         host: ObjectId,
     },
+}
+
+/// What the image says that a host's BMC shows it as its CD (see [`crate::bmc::VirtualMedia`]).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Media {
+    /// One-time token of this boot; sealed at rest by the store.
+    #[serde(with = "token")]
+    pub token: Token,
+    /// The epoch of this boot.
+    pub epoch: i64,
+    /// Where the agent reaches the boot endpoint, `http://10.77.0.1:7480`; its BMC may know that by another address.
+    pub url: String,
+    /// The NIC to use, where it is known; else the agent takes the first that gets an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
+    /// The address that NIC takes; else the agent asks DHCP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<host::Address>,
 }
 
 /// What the boot servers know of a NIC.
@@ -47,6 +65,14 @@ pub trait Directory: Send + Sync + 'static {
 
     /// A NIC was seen doing something ("fetched the kernel"). Bounded and never blocking: may be dropped.
     fn saw(&self, mac: Mac, what: &str);
+
+    /// What the image says that is asked for by this secret, and whose boot it is; none where nobody was given it.
+    fn media(&self, _secret: &str) -> Option<(ObjectId, Media)> {
+        None
+    }
+
+    /// A host's BMC was seen doing something ("read its boot image"). As [`Directory::saw`].
+    fn saw_bmc(&self, _host: ObjectId, _what: &str) {}
 
     /// Somebody who says `proof` wants a host looked at, because its BMC saw something. A hint, which may be dropped.
     fn hinted(&self, _host: ObjectId, _proof: &str) -> Redemption {

@@ -141,7 +141,14 @@ pub enum Effect {
         /// The answer.
         plan: boot::Plan,
     },
-    /// Forget the boot plans of `host`: it boots its own disk.
+    /// What the image says from now on that the BMC of `host` shows it.
+    PutBootMedia {
+        /// The host.
+        host: ObjectId,
+        /// What it says.
+        media: boot::Media,
+    },
+    /// Forget the boot plans and the boot media of `host`: it boots its own disk.
     DropBootPlans {
         /// The host.
         host: ObjectId,

@@ -78,7 +78,7 @@ enum Verb {
         /// What, with a value where it has one: --disk-failure[=SIZE], --dead-nic, --slow-link[=SIZE],
         /// --lost-packets[=PERCENT], --bmc-flaky[=N], --bmc-garbage[=N], --bmc-hangs[=N], --bmc-slow[=SECONDS],
         /// --power-lies[=on|off], --power-stuck, --lost-once, --wrong-serial, --agent-dies[=SIZE], --double-boot,
-        /// --no-phone-home
+        /// --media-cut, --media-unlicensed, --no-phone-home
         #[arg(required = true, allow_hyphen_values = true, value_name = "--FAULT")]
         faults: Vec<String>,
     },

@@ -12,6 +12,7 @@ use super::projection::Projection;
 pub const USER_NETWORKING: &str = "10.0.2.2";
 
 /// Knows the ways to this server.
+#[derive(Clone)]
 pub struct Ways {
     /// Port of the boot endpoint.
     pub port: u16,

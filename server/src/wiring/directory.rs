@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use underlay_core::{
     Mac, ObjectId,
     agent::Purpose,
-    boot::{self, Answer, PhoneHome, Redemption},
+    boot::{self, Answer, Media, PhoneHome, Redemption},
     observation::{Body, Observation, Source},
     view,
 };
 use underlay_store::{Store, token};
 
-use super::{hints::Ear, projection::Projection, sightings::Noticeboard};
+use super::{hints::Ear, media::Secrets, projection::Projection, sightings::Noticeboard};
 
 /// An installed system has no key of its own: its URL is its proof.
 const NO_KEY: &str = "installed system";
@@ -23,6 +23,8 @@ pub struct Directory {
     pub projection: Arc<Projection>,
     /// What was seen.
     pub noticeboard: Noticeboard,
+    /// Who may read a boot's image.
+    pub media: Secrets,
     /// Who has hosts looked at when their BMCs say so.
     pub ear: Ear,
     /// Where calls home are kept.
@@ -40,6 +42,16 @@ impl boot::Directory for Directory {
 
     fn saw(&self, mac: Mac, what: &str) {
         self.noticeboard.saw(mac, what);
+    }
+
+    fn media(&self, secret: &str) -> Option<(ObjectId, Media)> {
+        let host = Secrets::host(secret)?;
+        let media = self.projection.media_of(host)?;
+        self.media.is_genuine(secret, host, media.epoch).then_some((host, media))
+    }
+
+    fn saw_bmc(&self, host: ObjectId, what: &str) {
+        self.noticeboard.saw_bmc(host, what);
     }
 
     fn hinted(&self, host: ObjectId, proof: &str) -> Redemption {

@@ -4,7 +4,7 @@
 //! - [`projection`]: hosts, boot plans and networks in memory, following the feed; DHCP and HTTP read it
 //! - [`dhcp`], [`directory`], [`loaders`]: the boot servers' traits
 //! - [`hints`]: what BMCs say happened
-//! - [`keepers`], [`power`], [`boot_url`], [`audits`]: the controllers' and the API's
+//! - [`keepers`], [`power`], [`boot_url`], [`media`], [`audits`]: the controllers' and the API's
 
 pub mod audits;
 pub mod boot_url;
@@ -13,6 +13,7 @@ pub mod directory;
 pub mod hints;
 pub mod keepers;
 pub mod loaders;
+pub mod media;
 pub mod power;
 pub mod projection;
 pub mod sightings;

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use underlay_api::discovery::Register;
 use underlay_core::{
     Kind, Mac, Noun, ObjectId, because,
-    boot::Plan,
+    boot::{Media, Plan},
     brake,
     host::Host,
     network::{self, Network},
@@ -50,6 +50,8 @@ struct Known {
     macs: HashMap<Mac, ObjectId>,
     hosts: HashMap<ObjectId, (String, Vec<Mac>)>,
     plans: HashMap<Mac, (ObjectId, Plan)>,
+    /// What the image of each host's boot says.
+    media: HashMap<ObjectId, Media>,
     /// For which MACs each host has a plan.
     planned: HashMap<ObjectId, Vec<Mac>>,
     networks: HashMap<ObjectId, Segment>,
@@ -77,6 +79,7 @@ impl Known {
     }
 
     fn drop_plans(&mut self, host: ObjectId) {
+        self.media.remove(&host);
         for mac in self.planned.remove(&host).unwrap_or_default() {
             if self.plans.get(&mac).is_some_and(|(of, _)| *of == host) {
                 self.plans.remove(&mac);
@@ -136,6 +139,12 @@ impl Projection {
             return Some((*host, if known.own_disks { Plan::LocalDisk } else { plan.clone() }));
         }
         known.macs.get(&mac).map(|host| (*host, Plan::LocalDisk))
+    }
+
+    /// What the image of a host's boot says, where it is to boot from one.
+    pub fn media_of(&self, host: ObjectId) -> Option<Media> {
+        let known = self.read();
+        known.media.get(&host).filter(|_| !known.own_disks).cloned()
     }
 
     /// How many hosts there are.
@@ -278,6 +287,7 @@ impl Projection {
         if news.all {
             known.plans.clear();
             known.planned.clear();
+            known.media.clear();
             self.register.drop_all_plans();
         }
         for host in news.dropped {
@@ -288,6 +298,7 @@ impl Projection {
             self.register.put_plan(plan.host, plan.mac, &plan.plan);
             known.put_plan(plan);
         }
+        known.media.extend(news.media);
     }
 
     /// Looks whether everything has to boot its own disk now. Is that news?
@@ -401,7 +412,17 @@ mod tests {
         let lease = lease.expect("a lease").0.remove(0);
         let base = store.snapshot(network).await.expect("a snapshot").expect("it is there");
         let plan = Plan::Agent { token: Token("t".to_owned().into()), epoch: 1, host: network };
-        let effects = vec![Effect::PutBootPlan { mac: NIC, host: network, plan }];
+        let media = Media {
+            token: Token("t".to_owned().into()),
+            epoch: 1,
+            url: "http://10.12.0.2:7480".into(),
+            mac: None,
+            address: None,
+        };
+        let effects = vec![
+            Effect::PutBootPlan { mac: NIC, host: network, plan },
+            Effect::PutBootMedia { host: network, media },
+        ];
         let decision = Decision::Done { audit: None };
         let decided_at = "test:1".into();
         let commit = Commit { lease: &lease, base: &base, decision, status: None, effects, decided_at, now };
@@ -411,7 +432,11 @@ mod tests {
     async fn seen(projection: &Projection, store: &Store) -> (Option<Plan>, Unknown) {
         projection.catch_up(store, &mut 0, &mut None).await.expect("it catches up");
         let address = "10.12.0.9".parse().expect("an address");
-        (projection.host_of(NIC).map(|(_, plan)| plan), projection.unknown_at(address))
+        let plan = projection.host_of(NIC).map(|(_, plan)| plan);
+        let known: Vec<ObjectId> = projection.read().media.keys().copied().collect();
+        let shown = known.iter().filter(|host| projection.media_of(**host).is_some()).count();
+        assert_eq!((known.len(), shown), (1, usize::from(matches!(plan, Some(Plan::Agent { .. })))));
+        (plan, projection.unknown_at(address))
     }
 
     #[tokio::test]

@@ -25,6 +25,8 @@ pub struct Noticeboard(mpsc::Sender<Notice>);
 enum Notice {
     /// A NIC was seen doing something.
     Nic(Mac, String),
+    /// A host's BMC was seen doing something.
+    Bmc(ObjectId, String),
     /// Who else hands out addresses on a network, by its name.
     Strangers(String, Vec<Stranger>),
 }
@@ -46,6 +48,11 @@ impl Noticeboard {
     /// A NIC was seen doing `what`. Dropped when too much waits.
     pub fn saw(&self, mac: Mac, what: &str) {
         let _ = self.0.try_send(Notice::Nic(mac, what.to_owned()));
+    }
+
+    /// The BMC of `host` was seen doing `what`. Dropped when too much waits.
+    pub fn saw_bmc(&self, host: ObjectId, what: &str) {
+        let _ = self.0.try_send(Notice::Bmc(host, what.to_owned()));
     }
 }
 
@@ -87,6 +94,7 @@ impl Scribe {
             Notice::Nic(mac, what) => {
                 self.projection.host_of(mac).map(|(host, _)| (host, Source::Boot, Body::Boot { what }))
             }
+            Notice::Bmc(host, what) => Some((host, Source::Boot, Body::Boot { what })),
             Notice::Strangers(network, strangers) => {
                 let id = self.projection.network_named(&network)?;
                 Some((id, Source::Segment, Body::Segment { strangers }))

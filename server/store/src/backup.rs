@@ -111,6 +111,7 @@ impl Store {
         brakes::put(&mut write, &hold).await?;
         for text in [
             "DELETE FROM boot_plan",
+            "DELETE FROM boot_media",
             "DELETE FROM assignment",
             "DELETE FROM token",
             "DELETE FROM adoption",

@@ -1,9 +1,13 @@
-//! The boot-plan projection: what each NIC is answered. Sealed, because a plan holds a one-time token.
+//! The boot-plan projection: what each NIC is answered, and what the image says that a BMC shows its host. Sealed, because
+//! both hold a one-time token.
 //!
 //! Who follows it reads what changed since it last looked, so that a plan more costs no more in a large fleet than in a
 //! small one. Every change takes the feed's row, so revisions become visible in their own order.
 
-use underlay_core::{Mac, ObjectId, boot::Plan};
+use underlay_core::{
+    Mac, ObjectId,
+    boot::{Media, Plan},
+};
 
 use crate::{
     Error, Store,
@@ -42,10 +46,34 @@ pub struct BootPlans {
     pub dropped: Vec<ObjectId>,
     /// The plans that were put.
     pub plans: Vec<BootPlan>,
+    /// The media that were put, by host.
+    pub media: Vec<(ObjectId, Media)>,
 }
 
 pub(crate) fn place(mac: &str) -> String {
     format!("boot_plan/{mac}")
+}
+
+pub(crate) fn media_place(host: &str) -> String {
+    format!("boot_media/{host}")
+}
+
+/// Sets what the image of `host` says.
+pub(crate) async fn put_media(write: &mut Write<'_>, host: ObjectId, media: &Media) -> Result<(), Error> {
+    let key = write.store().key();
+    let plain = crate::column::json("boot media", media)?;
+    let (host, revision) = (host.to_string(), stamp(write).await?);
+    sql::query(
+        "INSERT INTO boot_media (host, sealed, revision) VALUES ($1, $2, $3) \
+         ON CONFLICT (host) DO UPDATE SET sealed = excluded.sealed, revision = excluded.revision",
+    )
+    .bind(&host)
+    .bind(key.seal(&media_place(&host), plain.as_bytes()))
+    .bind(revision)
+    .execute(write.connection())
+    .await
+    .map_err(Error::doing("keeping boot media"))?;
+    Ok(())
 }
 
 /// Sets what `mac` boots. Nothing is written where it is the same.
@@ -79,7 +107,7 @@ pub(crate) async fn put(write: &mut Write<'_>, wanted: &BootPlan) -> Result<(), 
     Ok(())
 }
 
-/// Forgets the boot plans of `host`.
+/// Forgets the boot plans and media of `host`.
 pub(crate) async fn forget(write: &mut Write<'_>, host: ObjectId) -> Result<(), Error> {
     let failed = || Error::doing("forgetting boot plans");
     let done = sql::query("DELETE FROM boot_plan WHERE host = $1")
@@ -87,7 +115,12 @@ pub(crate) async fn forget(write: &mut Write<'_>, host: ObjectId) -> Result<(), 
         .execute(write.connection())
         .await
         .map_err(failed())?;
-    if done == 0 {
+    let media = sql::query("DELETE FROM boot_media WHERE host = $1")
+        .bind(host.to_string())
+        .execute(write.connection())
+        .await
+        .map_err(failed())?;
+    if done + media == 0 {
         return Ok(());
     }
     let revision = stamp(write).await?;
@@ -156,7 +189,13 @@ impl Store {
         let known =
             after.filter(|after| after.unknown == position.unknown && after.revision <= position.revision);
         if known == Some(position) {
-            return Ok(BootPlans { position, all: false, dropped: Vec::new(), plans: Vec::new() });
+            return Ok(BootPlans {
+                position,
+                all: false,
+                dropped: Vec::new(),
+                plans: Vec::new(),
+                media: Vec::new(),
+            });
         }
         let after = known.map_or(-1, |known| known.revision);
         let gone = sql::query("SELECT host FROM boot_plan_gone WHERE revision > $1")
@@ -170,9 +209,20 @@ impl Store {
                 .fetch_all(&mut *self.reader().await?)
                 .await
                 .map_err(failed())?;
+        let read_media = |row: &Row| {
+            let host = row.text("host")?;
+            let plain = self.key().open_text(&media_place(&host), &row.text("sealed")?)?;
+            Ok::<_, Error>((row.parsed("host")?, crate::column::from_json("boot media", &plain)?))
+        };
+        let media = sql::query("SELECT host, sealed FROM boot_media WHERE revision > $1 ORDER BY revision")
+            .bind(after)
+            .fetch_all(&mut *self.reader().await?)
+            .await
+            .map_err(failed())?;
+        let media = media.iter().map(read_media).collect::<Result<_, _>>()?;
         let dropped = gone.iter().map(|row| row.parsed("host")).collect::<Result<_, _>>()?;
         let plans = rows.iter().map(|row| read(self, row)).collect::<Result<_, _>>()?;
-        Ok(BootPlans { position, all: known.is_none(), dropped, plans })
+        Ok(BootPlans { position, all: known.is_none(), dropped, plans, media })
     }
 
     /// What one NIC boots.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Version and text, in order.
-const MIGRATIONS: [(i64, &str); 9] = [
+const MIGRATIONS: [(i64, &str); 10] = [
     (1, include_str!("../migrations/0001_object.sql")),
     (2, include_str!("../migrations/0002_work.sql")),
     (3, include_str!("../migrations/0003_boot.sql")),
@@ -23,6 +23,7 @@ const MIGRATIONS: [(i64, &str); 9] = [
     (7, include_str!("../migrations/0007_discovery.sql")),
     (8, include_str!("../migrations/0008_adoption.sql")),
     (9, include_str!("../migrations/0009_agent_log.sql")),
+    (11, include_str!("../migrations/0011_boot_media.sql")),
 ];
 
 /// The version from which on it is noted what objects belong to.

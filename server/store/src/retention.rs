@@ -121,11 +121,16 @@ impl Store {
                 .map_err(failed())?;
         }
         type Place = fn(&str) -> String;
-        let tables: [(&'static str, &'static str, Place); 2] = [
+        let tables: [(&'static str, &'static str, Place); 3] = [
             (
                 "SELECT mac AS pk, sealed FROM boot_plan",
                 "UPDATE boot_plan SET sealed = $2 WHERE mac = $1",
                 boot_plan::place,
+            ),
+            (
+                "SELECT host AS pk, sealed FROM boot_media",
+                "UPDATE boot_media SET sealed = $2 WHERE host = $1",
+                boot_plan::media_place,
             ),
             (
                 "SELECT host AS pk, sealed FROM assignment",

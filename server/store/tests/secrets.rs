@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use underlay_core::{
     Effect, Kind, Mac, ObjectId, View,
     agent::{Assignment, Purpose, Task, TokenGrant},
-    boot::{Plan, Token, digest},
+    boot::{Media, Plan, Token, digest},
     credential,
     observation::Source,
 };
@@ -138,6 +138,30 @@ async fn who_follows_boot_plans_reads_what_changed(database: &Database) {
     assert!(!next.all && next.plans.is_empty(), "{next:?}");
 }
 
+fn media() -> Media {
+    let (token, url) = (Token(CANARY.into()), "http://10.77.0.1:7480".into());
+    Media { token, epoch: 1, url, mac: None, address: None }
+}
+
+async fn boot_media_are_followed_like_boot_plans(database: &Database) {
+    let store = database.open().await;
+    let host = put_host(&store, "r1").await.id();
+    let put = |epoch| vec![Effect::PutBootMedia { host, media: Media { epoch, ..media() } }];
+    step(&store, host, waits("a"), put(1)).await;
+    let first = store.boot_plans(None).await.expect("plans");
+    assert!(first.plans.is_empty() && first.media == [(host, media())], "{first:?}");
+    store.wake(host).await.expect("wake");
+    step(&store, host, waits("b"), [vec![Effect::DropBootPlans { host }], put(2)].concat()).await;
+    let second = store.boot_plans(Some(first.position)).await.expect("plans");
+    let epochs: Vec<i64> = second.media.iter().map(|(_, media)| media.epoch).collect();
+    assert_eq!((second.all, &second.dropped, epochs), (false, &vec![host], vec![2]));
+    store.wake(host).await.expect("wake");
+    step(&store, host, waits("c"), vec![Effect::DropBootPlans { host }]).await;
+    let third = store.boot_plans(Some(second.position)).await.expect("plans");
+    assert!(third.dropped == [host] && third.media.is_empty(), "{third:?}");
+    assert!(store.boot_plans(None).await.expect("plans").media.is_empty());
+}
+
 async fn everything_sealed_opens_under_a_new_key_and_no_longer_under_the_old(database: &Database) {
     let store = database.open().await;
     let credential = put_credential(&store, CANARY).await;
@@ -145,12 +169,17 @@ async fn everything_sealed_opens_under_a_new_key_and_no_longer_under_the_old(dat
     let mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
     let plan = Plan::Agent { token: Token(CANARY.into()), epoch: 1, host };
     let work = Assignment { host, on_behalf_of: host, epoch: 1, task: Task::Stay };
-    let effects = vec![Effect::PutBootPlan { mac, host, plan: plan.clone() }, Effect::Assign(work.clone())];
+    let effects = vec![
+        Effect::PutBootPlan { mac, host, plan: plan.clone() },
+        Effect::PutBootMedia { host, media: media() },
+        Effect::Assign(work.clone()),
+    ];
     step(&store, host, waits("a"), effects).await;
     store.reseal(SealingKey::new(&[9; 32])).await.expect("reseal");
     let secret = store.secret(credential, credential::SECRET).await.expect("opens").expect("there");
     assert_eq!(secret.expose_secret(), CANARY);
     assert_eq!(store.boot_plan(mac).await.expect("opens").expect("there").plan, plan);
+    assert_eq!(store.boot_plans(None).await.expect("opens").media, [(host, media())]);
     assert_eq!(store.assignment(host).await.expect("opens"), Some(work));
     let error = Store::open(database.url(), SealingKey::new(&[7; 32])).await.expect_err("the old key");
     assert!(matches!(error, Error::WrongKey { .. }), "{error}");
@@ -165,7 +194,8 @@ async fn a_secret_stands_in_no_file_and_no_debug_output(database: &Database) {
     let host = put_host(&store, "r1").await.id();
     let plan = Plan::Agent { token: Token(CANARY.into()), epoch: 1, host };
     let effect = Effect::PutBootPlan { mac: Mac([2, 0, 0, 0, 0, 1]), host, plan };
-    step(&store, host, waits("a"), vec![effect]).await;
+    let media = Effect::PutBootMedia { host, media: media() };
+    step(&store, host, waits("a"), vec![effect, media]).await;
     let record = store.get(credential).await.expect("get");
     let shown = format!("{store:?} {record:?} {:?}", store.boot_plans(None).await.expect("plans"));
     assert!(!shown.contains(CANARY), "{shown}");
@@ -289,6 +319,7 @@ on_both_databases!(
     a_key_may_redeem_its_token_again_until_it_expires,
     a_new_token_voids_the_older_ones_of_its_host,
     who_follows_boot_plans_reads_what_changed,
+    boot_media_are_followed_like_boot_plans,
     everything_sealed_opens_under_a_new_key_and_no_longer_under_the_old,
     a_secret_stands_in_no_file_and_no_debug_output,
     a_credential_that_changed_is_never_the_one_of_before,

@@ -329,6 +329,18 @@ impl Client {
         Ok(client.list(pb::ListOperationsRequest { object, limit: 0 }).await?.into_inner().operations)
     }
 
+    /// The last lines of a machine's history, newest first.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn history(&self, name: &str) -> Result<Vec<String>> {
+        let mut client = OperationServiceClient::new(self.channel().await?);
+        let object = Some(pb::ObjectRef { kind: "machine".into(), selector: selector(name) });
+        let explained =
+            client.explain(pb::ExplainRequest { object, ..Default::default() }).await?.into_inner();
+        Ok(explained.events.into_iter().map(|event| event.text).collect())
+    }
+
     /// Turn an agent's token into a certificate, with a key of the test's own.
     ///
     /// # Errors

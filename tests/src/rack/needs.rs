@@ -18,6 +18,19 @@ pub fn met(programs: &[&str]) -> bool {
     false
 }
 
+/// Are `programs` there, whatever else is not? If not, the reason is printed.
+///
+/// # Panics
+/// Under `CI=true`, where nothing may be missing.
+#[must_use]
+pub fn programs(programs: &[&str]) -> bool {
+    let Some(absent) = programs.iter().find(|program| !on_path(program)) else { return true };
+    let missing = format!("{absent} is not installed; run: scripts/setup.sh metal");
+    assert!(env::var("CI").as_deref() != Ok("true"), "CI must run this, but {missing}");
+    eprintln!("skipped: {missing}");
+    false
+}
+
 fn missing(programs: &[&str]) -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("network namespaces need root".into());

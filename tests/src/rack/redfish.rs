@@ -41,9 +41,17 @@ impl Bmcs {
     /// # Errors
     /// libvirt refuses it.
     pub fn define(&self, name: &str, mac: &str) -> Result<String> {
+        self.define_as(name, mac, ["bios", "256", "512"])
+    }
+
+    /// The same with a firmware, a disk and memory, these in MiB.
+    ///
+    /// # Errors
+    /// libvirt refuses it.
+    pub fn define_as(&self, name: &str, mac: &str, hardware: [&str; 3]) -> Result<String> {
         let mut define = Command::new(script("libvirt.sh"));
-        let id = printed(define.arg("define").arg(&self.directory).args([name, mac, "bios", "256", "512"]))?;
-        Ok(id.display().to_string())
+        let define = define.arg("define").arg(&self.directory).args([name, mac]).args(hardware);
+        Ok(printed(define)?.display().to_string())
     }
 
     /// Whom to log in as.
@@ -72,6 +80,16 @@ impl Bmcs {
     /// Its disk.
     pub fn disk(&self, name: &str) -> PathBuf {
         self.directory.join(format!("{name}.raw"))
+    }
+
+    /// libvirt's definition of that machine.
+    ///
+    /// # Errors
+    /// libvirt does not answer.
+    pub fn definition(&self, name: &str) -> Result<String> {
+        let mut virsh = Command::new(script("libvirt.sh"));
+        let xml = printed(virsh.arg("virsh").arg(&self.directory).args(["dumpxml", "--inactive", name]))?;
+        Ok(xml.display().to_string())
     }
 
     /// What libvirt says of that machine's power: "running", "shut off".

@@ -14,6 +14,8 @@ pub enum Dhcp {
     Server,
     /// Somebody else does; we add what to boot.
     Proxy,
+    /// Nobody, as far as we are concerned.
+    Off,
 }
 
 /// The segment's network; `unknown` is what a machine gets that nobody enrolled, empty for the default.
@@ -26,6 +28,7 @@ pub fn network(dhcp: Dhcp, unknown: &str) -> pb::NetworkSpec {
             ..pb::Dhcp::default()
         },
         Dhcp::Proxy => pb::Dhcp { mode: "proxy".into(), ..pb::Dhcp::default() },
+        Dhcp::Off => pb::Dhcp { mode: "off".into(), ..pb::Dhcp::default() },
     };
     pb::NetworkSpec {
         cidr: "10.77.0.0/24".into(),
@@ -82,7 +85,7 @@ pub fn qemu(tap: &str, mac: &str, mode: &str, method: &str, size: Size) -> pb::H
 pub fn host(mac: &str, mode: &str, method: &str, driver: pb::host_spec::Driver) -> pb::HostSpec {
     pb::HostSpec {
         identity: Some(pb::HostIdentity { boot_mac: mac.into(), ..pb::HostIdentity::default() }),
-        boot: Some(pb::HostBoot { mode: mode.into(), methods: vec![method.into()] }),
+        boot: Some(pb::HostBoot { mode: mode.into(), methods: vec![method.into()], ..Default::default() }),
         driver: Some(driver),
         ..pb::HostSpec::default()
     }

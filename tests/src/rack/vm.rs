@@ -20,6 +20,10 @@ pub enum Start<'a> {
     Bios,
     /// OVMF with its own PXE, then the disk.
     Uefi,
+    /// SeaBIOS and what is to boot among the other devices; the NIC is not.
+    BiosOther,
+    /// OVMF, the same.
+    UefiOther,
     /// A kernel, an initrd and a command line: no firmware asks anybody.
     Kernel(&'a Path, &'a Path, &'a str),
 }
@@ -121,12 +125,14 @@ impl Vm {
         let mut nic = format!("{model},netdev=n0,mac={mac}");
         match start {
             Start::Bios => nic.push_str(",bootindex=0"),
-            Start::Uefi => {
+            Start::BiosOther => nic.push_str(",romfile="),
+            Start::Uefi | Start::UefiOther => {
                 let vars = segment.directory().join(format!("{name}.vars"));
                 fs::copy(OVMF_VARS, &vars).context("copying UEFI variables")?;
                 qemu.args(["-drive", &format!("if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}")]);
                 qemu.arg("-drive").arg(format!("if=pflash,format=raw,unit=1,file={}", vars.display()));
-                nic.push_str(",bootindex=0,romfile=");
+                let order = if matches!(start, Start::Uefi) { ",bootindex=0" } else { "" };
+                nic.push_str(&format!("{order},romfile="));
             }
             Start::Kernel(kernel, initrd, words) => {
                 qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initrd).args(["-append", words]);

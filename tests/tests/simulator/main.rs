@@ -1,5 +1,5 @@
 //! A real server and a simulated rack: whole fleets from enrolled to ready and back, every fault of the rack once, the way over
-//! our own DHCP, TFTP and HTTP servers, what an operator is shown of them, and the BMCs under a Redfish client and an Ironic that
+//! our own DHCP, TFTP and HTTP servers, by virtual media, what an operator is shown of them, and the BMCs under a Redfish client and an Ironic that
 //! others wrote; servers that die, two of them at one database, full disks, clocks that are set, machines as slow as metal.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -11,6 +11,7 @@ mod fleet;
 mod full;
 mod ironic;
 mod kills;
+mod media;
 mod network_boot;
 mod pace;
 mod replay;

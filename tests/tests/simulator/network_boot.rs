@@ -44,7 +44,7 @@ fn firmware(mut spec: pb::HostSpec) -> pb::HostSpec {
         1 => ("uefi", "http"),
         _ => ("bios", "pxe"),
     };
-    spec.boot = Some(pb::HostBoot { mode: mode.into(), methods: vec![method.into()] });
+    spec.boot = Some(pb::HostBoot { mode: mode.into(), methods: vec![method.into()], ..Default::default() });
     spec
 }
 

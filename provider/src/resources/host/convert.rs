@@ -133,7 +133,12 @@ fn identity(identity: &Identity) -> Fit<pb::HostIdentity> {
 }
 
 fn boot(boot: &Boot) -> Fit<pb::HostBoot> {
-    Ok(pb::HostBoot { mode: plain(&boot.mode)?, methods: plain(&boot.methods)? })
+    Ok(pb::HostBoot {
+        mode: plain(&boot.mode)?,
+        methods: plain(&boot.methods)?,
+        address: plain(&boot.address)?,
+        gateway: plain(&boot.gateway)?,
+    })
 }
 
 fn redfish(redfish: &Redfish) -> Fit<pb::RedfishDriver> {
@@ -198,11 +203,17 @@ fn seen_identity(prior: &Attr<Identity>, identity: &pb::HostIdentity) -> Attr<Id
 
 /// Left out, it is the default.
 fn seen_boot(prior: &Attr<Boot>, boot: &pb::HostBoot) -> Attr<Boot> {
-    let is_default = boot.mode == "uefi" && boot.methods == ["pxe"];
+    let is_default = boot.mode == "uefi" && boot.methods == ["pxe"] && boot.address.is_empty();
     if prior.is_null() && is_default {
         return Attr::Null;
     }
-    Boot { mode: seen_text(&boot.mode), methods: boot.methods.clone().into() }.into()
+    Boot {
+        mode: seen_text(&boot.mode),
+        methods: boot.methods.clone().into(),
+        address: seen_text(&boot.address),
+        gateway: seen_text(&boot.gateway),
+    }
+    .into()
 }
 
 fn seen_redfish(redfish: &pb::RedfishDriver) -> Redfish {

@@ -95,6 +95,13 @@ pub struct Boot {
     /// Ways to reach the agent, in the order to be tried: `pxe`, `http`, `virtual_media`.
     #[tf(default = vec!["pxe".to_owned()])]
     pub methods: Attr<Vec<String>>,
+    /// Where there is no DHCP: address and prefix length that the agent takes for `identity.boot_mac`, such as
+    /// `10.12.0.9/22`, when it is booted by `virtual_media`.
+    #[tf(optional)]
+    pub address: Attr<String>,
+    /// Default route beside that address.
+    #[tf(optional)]
+    pub gateway: Attr<String>,
 }
 
 /// A BMC that speaks Redfish.

@@ -336,8 +336,11 @@ impl Complete for ImageSpec {}
 
 impl Complete for HostSpec {
     fn complete(&mut self) {
-        self.boot
-            .get_or_insert_with(|| HostBoot { mode: "uefi".to_owned(), methods: vec!["pxe".to_owned()] });
+        self.boot.get_or_insert_with(|| HostBoot {
+            mode: "uefi".to_owned(),
+            methods: vec!["pxe".to_owned()],
+            ..Default::default()
+        });
     }
 }
 

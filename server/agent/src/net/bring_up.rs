@@ -1,7 +1,7 @@
 //! From a machine without addresses to one that can reach its boot endpoint.
 //!
 //! The NIC the firmware booted over is asked first; where nobody told us which that is, all are asked at once and the
-//! first answer wins. Drivers may take a while to find their hardware, so interfaces are looked for again and again.
+//! first answer wins. Where the NIC's address is given, nobody is asked. Drivers may take a while to find their hardware, so interfaces are looked for again and again.
 
 use std::{path::Path, time::Duration};
 
@@ -15,14 +15,15 @@ use super::{
     lease::Lease,
     link::{self, Link, Netlink},
 };
+use crate::cmdline::Fixed;
 
 /// How long the boot NIC is waited for before the others are tried as well.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks for interfaces.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// Gets an address, and returns the interface it is on. Goes on until it has one.
-pub async fn bring_up(boot: Option<Mac>) -> Result<Link, link::Error> {
+/// Gets an address, unless one is given, and returns the interface it is on. Goes on until it has one.
+pub async fn bring_up(boot: Option<Mac>, given: Option<Fixed>) -> Result<Link, link::Error> {
     let netlink = Netlink::open()?;
     netlink.loopback_up().await?;
     let began = Instant::now();
@@ -33,13 +34,22 @@ pub async fn bring_up(boot: Option<Mac>) -> Result<Link, link::Error> {
             // Where it does not, its switch is not heard, and nothing else is lost.
             let _ = netlink.hear_groups(link).await;
         }
+        if let Some(Fixed { mac, address, prefix, gateway }) = given {
+            if let Some(link) = found.iter().find(|link| link.mac == mac) {
+                netlink.apply(link, address, prefix, gateway).await?;
+                info!(link = %link.name, %mac, %address, prefix, "network is up, with the address that was given");
+                return Ok(link.clone());
+            }
+            sleep(LOOK_AGAIN).await;
+            continue;
+        }
         let chosen = candidates(&found, boot, began.elapsed());
         if chosen.is_empty() {
             sleep(LOOK_AGAIN).await;
             continue;
         }
         if let Ok((link, lease)) = timeout(PATIENCE, first_answer(&chosen)).await {
-            netlink.apply(&link, &lease).await?;
+            netlink.apply(&link, lease.address, lease.prefix, lease.router).await?;
             info!(link = %link.name, mac = %link.mac, address = %lease.address, prefix = lease.prefix, "network is up");
             tokio::spawn(dhcp::keep(netlink, link.clone(), lease));
             return Ok(link);

@@ -55,7 +55,9 @@ pub async fn keep(netlink: Netlink, link: Link, mut lease: Lease) {
                 if renewed.address != lease.address {
                     info!(link = %link.name, address = %renewed.address, "address changed");
                 }
-                if let Err(error) = netlink.apply(&link, &renewed).await {
+                if let Err(error) =
+                    netlink.apply(&link, renewed.address, renewed.prefix, renewed.router).await
+                {
                     warn!(link = %link.name, %error, "address not set");
                 }
                 lease = renewed;

@@ -9,8 +9,6 @@ use std::{
 use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
 use underlay_core::Mac;
 
-use super::lease::Lease;
-
 /// One Ethernet interface of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -92,11 +90,17 @@ impl Netlink {
         self.up(&Link { name: "lo".into(), index: 1, mac }).await
     }
 
-    /// Gives an interface its lease's address and default route. Doing it again (a renewal) changes nothing else.
-    pub async fn apply(&self, link: &Link, lease: &Lease) -> Result<(), Error> {
-        let add = self.0.address().add(link.index, IpAddr::V4(lease.address), lease.prefix).replace();
+    /// Gives an interface its address and default route. Doing it again (a renewal) changes nothing else.
+    pub async fn apply(
+        &self,
+        link: &Link,
+        address: Ipv4Addr,
+        prefix: u8,
+        router: Option<Ipv4Addr>,
+    ) -> Result<(), Error> {
+        let add = self.0.address().add(link.index, IpAddr::V4(address), prefix).replace();
         add.execute().await.map_err(refused("setting the address", link))?;
-        if let Some(router) = lease.router {
+        if let Some(router) = router {
             let route = RouteMessageBuilder::<Ipv4Addr>::new()
                 .output_interface(link.index)
                 .gateway(router)

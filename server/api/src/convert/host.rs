@@ -6,8 +6,8 @@ use underlay_core::{
     Bytes, FieldError, Name, Object,
     bmc::Power,
     host::{
-        Boot, BootMethod, Driver, Firmware, Host, Identity, Ipmi, Manual, OnDestroy, Qemu, Redfish, Spec,
-        Status, Tls,
+        Address, Boot, BootMethod, Driver, Firmware, Host, Identity, Ipmi, Manual, OnDestroy, Qemu, Redfish,
+        Spec, Status, Tls,
     },
     resident::Line,
 };
@@ -96,7 +96,12 @@ fn boot(faults: &mut Faults, message: pb::HostBoot) -> Boot {
     if methods.is_empty() {
         methods.push(BootMethod::Pxe);
     }
-    Boot { mode, methods }
+    let cidr = faults.parse_optional("boot.address", &message.address);
+    let gateway = faults.parse_optional("boot.gateway", &message.gateway);
+    if cidr.is_none() && gateway.is_some() {
+        faults.add("boot.gateway", "is used with an address only");
+    }
+    Boot { mode, methods, address: cidr.map(|cidr| Address { cidr, gateway }) }
 }
 
 fn redfish(faults: &mut Faults, message: pb::RedfishDriver) -> Redfish {
@@ -189,6 +194,13 @@ pub(crate) fn spec_message(spec: &Spec) -> pb::HostSpec {
     let boot = pb::HostBoot {
         mode: word(&FIRMWARE, spec.boot.mode),
         methods: spec.boot.methods.iter().map(|method| word(&METHODS, *method)).collect(),
+        address: spec.boot.address.map(|address| address.cidr.to_string()).unwrap_or_default(),
+        gateway: spec
+            .boot
+            .address
+            .and_then(|address| address.gateway)
+            .map(|it| it.to_string())
+            .unwrap_or_default(),
     };
     let driver = match &spec.driver {
         Driver::Redfish(redfish) => pb::host_spec::Driver::Redfish(redfish_message(redfish)),

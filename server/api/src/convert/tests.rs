@@ -72,13 +72,18 @@ prop_compose! {
         identity in (option::of(some_mac()), option::of(text()), option::of(any::<u128>())),
         mode in select(vec![Firmware::Bios, Firmware::Uefi]),
         methods in collection::vec(select(vec![BootMethod::Pxe, BootMethod::Http, BootMethod::VirtualMedia]), 1..4),
+        address in option::of((any::<u32>(), 0_u8..=32, option::of(any::<u32>()))),
         driver in prop_oneof![redfish(), qemu(), ipmi(), manual(), Just(Driver::None)],
         protected in any::<bool>(),
         on_destroy in select(vec![OnDestroy::Forget, OnDestroy::PowerOff]),
     ) -> core::host::Spec {
         let (boot_mac, serial, uuid) = identity;
         let identity = Identity { boot_mac, serial, uuid: uuid.map(uuid::Uuid::from_u128) };
-        core::host::Spec { pool, labels, identity, boot: Boot { mode, methods }, driver, protected, on_destroy }
+        let address = address.map(|(address, prefix, gateway)| core::host::Address {
+            cidr: ipnet::Ipv4Net::new(address.into(), prefix).expect("a prefix of at most 32"),
+            gateway: gateway.map(Into::into),
+        });
+        core::host::Spec { pool, labels, identity, boot: Boot { mode, methods, address }, driver, protected, on_destroy }
     }
 }
 
@@ -415,7 +420,11 @@ fn faults_of_a_host_stand_at_their_attributes() {
     let message = pb::HostSpec {
         pool: "A pool".into(),
         identity: Some(pb::HostIdentity { boot_mac: "no".into(), uuid: "no".into(), ..Default::default() }),
-        boot: Some(pb::HostBoot { mode: "floppy".into(), methods: vec!["pxe".into(), "tape".into()] }),
+        boot: Some(pb::HostBoot {
+            mode: "floppy".into(),
+            methods: vec!["pxe".into(), "tape".into()],
+            ..Default::default()
+        }),
         driver: Some(pb::host_spec::Driver::Redfish(redfish)),
         on_destroy: "explode".into(),
         ..Default::default()

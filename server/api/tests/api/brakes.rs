@@ -236,6 +236,7 @@ async fn deploying(rack: &Rack) -> (pb::Meta, Run) {
         previous: None,
         phone_home: None,
         takeover: Default::default(),
+        attempt: 0,
     };
     let claim = vec![Effect::Claim { host: id(&host) }];
     rack.enter::<Machine>(id(&web), State::Booting { run: run.clone() }, Default::default(), claim).await;

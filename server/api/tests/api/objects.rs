@@ -284,6 +284,7 @@ async fn a_host_is_switched_unless_a_machine_is_being_deployed_on_it() {
         previous: None,
         phone_home: None,
         takeover: Default::default(),
+        attempt: 0,
     };
     let claim = underlay_core::Effect::Claim { host: id(&host) };
     rack.enter::<Machine>(id(&web), State::Imaging { run }, Default::default(), vec![claim]).await;

@@ -105,6 +105,8 @@ fn resource_of(resource: &str, name: &str, spec: &HostSpec) -> String {
     let mut how = Attributes::default();
     how.text("mode", &boot.mode);
     how.set("methods", Value::List(boot.methods.iter().map(|method| method.as_str().into()).collect()));
+    how.text("address", &boot.address);
+    how.text("gateway", &boot.gateway);
     host.set("boot", how.object());
     if let Some(driver) = &spec.driver {
         let (name, block) = switch(driver);
@@ -196,7 +198,11 @@ fn stranger(names: &mut BTreeSet<String>, seen: &Discovered, pool: &str) -> Stri
             serial: inventory.serial,
             uuid: inventory.uuid,
         }),
-        boot: Some(v1::HostBoot { mode: inventory.firmware, methods: vec!["pxe".into()] }),
+        boot: Some(v1::HostBoot {
+            mode: inventory.firmware,
+            methods: vec!["pxe".into()],
+            ..Default::default()
+        }),
         driver: Some(Driver::Manual(v1::ManualDriver::default())),
         ..HostSpec::default()
     };
@@ -231,7 +237,11 @@ mod tests {
             pool: pool.into(),
             driver: Some(Driver::Manual(v1::ManualDriver::default())),
             on_destroy: "forget".into(),
-            boot: Some(v1::HostBoot { mode: "uefi".into(), methods: vec!["pxe".into()] }),
+            boot: Some(v1::HostBoot {
+                mode: "uefi".into(),
+                methods: vec!["pxe".into()],
+                ..Default::default()
+            }),
             ..HostSpec::default()
         };
         let meta = v1::Meta { key: Some(key), ..v1::Meta::default() };

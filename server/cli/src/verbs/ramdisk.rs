@@ -1,10 +1,16 @@
-//! `underlay ramdisk build`: the agent's kernel and initramfs out of a Debian kernel package. Needs no server.
+//! `underlay ramdisk`: the agent's kernel and initramfs out of a Debian kernel package, and the image of a CD or USB stick
+//! that boots them. Needs no server, but for what a stick is told of one.
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 
-use crate::{exit::Error, output, ramdisk};
+use crate::{
+    exit::Error,
+    output,
+    ramdisk::{self, Line, iso, stick},
+};
 
 /// Make the agent's kernel and initramfs
 #[derive(Args, Debug)]
@@ -15,7 +21,7 @@ pub struct Ramdisk {
 
 #[derive(Debug, Subcommand)]
 enum Act {
-    /// Build vmlinuz and initrd
+    /// Build vmlinuz and initrd, and boot.iso where the programs for it are installed
     Build {
         /// Debian package of the kernel (linux-image-*.deb)
         #[arg(long, value_name = "FILE")]
@@ -26,16 +32,49 @@ enum Act {
         /// The agent's static binary
         #[arg(long, value_name = "FILE")]
         agent: PathBuf,
-        /// Where vmlinuz, initrd, manifest.json and the agent itself go
+        /// Where vmlinuz, initrd, manifest.json, the agent itself and boot.iso go
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Make an image that boots the agent from a CD or a USB stick, under BIOS and UEFI
+    ///
+    /// With --url it is for a stick or disc that any machine may be booted from: the machine reports itself to that server.
+    /// Without, it is what a server shows hosts by virtual media: put it into the ramdisk directory as boot.iso.
+    Iso(Iso),
+}
+
+/// What an image is made of.
+#[derive(Args, Debug)]
+struct Iso {
+    /// Directory with vmlinuz and initrd, as made by `underlay ramdisk build`
+    #[arg(long, env = "UNDERLAY_RAMDISK", value_name = "DIR")]
+    ramdisk: PathBuf,
+    /// The image
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Boot endpoint of the server that machines report to: http://ADDRESS:7480
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// API of that server [default: https://, the address of --url, port 7443]
+    #[arg(long, value_name = "URL", requires = "url")]
+    api: Option<String>,
+    /// That server's CA certificate, PEM (ca.pem in its data directory) [default: asked of --url, and its digest printed]
+    #[arg(long, value_name = "FILE", requires = "url")]
+    ca: Option<PathBuf>,
 }
 
 pub(super) fn run(verb: Ramdisk) -> Result<(), Error> {
-    let Act::Build { kernel_deb, firmware_debs, agent, out } = verb.act;
-    let built = ramdisk::build(&ramdisk::Options { kernel_deb, firmware_debs, agent, out: out.clone() })
-        .map_err(anyhow::Error::from)?;
+    match verb.act {
+        Act::Build { kernel_deb, firmware_debs, agent, out } => {
+            build(ramdisk::Options { kernel_deb, firmware_debs, agent, out })
+        }
+        Act::Iso(iso) => make(iso),
+    }
+}
+
+fn build(options: ramdisk::Options) -> Result<(), Error> {
+    let built = ramdisk::build(&options).map_err(anyhow::Error::from)?;
+    let out = options.out;
     println!(
         "{}: kernel {} ({}), initrd {} with {} modules and {} files of firmware ({}), agent {}",
         out.display(),
@@ -52,5 +91,43 @@ pub(super) fn run(verb: Ramdisk) -> Result<(), Error> {
         let drivers = without.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         eprintln!("no firmware for {drivers}: cards of these drivers will not work; see --firmware-deb");
     }
+    let image = out.join("boot.iso");
+    let made = iso::make(&iso::Options { ramdisk: out, output: image.clone(), line: Line::Placeholder });
+    match made {
+        Ok(size) => println!("{}: {}", image.display(), output::size(size)),
+        // One of another kernel would be worse than none.
+        Err(iso::Error::Missing(packages)) => {
+            std::fs::remove_file(&image).ok();
+            eprintln!(
+                "no boot.iso, which virtual media needs; for one, install {} and build again",
+                packages.join(" ")
+            );
+        }
+        Err(error) => return Err(anyhow::Error::from(error).into()),
+    }
+    Ok(())
+}
+
+fn make(wanted: Iso) -> Result<(), Error> {
+    let line = match &wanted.url {
+        None => Line::Placeholder,
+        Some(url) => {
+            let server = stick::Server::new(url, wanted.api.as_deref()).map_err(Error::Usage)?;
+            let certificate = match &wanted.ca {
+                Some(path) => stick::read_certificate(path),
+                None => {
+                    server.fetch_certificate().with_context(|| format!("asking {url} for its CA certificate"))
+                }
+            }?;
+            let digest = stick::digest(&certificate);
+            if wanted.ca.is_none() {
+                println!("the server's CA certificate has SHA-256 {digest}");
+            }
+            Line::Words(server.line(&digest))
+        }
+    };
+    let options = iso::Options { ramdisk: wanted.ramdisk, output: wanted.output.clone(), line };
+    let size = iso::make(&options).map_err(anyhow::Error::from)?;
+    println!("{}: {}", wanted.output.display(), output::size(size));
     Ok(())
 }

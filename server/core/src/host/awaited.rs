@@ -17,7 +17,8 @@ pub fn awaited(host: &Object<Host>, power: Power, boot: Option<Target>) -> Optio
         Power::Unknown => return None,
     };
     let boot = match boot {
-        Some(Target::NetworkOnce) => ", started from the network",
+        Some(Target::NetworkOnce | Target::HttpOnce) => ", started from the network",
+        Some(Target::MediaOnce) => ", started from its virtual media",
         Some(Target::Disk) => ", started from its disk",
         None => "",
     };

@@ -10,7 +10,7 @@ pub use crate::condition::{Condition, Health};
 pub use awaited::awaited;
 pub use facts::Facts;
 pub use spec::{
-    Boot, BootMethod, Driver, Firmware, Identity, Ipmi, Manual, OnDestroy, Qemu, Redfish, Spec, Tls,
+    Address, Boot, BootMethod, Driver, Firmware, Identity, Ipmi, Manual, OnDestroy, Qemu, Redfish, Spec, Tls,
 };
 pub use state::State;
 pub use status::Status;

@@ -1,7 +1,8 @@
 //! What an operator says of a host: where it stands, how it is told apart, how it is powered and booted.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -44,6 +45,9 @@ pub struct Boot {
     pub mode: Firmware,
     /// Ways to reach the agent, first one first.
     pub methods: Vec<BootMethod>,
+    /// Where there is no DHCP: the address the agent takes, when it is booted by virtual media.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
 }
 
 impl Boot {
@@ -55,7 +59,35 @@ impl Boot {
 
 impl Default for Boot {
     fn default() -> Self {
-        Self { mode: Firmware::Uefi, methods: vec![BootMethod::Pxe] }
+        Self { mode: Firmware::Uefi, methods: vec![BootMethod::Pxe], address: None }
+    }
+}
+
+/// The address of a host's boot NIC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// With the length of its network's prefix.
+    pub cidr: Ipv4Net,
+    /// Default route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Ipv4Addr>,
+}
+
+impl Address {
+    /// What is wrong with it, and where.
+    fn fault(&self) -> Option<FieldError> {
+        let (cidr, own) = (self.cidr, self.cidr.addr());
+        let is_host = |address: Ipv4Addr| {
+            let ends = cidr.prefix_len() < 31 && [cidr.network(), cidr.broadcast()].contains(&address);
+            !(ends || address.is_unspecified() || address.is_loopback() || address.is_multicast())
+        };
+        if !is_host(own) {
+            let why = "write the host's own address with its prefix length, such as 10.12.0.9/22";
+            return Some(FieldError::new("boot.address", why));
+        }
+        let is_good = |gateway: Ipv4Addr| gateway != own && cidr.contains(&gateway) && is_host(gateway);
+        let why = format!("use another address in {}", cidr.trunc());
+        (!self.gateway.is_none_or(is_good)).then(|| FieldError::new("boot.gateway", why))
     }
 }
 
@@ -205,6 +237,17 @@ impl crate::Spec for Spec {
                 "boot.methods",
                 "\"http\" is UEFI HTTP Boot; with mode = \"bios\" use \"pxe\"",
             ));
+        }
+        if let Some(address) = &self.boot.address {
+            errors.extend(address.fault());
+            if self.identity.boot_mac.is_none() {
+                let why = "the NIC that takes it must be known: give identity = { boot_mac = \"..\" }";
+                errors.push(FieldError::new("boot.address", why));
+            }
+            if !self.boot.methods.contains(&BootMethod::VirtualMedia) {
+                let why = "is used by \"virtual_media\" only: the other methods take theirs from DHCP";
+                errors.push(FieldError::new("boot.address", why));
+            }
         }
         if self.identity.boot_mac.is_some_and(|mac| !mac.is_unicast()) {
             errors.push(FieldError::new("identity.boot_mac", "a NIC's address is a unicast MAC"));
@@ -379,7 +422,7 @@ mod tests {
             pool: "default".into(),
             labels: BTreeMap::new(),
             identity: Identity::default(),
-            boot: Boot { mode: Firmware::Uefi, methods: vec![BootMethod::VirtualMedia] },
+            boot: Boot { methods: vec![BootMethod::VirtualMedia], ..Boot::default() },
             driver,
             protected: false,
             on_destroy: OnDestroy::Forget,

@@ -20,7 +20,7 @@ pub enum State {
         /// This deployment.
         run: Run,
     },
-    /// Set to boot the agent from the network, and switched on.
+    /// Set to boot the agent, and switched on.
     PoweringOn {
         /// This deployment.
         run: Run,
@@ -86,6 +86,9 @@ pub struct Run {
     /// Is an agent taken over that waits in the host's RAM already?
     #[serde(default, skip_serializing_if = "Takeover::is_open")]
     pub takeover: Takeover,
+    /// How many of the host's ways to boot were tried before.
+    #[serde(default)]
+    pub attempt: u32,
 }
 
 /// How a deployment comes by an agent that was up in the host's RAM before it began.

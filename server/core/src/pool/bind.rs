@@ -154,7 +154,7 @@ pub fn host(pool: &Name, rule: &Rule, found: Found<'_>) -> Spec {
         pool: pool.to_string(),
         labels: rule.labels.clone(),
         identity: Identity { boot_mac: Some(found.boot_mac), serial: traits.serial, uuid: traits.uuid },
-        boot: Boot { mode, methods: vec![BootMethod::Pxe] },
+        boot: Boot { mode, methods: vec![BootMethod::Pxe], address: None },
         driver: Driver::Manual(Manual { webhook: None, credential: None }),
         protected: false,
         on_destroy: OnDestroy::Forget,

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use underlay_core::bmc::{Bmc, Error, Observation, Power, Target};
+use underlay_core::bmc::{Bmc, Error, MediaUrl, Observation, Power, Target};
 
 /// How long the host behind the driver takes to become what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,28 @@ async fn the_next_boot_is_kept_until_the_power_comes_on(bmc: &dyn Bmc, patience:
 
 async fn asking_for_the_unknown_is_invalid(bmc: &dyn Bmc) {
     assert!(matches!(bmc.ensure_power(Power::Unknown).await, Err(Error::Invalid(_))));
+}
+
+/// Run the suite of the optional ability against `bmc`. `inserted` tells what is in the drive, by other means.
+pub(super) async fn virtual_media(bmc: &dyn Bmc, image: &MediaUrl, inserted: impl Fn() -> Option<String>) {
+    use secrecy::ExposeSecret;
+    let media = bmc.virtual_media().expect("it has the ability");
+    media.ensure_media(None).await.expect("an empty drive is no error");
+    assert_eq!(inserted(), None);
+    for _ in 0..2 {
+        media.ensure_media(Some(image)).await.expect("it is inserted, and asked twice it stays");
+        assert_eq!(inserted().as_deref(), Some(image.0.expose_secret()));
+    }
+    let other = MediaUrl(image.0.expose_secret().replace(".iso", "0.iso").into());
+    media.ensure_media(Some(&other)).await.expect("another one takes its place");
+    assert_eq!(inserted().as_deref(), Some(other.0.expose_secret()));
+    bmc.ensure_next_boot(Target::MediaOnce).await.expect("it is started from");
+    assert_eq!(bmc.observe().await.expect("it answers").next_boot, Some(Target::MediaOnce));
+    bmc.ensure_next_boot(Target::Disk).await.expect("and then is not");
+    for _ in 0..2 {
+        media.ensure_media(None).await.expect("it is taken out, and asked twice it stays out");
+        assert_eq!(inserted(), None);
+    }
 }
 
 /// The first observation in which the power is as wanted.

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use underlay_core::{
     ErrorKind, Object, ObjectId, SecretString, View,
-    bmc::{Bmc, Bmcs, Error, EventAddress, Observation, Power, Target},
+    bmc::{Bmc, Bmcs, Error, EventAddress, MediaUrl, Observation, Power, Target, VirtualMedia},
     clock,
     host::{self, Driver, Host},
 };
@@ -239,6 +239,10 @@ impl Bmc for Queued {
         self.run("ensure_next_boot", self.driver.ensure_next_boot(target)).await
     }
 
+    fn virtual_media(&self) -> Option<&dyn VirtualMedia> {
+        self.driver.virtual_media().map(|_| self as &dyn VirtualMedia)
+    }
+
     async fn ensure_events(&self) -> Result<(), Error> {
         self.run("ensure_events", self.driver.ensure_events()).await
     }
@@ -260,6 +264,22 @@ impl Bmc for Queued {
         }
         Ok(())
     }
+}
+
+#[async_trait]
+impl VirtualMedia for Queued {
+    async fn ensure_media(&self, image: Option<&MediaUrl>) -> Result<(), Error> {
+        match self.driver.virtual_media() {
+            Some(media) => self.run("ensure_media", media.ensure_media(image)).await,
+            None => Err(no_media(&self.address)),
+        }
+    }
+}
+
+/// The driver is one without virtual media.
+pub(super) fn no_media(address: &str) -> Error {
+    let (wish, why) = ("show an image as a CD".into(), "its driver has no virtual media".into());
+    Error::Unsupported { address: address.to_owned(), wish, why }
 }
 
 #[cfg(test)]

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use underlay_core::{
     Brakes, Name, Object, View,
-    bmc::{Bmc, Bmcs, Error, Observation, Power, Target},
+    bmc::{Bmc, Bmcs, Error, MediaUrl, Observation, Power, Target, VirtualMedia},
     brake::Scope,
     host::{Driver, Host},
 };
+
+use super::drivers::no_media;
 
 /// Drivers behind the gate.
 pub struct Gate {
@@ -89,6 +91,10 @@ impl Bmc for Gated {
         self.driver.ensure_next_boot(target).await
     }
 
+    fn virtual_media(&self) -> Option<&dyn VirtualMedia> {
+        self.driver.virtual_media().map(|_| self as &dyn VirtualMedia)
+    }
+
     async fn ensure_events(&self) -> Result<(), Error> {
         self.pass("subscribe to its events").await?;
         self.driver.ensure_events().await
@@ -103,6 +109,17 @@ impl Bmc for Gated {
             self.pass("remove it").await?;
         }
         self.driver.forget().await
+    }
+}
+
+#[async_trait]
+impl VirtualMedia for Gated {
+    async fn ensure_media(&self, image: Option<&MediaUrl>) -> Result<(), Error> {
+        self.pass("change its virtual media").await?;
+        match self.driver.virtual_media() {
+            Some(media) => media.ensure_media(image).await,
+            None => Err(no_media("its BMC")),
+        }
     }
 }
 
@@ -126,6 +143,7 @@ mod tests {
             bmc.ensure_power(Power::Off).await,
             bmc.ensure_power(Power::On).await,
             bmc.ensure_next_boot(Target::NetworkOnce).await,
+            bmc.virtual_media().expect("it has that ability").ensure_media(None).await,
         ] {
             assert!(matches!(&refused, Err(Error::Held(brake)) if brake.by == "ops"), "{refused:?}");
         }

@@ -4,6 +4,7 @@
 //! - `files.rs`: kernel, initramfs, the agent's program, loaders, images
 //! - `direct.rs`: how most requests for files are answered, without a copy
 //! - `ranges.rs`, `shelf.rs`: which part of a file a request gets; open files with the tags of their content
+//! - `iso`: the image of one host's boot, for its BMC; `line.rs`: the kernel's line
 //! - `phone_home.rs`: the one-time URL of an installed system
 //! - `events.rs`: where BMCs say that something happened
 //! - [`paths`]: where each of them is
@@ -17,6 +18,8 @@ mod connections;
 mod direct;
 mod events;
 mod files;
+pub mod iso;
+mod line;
 mod paths;
 mod phone_home;
 mod ranges;
@@ -48,7 +51,7 @@ pub struct Config {
     pub api_port: u16,
     /// The server's CA certificate, DER.
     pub ca_certificate: Vec<u8>,
-    /// Directory with `vmlinuz`, `initrd` and the `agent` itself.
+    /// Directory with `vmlinuz`, `initrd` and, for virtual media, `boot.iso` of the agent, and the `agent` itself.
     pub ramdisk: PathBuf,
     /// Directory with network boot loaders (`ipxe.efi`, `undionly.kpxe`).
     pub loaders: PathBuf,
@@ -62,12 +65,19 @@ pub(crate) struct Endpoint {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) ca_digest: String,
     shelf: shelf::Shelf,
+    places: iso::Places,
 }
 
 impl Endpoint {
     fn new(config: Config, directory: Arc<dyn Directory>) -> Arc<Self> {
         let ca_digest = hex::encode(sha2::Sha256::digest(&config.ca_certificate));
-        Arc::new(Self { config, directory, ca_digest, shelf: shelf::Shelf::default() })
+        Arc::new(Self {
+            config,
+            directory,
+            ca_digest,
+            shelf: shelf::Shelf::default(),
+            places: Default::default(),
+        })
     }
 }
 
@@ -85,6 +95,7 @@ fn routes(endpoint: Arc<Endpoint>) -> Router {
         .route(paths::AGENT, get(files::program))
         .route(paths::LOADER, get(files::loader))
         .route(paths::IMAGE, get(files::image))
+        .route(paths::MEDIA, get(iso::serve))
         .route(paths::EVENTS, post(events::hear))
         .route(paths::PHONE_HOME, post(phone_home::call))
         .layer(axum::extract::DefaultBodyLimit::max(64 << 10))

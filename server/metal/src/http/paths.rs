@@ -11,6 +11,8 @@ pub(super) const LOADER: &str = "/v1/loader/{file}";
 pub(super) const IMAGE: &str = "/v1/images/{sha256}/{file}";
 pub(super) const PHONE_HOME: &str = "/v1/phone-home/{token}";
 
+/// As [`underlay_core::bmc::media_path`] spells it.
+pub(super) const MEDIA: &str = "/v1/media/{file}";
 /// As [`underlay_core::bmc::event_path`] spells it.
 pub(super) const EVENTS: &str = "/v1/events/{host}/{proof}";
 

@@ -7,14 +7,16 @@ use axum::{
     http::{HeaderMap, StatusCode, header, uri::Authority},
     response::{IntoResponse, Response},
 };
-use secrecy::ExposeSecret;
 use underlay_core::{
     Mac,
     boot::{Answer, Plan, Token},
     network::Unknown,
 };
 
-use super::Endpoint;
+use super::{
+    Endpoint,
+    line::{self, Agent},
+};
 
 /// What iPXE runs first when all it was given is this URL: ask again with the MAC of the NIC it booted over.
 pub(super) async fn entry(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Response {
@@ -64,18 +66,11 @@ const LOCAL_DISK: &str = "echo underlay: nothing asked of this machine, starting
     sanboot --no-describe --drive 0x80 || exit 1\n";
 
 fn agent(endpoint: &Endpoint, base: &str, mac: Mac, token: Option<&Token>) -> String {
-    let host = base.strip_prefix("http://").and_then(|authority| authority.parse::<Authority>().ok());
-    let host = host.as_ref().map_or("", Authority::host);
-    let api = format!("https://{host}:{}", endpoint.config.api_port);
-    let mode = match token {
-        Some(token) => format!("underlay.mode=deploy underlay.token={}", token.0.expose_secret()),
-        None => "underlay.mode=discover".into(),
-    };
-    let ca = &endpoint.ca_digest;
+    let agent = Agent { base, mac: Some(mac), address: None, token };
+    let (kernel, words) = (line::KERNEL, agent.words(endpoint));
     format!(
         "echo underlay: starting the agent\n\
-         kernel {base}/v1/ramdisk/vmlinuz initrd=initrd console=tty0 console=ttyS0,115200 quiet panic=30 \
-         underlay.url={base} underlay.api={api} underlay.ca={ca} underlay.mac={mac} {mode} || goto again\n\
+         kernel {base}/v1/ramdisk/vmlinuz initrd=initrd {kernel} {words} || goto again\n\
          initrd --name initrd {base}/v1/ramdisk/initrd || goto again\n\
          boot || goto again\n\
          {}",

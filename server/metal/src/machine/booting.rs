@@ -16,7 +16,7 @@ use underlay_core::{
 use super::{
     inheriting,
     needs::{self, Need},
-    waiting,
+    waiting, ways,
     world::{Disk, LATER, World},
 };
 use crate::{
@@ -78,6 +78,11 @@ async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<St
         None
     };
     if let Some(evidence) = evidence {
+        let waited = world.snapshot.now.duration_since(world.snapshot.object.progress.since).unsigned_abs();
+        let why = ways::in_vain(host, run, waited, &last);
+        if let Some(step) = ways::fall_back(world, run, host, &why) {
+            return Ok(step);
+        }
         let failure = Failure::new(
             ErrorKind::Permanent,
             format!("machine {}: waiting for the agent on host {name}", world.name()),

@@ -1,20 +1,22 @@
 //! Imaging: follow the agent's reports until all is written, then send it off to start from its disk.
 //!
 //! The disk counts as touched from the first report of writing. The next boot is set to the disk before the agent is
-//! told to leave, so that a restart never comes back to the network.
+//! told to leave, so that a restart never comes back to the network. A host that was started from its virtual CD is
+//! switched off instead, and on again by [`super::starting`].
 
 use underlay_core::{
     Amount, Effect, ErrorKind, Failure, Object, Step, Unit,
     agent::{Assignment, Leave, Purpose, Report, Stage, Task, TokenGrant, Touched},
     bmc::Target,
-    host::Host,
+    host::{BootMethod, Host},
     machine::{Machine, Run, State, Status},
     observation::{Body, Source},
 };
 
 use super::{
     booting::PHONE_HOME_LIFE,
-    world::{Disk, World},
+    ways,
+    world::{Disk, SOON, World},
 };
 
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
@@ -66,9 +68,18 @@ async fn written_all(
         return Ok(Step::held(status, brake.clone()));
     }
     let bmc = world.bmc(host).await?;
+    let by_media = ways::method(host, run) == BootMethod::VirtualMedia;
+    if by_media && !ways::is_off(world, host, &*bmc).await? {
+        if world.snapshot.is_stalled(world.machines.patience.power) {
+            return Ok(world.give_up(run, stays_on(world, host), Disk::Touched));
+        }
+        let reason = format!("host {} to switch off, so that it starts from its disk", host.meta.key.name);
+        return Ok(Step::wait(status, reason, SOON));
+    }
     bmc.ensure_next_boot(Target::Disk)
         .await
         .map_err(|error| world.driver_failed(host, "setting its next boot to the disk", &error))?;
+    ways::take_out(world, host, &*bmc).await?;
     status.deployments += 1;
     let leave = Assignment {
         host: run.host,
@@ -80,7 +91,8 @@ async fn written_all(
     let note = format!("wrote {bytes} bytes in {millis} ms; starting from the disk");
     let step = Step::advance(status, State::Starting { run: run.clone() })
         .with(Effect::DropBootPlans { host: run.host })
-        .with(Effect::Assign(leave))
+        // Where the host is off, there is no agent that could leave.
+        .with(if by_media { Effect::Unassign { host: run.host } } else { Effect::Assign(leave) })
         .with(Effect::Note { text: note });
     Ok(match &run.phone_home {
         // The one-time URL lives for a day, and may have lain here for longer.
@@ -89,6 +101,19 @@ async fn written_all(
         }
         _ => step,
     })
+}
+
+fn stays_on(world: &World<'_>, host: &Object<Host>) -> Failure {
+    let name = &host.meta.key.name;
+    let seconds = world.machines.patience.power.as_secs();
+    let failure = Failure::new(
+        ErrorKind::Permanent,
+        format!("machine {}: starting host {name} from its disk", world.name()),
+        format!("its BMC accepted {seconds} s ago to switch it off and still reports that it is on"),
+        "the image is on its disk, and the agent waits",
+        format!("look at the box: underlay power observe host/{name}; then apply again"),
+    );
+    failure.blaming_host()
 }
 
 fn called_home_with(world: &World<'_>, run: &Run, digest: &str) -> TokenGrant {

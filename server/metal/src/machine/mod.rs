@@ -3,8 +3,8 @@
 //! Order of a deployment: [`pending`] finds and claims, [`powering_off`] starts from a known point, [`powering_on`]
 //! boots the agent (both are passed over where one waits in the host's RAM: [`waiting`]), [`booting`] waits for it and checks who it is, [`imaging`] follows its work, [`starting`] waits for
 //! the installed system, [`ready`] rests. [`failed`] rests too; [`replacing`] exchanges a broken host of a pool for
-//! another; [`releasing`] lets go. [`held`] is what stops them from outside; [`claiming`], [`inheriting`], [`needs`] and [`world`] hold what
-//! several of them ask.
+//! another; [`releasing`] lets go. [`held`] is what stops them from outside; [`ways`] is how a host is booted, and in which
+//! other way if that fails; [`claiming`], [`inheriting`], [`needs`] and [`world`] hold what several of them ask.
 //!
 //! Invariant: nothing is written to a disk before the agent's identity has matched the enrolment, and what was ready for
 //! a generation is never imaged for it again.
@@ -24,6 +24,7 @@ mod releasing;
 mod replacing;
 mod starting;
 mod waiting;
+mod ways;
 mod world;
 
 #[cfg(test)]
@@ -34,7 +35,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use underlay_core::{
     Controller, ErrorKind, Failure, Snapshot, Step, View,
-    bmc::{Bmcs, CALL_LIMIT},
+    bmc::{Bmcs, CALL_LIMIT, MediaAddress},
     machine::{Machine, State},
 };
 
@@ -75,6 +76,8 @@ pub struct Machines {
     pub bmcs: Arc<dyn Bmcs>,
     /// Where hosts reach the boot endpoint, `http://10.77.0.1:7480`; goes into the seed of what is installed.
     pub boot_url: Arc<dyn BootUrl>,
+    /// Where BMCs read the images of boots by virtual media.
+    pub media: Arc<dyn MediaAddress>,
     /// Deadlines.
     pub patience: Patience,
 }
@@ -108,6 +111,7 @@ impl Controller for Machines {
             if !snapshot.is_deleting()
                 && let Some(step) = held::cancelled(&world).await?
             {
+                ways::tidy(&world, &step).await;
                 return Ok(step);
             }
             if let Some(brake) = &world.hold.brake
@@ -133,15 +137,19 @@ impl Controller for Machines {
             State::Replacing { run, failure } => replacing::step(&world, run, failure).await,
             State::Releasing { host } => releasing::step(&world, *host).await,
         };
-        match decided {
+        let decided = match decided {
             Err(failure) => world.weigh(&failure).ok_or(failure),
             decided => decided,
+        };
+        if let Ok(decided) = &decided {
+            ways::tidy(&world, decided).await;
         }
+        decided
     }
 
     fn step_limit(&self) -> Duration {
-        // No state makes more than three driver calls in one step.
-        3 * CALL_LIMIT + Duration::from_secs(30)
+        // No state makes more than four driver calls in one step, and one more where it ends badly.
+        5 * CALL_LIMIT + Duration::from_secs(30)
     }
 }
 

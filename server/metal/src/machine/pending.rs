@@ -162,7 +162,7 @@ fn deploy(
     previous: Option<Deployed>,
     inherited: Option<String>,
 ) -> Step<Machine> {
-    let epoch = next_epoch(world);
+    let epoch = world.next_epoch();
     let target = Deployed::of(world.spec(), host.meta.id, host.meta.key.name.as_str(), epoch);
     let target = target.inheriting(inherited);
     let by = identity::describe(&host.spec.identity);
@@ -173,11 +173,7 @@ fn deploy(
 /// What is wanted is on the disk, but the host was switched off, or has booted the agent, to replace it.
 fn start_again(world: &World<'_>, host: &Object<Host>, deployed: &Deployed) -> Step<Machine> {
     let text = "what is wanted is on the disk already; starting it again";
-    begin(world, host, next_epoch(world), deployed.clone(), Some(deployed.clone()), text.into())
-}
-
-fn next_epoch(world: &World<'_>) -> i64 {
-    world.snapshot.now.as_microsecond().max(world.snapshot.object.status.epoch + 1)
+    begin(world, host, world.next_epoch(), deployed.clone(), Some(deployed.clone()), text.into())
 }
 
 /// From here on an agent of an earlier epoch is turned away.
@@ -200,6 +196,7 @@ fn begin(
         previous,
         phone_home: None,
         takeover: Takeover::Open,
+        attempt: 0,
     };
     let mut status = world.status();
     status.host = Some(id);

@@ -8,14 +8,14 @@ use underlay_core::{
     Effect, ErrorKind, Failure, Mac, Object, Step,
     agent::{Purpose, TokenGrant},
     bmc::Power,
-    boot::{Plan, Token},
-    host::{self, Host},
+    boot::{Media, Plan, Token},
+    host::{self, BootMethod, Host},
     identity,
     machine::{Machine, Run, State, Takeover},
 };
 
 use super::{
-    waiting,
+    waiting, ways,
     world::{Disk, SOON, World, starts_again, withdrawn},
 };
 use crate::token;
@@ -57,21 +57,32 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
     Ok(world.switching(&host, (Power::Off, None), reason, SOON))
 }
 
-/// Commits the boot plan and its one-time token with `next`.
+/// What the boot of this attempt will ask for: the plans of its NICs, or what the image says that its BMC shows it. Commits it,
+/// with the one-time token, together with `next`.
 #[track_caller]
 fn prepare(world: &World<'_>, run: &Run, host: &Object<Host>, seen: &[Mac], next: State) -> Step<Machine> {
-    let macs = identity::boot_macs(host, seen);
-    if macs.is_empty() {
-        let failure = Failure::new(
-            ErrorKind::Invalid,
-            format!("machine {}: preparing the boot of host {}", world.name(), host.meta.key.name),
-            "no MAC address is known: the enrolment gives none and the BMC lists none while the host is off",
-            "the host is off and nothing was written",
-            "give the host identity = { boot_mac = \"..\" } and apply again",
-        );
-        return world.give_up(run, failure.blaming_host(), Disk::Untouched);
-    }
     let token = Token(token::mint());
+    let mut asked = Vec::new();
+    if ways::method(host, run) == BootMethod::VirtualMedia {
+        let url = world.machines.boot_url.boot_url(&host.spec);
+        let mac = host.spec.identity.boot_mac.or(host.status.boot_mac);
+        let address = host.spec.boot.address;
+        let media = Media { token: token.clone(), epoch: run.epoch, url, mac, address };
+        asked.push(Effect::PutBootMedia { host: run.host, media });
+    } else {
+        for mac in identity::boot_macs(host, seen) {
+            let plan = Plan::Agent { token: token.clone(), epoch: run.epoch, host: run.host };
+            asked.push(Effect::PutBootPlan { mac, host: run.host, plan });
+        }
+    }
+    if asked.is_empty() {
+        let method = ways::word(ways::method(host, run));
+        let why = format!("host {} is not booted by {method}: {NO_MAC}", host.meta.key.name);
+        return match ways::fall_back(world, run, host, &why) {
+            Some(step) => step,
+            None => world.give_up(run, nameless(world, host).blaming_host(), Disk::Untouched),
+        };
+    }
     let grant = TokenGrant {
         digest: token.digest(),
         host: run.host,
@@ -80,15 +91,24 @@ fn prepare(world: &World<'_>, run: &Run, host: &Object<Host>, seen: &[Mac], next
         purpose: Purpose::Agent,
         expires_at: world.snapshot.now + world.token_life(host),
     };
-    let mut step = Step::advance(world.status(), next)
+    let step = Step::advance(world.status(), next)
         .with(Effect::RevokeTokens { host: run.host })
         .with(Effect::GrantToken(grant))
         .with(Effect::DropBootPlans { host: run.host });
-    for mac in macs {
-        let plan = Plan::Agent { token: token.clone(), epoch: run.epoch, host: run.host };
-        step = step.with(Effect::PutBootPlan { mac, host: run.host, plan });
-    }
-    step
+    asked.into_iter().fold(step, Step::with)
+}
+
+const NO_MAC: &str =
+    "no MAC address is known: the enrolment gives none and the BMC lists none while the host is off";
+
+fn nameless(world: &World<'_>, host: &Object<Host>) -> Failure {
+    Failure::new(
+        ErrorKind::Invalid,
+        format!("machine {}: preparing the boot of host {}", world.name(), host.meta.key.name),
+        NO_MAC,
+        "the host is off and nothing was written",
+        "give the host identity = { boot_mac = \"..\" } and apply again",
+    )
 }
 
 fn other_box(world: &World<'_>, host: &Object<Host>, mismatch: &identity::Mismatch) -> Failure {

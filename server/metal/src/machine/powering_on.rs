@@ -1,4 +1,4 @@
-//! PoweringOn: set to start once from the network, then switched on. Where what is wanted is on the disk already, set to
+//! PoweringOn: set to start the agent once, by the next of its ways, then switched on. Where what is wanted is on the disk already, set to
 //! start from the disk.
 
 use underlay_core::{
@@ -8,7 +8,10 @@ use underlay_core::{
     machine::{Deployed, Machine, Run, State},
 };
 
-use super::world::{Disk, SOON, World, starts_again};
+use super::{
+    ways::{self, Armed},
+    world::{Disk, SOON, World, starts_again},
+};
 
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
     if !starts_again(run) && world.has_outlived_its_token() {
@@ -21,12 +24,19 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
     if observed.power == Power::On {
         return Ok(if starts_again(run) { runs_again(world, run) } else { boots(world, run) });
     }
-    let (target, step) = if starts_again(run) {
-        (Target::Disk, "setting its next boot to the disk")
-    } else {
-        (Target::NetworkOnce, "setting its next boot to the network")
-    };
-    bmc.ensure_next_boot(target).await.map_err(|error| world.driver_failed(&host, step, &error))?;
+    let target = if starts_again(run) { Target::Disk } else { ways::target(&host, run) };
+    if starts_again(run) {
+        let step = "setting its next boot to the disk";
+        let set = bmc.ensure_next_boot(Target::Disk).await;
+        set.map_err(|error| world.driver_failed(&host, step, &error))?;
+    } else if let Armed::Never(why) = ways::arm(world, run, &host, &*bmc).await? {
+        let way = ways::word(ways::method(&host, run));
+        let text = format!("host {} is not booted by {way}: {why}", host.meta.key.name);
+        return Ok(match ways::fall_back(world, run, &host, &text) {
+            Some(step) => step,
+            None => world.give_up(run, no_way(world, &host, text), Disk::Untouched),
+        });
+    }
     bmc.ensure_power(Power::On)
         .await
         .map_err(|error| world.driver_failed(&host, "switching it on", &error))?;
@@ -60,6 +70,19 @@ fn stays_off(world: &World<'_>, host: &Object<Host>, target: Target, seen: Power
         format!("look at the box: underlay power observe host/{name}; then apply again"),
     )
     .blaming_host()
+}
+
+fn no_way(world: &World<'_>, host: &Object<Host>, why: String) -> Failure {
+    let name = &host.meta.key.name;
+    Failure::new(
+        ErrorKind::Permanent,
+        format!("machine {}: booting the agent on host {name}", world.name()),
+        why,
+        "nothing was written to its disk",
+        format!(
+            "give host {name} another way in boot.methods and apply again; see underlay explain host/{name}"
+        ),
+    )
 }
 
 fn boots(world: &World<'_>, run: &Run) -> Step<Machine> {

@@ -10,7 +10,10 @@ use underlay_core::{
     machine::Machine,
 };
 
-use super::world::{LATER, SOON, World, withdrawn};
+use super::{
+    ways,
+    world::{LATER, SOON, World, withdrawn},
+};
 
 pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<Step<Machine>, Failure> {
     let Some(id) = host else { return Ok(Step::gone(world.status())) };
@@ -30,6 +33,7 @@ pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<St
         bmc.ensure_next_boot(Target::Disk)
             .await
             .map_err(|error| world.driver_failed(&host, "setting its next boot to the disk", &error))?;
+        ways::take_out(world, &host, &*bmc).await?;
         return Ok(let_go(world, id));
     }
     bmc.ensure_power(Power::Off)

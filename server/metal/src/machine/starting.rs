@@ -2,14 +2,16 @@
 //! where `wait_for` is `written`.
 
 use underlay_core::{
-    Effect, ErrorKind, Failure, Step,
+    Effect, ErrorKind, Failure, Object, Step,
+    bmc::Power,
+    host::{BootMethod, Host},
     machine::{Machine, Run, State, WaitFor},
     observation::{Body, Source},
 };
 
 use super::{
-    claiming,
-    world::{Disk, World, withdrawn},
+    claiming, ways,
+    world::{Disk, SOON, World, withdrawn},
 };
 
 pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, Failure> {
@@ -30,6 +32,15 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
         }
         _ => false,
     };
+    if !called && ways::method(&host, run) == BootMethod::VirtualMedia {
+        if let Some(brake) = &world.hold.brake {
+            return Ok(Step::held(status, brake.clone()));
+        }
+        // Whoever booted it from there has switched it off.
+        if !is_on(world, &host).await? {
+            return Ok(Step::wait(status, format!("host {name} to switch on"), SOON));
+        }
+    }
     if called || world.spec().wait_for == WaitFor::Written {
         let mut deployed = run.target.clone();
         deployed.ready_at = Some(world.snapshot.now);
@@ -67,4 +78,15 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
     }
     let later = world.later(world.machines.patience.start);
     Ok(Step::wait(status, format!("the system installed on host {name} to call home"), later))
+}
+
+/// Is the host on? It is asked to be.
+async fn is_on(world: &World<'_>, host: &Object<Host>) -> Result<bool, Failure> {
+    let failed = |error| world.driver_failed(host, "switching it on", &error);
+    let bmc = world.bmc(host).await?;
+    if bmc.observe().await.map_err(failed)?.power == Power::On {
+        return Ok(true);
+    }
+    bmc.ensure_power(Power::On).await.map_err(failed)?;
+    Ok(false)
 }

@@ -63,6 +63,11 @@ impl World<'_> {
         self.snapshot.object.meta.generation
     }
 
+    /// The epoch of a boot that begins now: later than any other of this machine.
+    pub(super) fn next_epoch(&self) -> i64 {
+        self.snapshot.now.as_microsecond().max(self.snapshot.object.status.epoch + 1)
+    }
+
     /// The newest thing `source` saw of the host.
     pub(super) async fn observed(
         &self,

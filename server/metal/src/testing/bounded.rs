@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 use underlay_core::{
     Object, View,
-    bmc::{Bmc, Bmcs, CALL_LIMIT, Error, Observation, Power, Target},
+    bmc::{Bmc, Bmcs, CALL_LIMIT, Error, MediaUrl, Observation, Power, Target, VirtualMedia},
     host::Host,
 };
 
@@ -42,7 +42,18 @@ impl Bmc for Driver {
         bounded(self.0.ensure_next_boot(target)).await
     }
 
+    fn virtual_media(&self) -> Option<&dyn VirtualMedia> {
+        Some(self)
+    }
+
     async fn forget(&self) -> Result<(), Error> {
         bounded(self.0.forget()).await
+    }
+}
+
+#[async_trait]
+impl VirtualMedia for Driver {
+    async fn ensure_media(&self, image: Option<&MediaUrl>) -> Result<(), Error> {
+        bounded(self.0.ensure_media(image)).await
     }
 }

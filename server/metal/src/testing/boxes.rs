@@ -12,14 +12,15 @@ use std::{
 
 use jiff::Timestamp;
 use underlay_core::{
-    ErrorKind, Failure, Kind,
+    ErrorKind, Failure, Kind, ObjectId,
     agent::{Inventory, Leave, Purpose, Report, Stage, Task, Touched},
-    bmc::{Power, Target},
-    boot::{self, Plan},
+    bmc::{Power, Target, media_path},
+    boot::{self, Plan, Token},
     observation::{Body, Source},
 };
 
 use super::{rack::Rack, samples};
+use crate::bmc::fake::Fake;
 
 /// How long a slow agent takes over each thing: it is late, and in time.
 const SLOW: Duration = Duration::from_secs(300);
@@ -138,11 +139,7 @@ impl Box {
             return true;
         }
         let Some(host) = rack.find(Kind::Host, name) else { return true };
-        let macs: Vec<_> = self.inventory.nics.iter().map(|nic| nic.mac).collect();
-        let plan = macs.iter().find_map(|mac| rack.store().plans.get(mac).cloned());
-        let Some((_, Plan::Agent { token, .. })) = plan.filter(|_| target == Target::NetworkOnce) else {
-            return true;
-        };
+        let Some(token) = self.served(target, host, &rack.bmc(name), rack) else { return true };
         rack.observe(host, Source::Boot, Body::Boot { what: "fetched its boot script: the agent".into() });
         self.runs = Runs::Nothing;
         if self.habit == Habit::NoAgent {
@@ -166,6 +163,26 @@ impl Box {
             }
         }
         true
+    }
+
+    /// The token that it is given by the way it boots.
+    fn served(&self, target: Target, host: ObjectId, bmc: &Fake, rack: &Rack) -> Option<Token> {
+        let store = rack.store();
+        match target {
+            Target::Disk => None,
+            Target::NetworkOnce | Target::HttpOnce => {
+                let plan = self.inventory.nics.iter().find_map(|nic| store.plans.get(&nic.mac));
+                match plan {
+                    Some((_, Plan::Agent { token, .. })) => Some(token.clone()),
+                    _ => None,
+                }
+            }
+            Target::MediaOnce => {
+                let media = store.media.get(&host)?;
+                let path = media_path(&media.epoch.to_string());
+                bmc.image().is_some_and(|image| image.ends_with(&path)).then(|| media.token.clone())
+            }
+        }
     }
 
     fn agent(&mut self, epoch: i64, reports: u8, name: &str, rack: &Rack) -> bool {

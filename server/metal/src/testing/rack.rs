@@ -12,6 +12,7 @@ use underlay_core::{
     Brakes, Cancellation, Controller, Effect, Incarnation, Key, Kind, Mac, Meta, Noun, Object, ObjectId,
     SecretString, Snapshot, Spec, Standing, State, View,
     agent::{Assignment, Purpose, Task, TokenGrant},
+    bmc::{MediaAddress, MediaUrl, media_path},
     boot,
     brake::{Hold, Reach, Scope},
     cancellation::Until,
@@ -64,6 +65,7 @@ pub(crate) struct Stored {
     pub(crate) objects: BTreeMap<ObjectId, RawObject>,
     pub(crate) claims: BTreeMap<ObjectId, ObjectId>,
     pub(crate) plans: BTreeMap<Mac, (ObjectId, boot::Plan)>,
+    pub(crate) media: BTreeMap<ObjectId, boot::Media>,
     pub(crate) tokens: Vec<TokenGrant>,
     pub(crate) assignments: BTreeMap<ObjectId, Assignment>,
     /// Every assignment ever made, with the generation of the object on whose behalf.
@@ -91,6 +93,15 @@ impl BootUrl for Url {
     }
 }
 
+/// Images are there; as a secret the epoch will do.
+struct Images;
+
+impl MediaAddress for Images {
+    fn of(&self, _host: &Object<Host>, epoch: i64) -> Result<MediaUrl, String> {
+        Ok(MediaUrl(format!("http://10.0.2.2:7480{}", media_path(&epoch.to_string())).into()))
+    }
+}
+
 impl Default for Rack {
     fn default() -> Self {
         let bmcs = Fakes::default();
@@ -101,6 +112,7 @@ impl Default for Rack {
             objects: BTreeMap::new(),
             claims: BTreeMap::new(),
             plans: BTreeMap::new(),
+            media: BTreeMap::new(),
             tokens: Vec::new(),
             assignments: BTreeMap::new(),
             assigned: Vec::new(),
@@ -119,6 +131,7 @@ impl Default for Rack {
             machines: Machines {
                 bmcs: shared.clone(),
                 boot_url: Arc::new(Url),
+                media: Arc::new(Images),
                 patience: Patience::default(),
             },
             pools: Pools,
@@ -492,13 +505,17 @@ fn fresh<N: Noun>(name: &str, spec: serde_json::Value, now: Timestamp) -> RawObj
 impl Stored {
     /// No boot plan, no token and no work for any host.
     pub(crate) fn serves_nothing(&self) -> bool {
-        self.plans.is_empty() && self.tokens.is_empty() && self.assignments.is_empty()
+        self.plans.is_empty()
+            && self.media.is_empty()
+            && self.tokens.is_empty()
+            && self.assignments.is_empty()
     }
 
     /// How often an agent was given something to do, or a NIC the agent to boot.
     pub(crate) fn begun(&self) -> usize {
         let begins = |effect: &&Effect| match effect {
             Effect::PutBootPlan { plan, .. } => *plan != boot::Plan::LocalDisk,
+            Effect::PutBootMedia { .. } => true,
             Effect::Assign(work) => work.task != Task::Stay,
             _ => false,
         };
@@ -540,7 +557,13 @@ impl Stored {
             Effect::PutBootPlan { mac, host, plan } => {
                 self.plans.insert(mac, (host, plan));
             }
-            Effect::DropBootPlans { host } => self.plans.retain(|_, (owner, _)| *owner != host),
+            Effect::PutBootMedia { host, media } => {
+                self.media.insert(host, media);
+            }
+            Effect::DropBootPlans { host } => {
+                self.plans.retain(|_, (owner, _)| *owner != host);
+                self.media.remove(&host);
+            }
             Effect::GrantToken(grant) => {
                 let older = |token: &TokenGrant| {
                     token.host == grant.host && (token.epoch < grant.epoch || token.purpose == grant.purpose)
@@ -578,6 +601,7 @@ impl Stored {
         held.into_iter().for_each(|host| self.release(host, id));
         self.claims.remove(&id);
         self.plans.retain(|_, (owner, _)| *owner != id);
+        self.media.remove(&id);
         self.assignments.remove(&id);
         self.tokens.retain(|token| token.host != id && token.on_behalf_of != id);
         self.observations.retain(|(owner, _), _| *owner != id);

@@ -1,5 +1,5 @@
 //! The Manager: the BMC itself, and its virtual drives (DSP2046, `Manager` and `VirtualMedia`). Media can be inserted and
-//! ejected; no machine here boots from them.
+//! ejected; a machine boots from its virtual CD (`boot::media`).
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -10,8 +10,10 @@ use super::{
 };
 use crate::models::Media;
 
+/// The drive that machines boot from.
+pub(super) const CD: &str = "Cd";
 /// The virtual drives, with the media types they take.
-const DRIVES: [(&str, &[&str]); 2] = [("Cd", &["CD", "DVD"]), ("Floppy", &["Floppy", "USBStick"])];
+const DRIVES: [(&str, &[&str]); 2] = [(CD, &["CD", "DVD"]), ("Floppy", &["Floppy", "USBStick"])];
 /// The longest URL of an image.
 const LONGEST: usize = 1024;
 
@@ -100,7 +102,9 @@ fn show_drive(request: &Request<'_>, (drive, types): (&'static str, &[&str])) ->
 }
 
 fn insert(request: &Request<'_>, drive: &'static str) -> Reply {
-    if request.machine.model.bmc.media == Media::Unlicensed {
+    let is_unlicensed = request.machine.model.bmc.media == Media::Unlicensed
+        || request.rack.faults.media_are_unlicensed(request.machine);
+    if is_unlicensed {
         let text = "The operation needs a licence that this BMC does not have.";
         return Reply::refuse(StatusCode::FORBIDDEN, "InsufficientPrivilege", text);
     }

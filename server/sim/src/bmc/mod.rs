@@ -55,6 +55,11 @@ struct Extra {
 }
 
 impl Memory {
+    /// The image in the virtual CD.
+    pub fn cd(&self) -> Option<String> {
+        self.extra.as_ref()?.media.get(manager::CD).cloned()
+    }
+
     fn extra(&mut self) -> &mut Extra {
         self.extra.get_or_insert_default()
     }

@@ -111,6 +111,12 @@ impl Nic {
         Self { source: hardware::nic_address(machine.index).into(), link, seed }
     }
 
+    /// Of a machine's BMC: none of what befalls the NIC befalls it.
+    pub fn of_bmc(rack: &Rack, machine: &Machine) -> Self {
+        let seed = dice::throw(rack.spec.seed, &[u64::from(machine.index), 0x626d]);
+        Self { source: hardware::bmc_address(machine.index).into(), link: Link::default(), seed }
+    }
+
     /// A connection; from the machine's own address where that can be.
     ///
     /// # Errors

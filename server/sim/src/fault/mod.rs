@@ -15,6 +15,8 @@
 //! | `wrong-serial` | the machine has another serial number than its BMC says | |
 //! | `agent-dies` | the agent's machine hangs in the middle of the image | after how many bytes, default 1 |
 //! | `double-boot` | the agent's boot is cut off after its token was used, and the machine boots again | |
+//! | `media-cut` | the BMC loses the line in the middle of reading an image | |
+//! | `media-unlicensed` | the BMC wants a licence for virtual media | |
 //! | `no-phone-home` | the installed system never calls | |
 //!
 //! - [`rules`]: which machines have which, for how long; [`order`]: one of them on a command line
@@ -58,6 +60,10 @@ pub enum Fault {
     AgentDies(Bytes),
     /// The agent's machine boots twice with one token.
     DoubleBoot,
+    /// The line breaks while an image is read.
+    MediaCut,
+    /// No image may be inserted.
+    MediaUnlicensed,
     /// The installed system never calls.
     NoPhoneHome,
 }
@@ -94,7 +100,7 @@ pub enum Error {
 }
 
 /// Every word.
-pub const WORDS: [&str; 15] = [
+pub const WORDS: [&str; 17] = [
     "disk-failure",
     "dead-nic",
     "slow-link",
@@ -109,6 +115,8 @@ pub const WORDS: [&str; 15] = [
     "wrong-serial",
     "agent-dies",
     "double-boot",
+    "media-cut",
+    "media-unlicensed",
     "no-phone-home",
 ];
 
@@ -153,6 +161,8 @@ impl FromStr for Fault {
             "wrong-serial" => value.none(Self::WrongSerial)?,
             "agent-dies" => Self::AgentDies(value.or(Bytes(1), "a size such as 4MiB")?),
             "double-boot" => value.none(Self::DoubleBoot)?,
+            "media-cut" => value.none(Self::MediaCut)?,
+            "media-unlicensed" => value.none(Self::MediaUnlicensed)?,
             "no-phone-home" => value.none(Self::NoPhoneHome)?,
             _ => return Err(unknown()),
         })
@@ -177,6 +187,8 @@ impl fmt::Display for Fault {
             Self::WrongSerial => f.write_str("wrong-serial"),
             Self::AgentDies(after) => write!(f, "agent-dies={after}"),
             Self::DoubleBoot => f.write_str("double-boot"),
+            Self::MediaCut => f.write_str("media-cut"),
+            Self::MediaUnlicensed => f.write_str("media-unlicensed"),
             Self::NoPhoneHome => f.write_str("no-phone-home"),
         }
     }

@@ -196,6 +196,16 @@ impl Faults {
         self.find(machine, |fault| matches!(fault, Fault::DoubleBoot).then_some(())).is_some()
     }
 
+    /// Does its BMC lose the line while it reads an image?
+    pub fn media_are_cut(&self, machine: &Machine) -> bool {
+        self.find(machine, |fault| matches!(fault, Fault::MediaCut).then_some(())).is_some()
+    }
+
+    /// Does its BMC want a licence for virtual media?
+    pub fn media_are_unlicensed(&self, machine: &Machine) -> bool {
+        self.find(machine, |fault| matches!(fault, Fault::MediaUnlicensed).then_some(())).is_some()
+    }
+
     /// Is its system silent?
     pub fn is_silent(&self, machine: &Machine) -> bool {
         self.find(machine, |fault| matches!(fault, Fault::NoPhoneHome).then_some(())).is_some()

@@ -31,6 +31,8 @@ pub enum Source {
     Pxe,
     /// The network, by UEFI HTTP boot.
     Http,
+    /// The virtual CD.
+    Cd,
     /// Setup, a shell, a medium that is not there: it stays where it is.
     Elsewhere,
 }
@@ -64,6 +66,7 @@ impl Override {
             (Enabled::Disabled, _) | (_, "None") => &[Source::Disk, Source::Pxe],
             (_, "Pxe") => &[Source::Pxe, Source::Disk],
             (_, "UefiHttp") => &[Source::Http, Source::Disk],
+            (_, "Cd" | "UsbCd" | "Usb") => &[Source::Cd, Source::Disk],
             (_, "Hdd") => &[Source::Disk],
             _ => &[Source::Elsewhere],
         };

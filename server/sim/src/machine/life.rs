@@ -114,6 +114,7 @@ impl Life {
                 Source::Disk => self.start_disk().await,
                 Source::Pxe => self.start_network(boot::Method::Pxe).await,
                 Source::Http => self.start_network(boot::Method::Http).await,
+                Source::Cd => self.start(boot::media::boot(self).await).await,
                 Source::Elsewhere => {
                     Next::Rest(Stage::Halted, Some("waiting in the firmware for a person".into()))
                 }
@@ -134,10 +135,15 @@ impl Life {
     }
 
     async fn start_network(&self, method: boot::Method) -> Next {
-        match firmware::boot(self, method).await {
+        self.start(firmware::boot(self, method).await).await
+    }
+
+    /// Go on with what a boot source had.
+    async fn start<E: std::error::Error>(&self, found: Result<firmware::Loaded, E>) -> Next {
+        match found {
             Ok(firmware::Loaded::Kernel { command_line }) => self.start_agent(&command_line).await,
             Ok(firmware::Loaded::Disk) => self.start_disk().await,
-            Ok(firmware::Loaded::Nothing) => Next::Nothing("the network has nothing to start".into()),
+            Ok(firmware::Loaded::Nothing) => Next::Nothing("the boot source has nothing to start".into()),
             Err(error) => Next::Nothing(underlay_core::because(&error)),
         }
     }

@@ -34,7 +34,9 @@ pub(super) async fn apply(write: &mut Write<'_>, commit: &Commit<'_>) -> Result<
 /// The host that an effect makes boot the agent, or whose agent it gives something to do.
 fn begins(effect: &Effect) -> Option<ObjectId> {
     match effect {
-        Effect::PutBootPlan { host, plan: Plan::Agent { .. }, .. } => Some(*host),
+        Effect::PutBootPlan { host, plan: Plan::Agent { .. }, .. } | Effect::PutBootMedia { host, .. } => {
+            Some(*host)
+        }
         Effect::Assign(work) if work.task != Task::Stay => Some(work.host),
         _ => None,
     }
@@ -70,6 +72,7 @@ async fn apply_one(write: &mut Write<'_>, commit: &Commit<'_>, effect: &Effect) 
         Effect::PutBootPlan { mac, host, plan } => {
             boot_plan::put(write, &BootPlan { mac: *mac, host: *host, plan: plan.clone() }).await
         }
+        Effect::PutBootMedia { host, media } => boot_plan::put_media(write, *host, media).await,
         Effect::DropBootPlans { host } => boot_plan::forget(write, *host).await,
         Effect::GrantToken(grant) => token::grant(write, grant).await,
         Effect::RevokeTokens { host } => token::revoke(write, *host).await,

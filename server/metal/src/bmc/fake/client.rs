@@ -8,9 +8,10 @@ use std::{
 };
 
 use async_trait::async_trait;
+use secrecy::ExposeSecret;
 use underlay_core::{
     Object, View,
-    bmc::{Bmc, Bmcs, CALL_LIMIT, Error, Observation, Power, Target},
+    bmc::{Bmc, Bmcs, CALL_LIMIT, Error, MediaUrl, Observation, Power, Target, VirtualMedia},
     host::Host,
 };
 
@@ -25,8 +26,19 @@ pub enum Call {
     Power(Power),
     /// `ensure_next_boot`
     NextBoot(Target),
+    /// `ensure_media`
+    Media(Medium),
     /// `forget`
     Forget,
+}
+
+/// What is wanted of a virtual CD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Medium {
+    /// An image in it.
+    In,
+    /// None of ours.
+    Out,
 }
 
 /// A scripted BMC; clones are the same one.
@@ -35,6 +47,8 @@ pub struct Fake(Arc<Mutex<Script>>);
 
 struct Script {
     seen: Observation,
+    /// The image in its virtual CD.
+    image: Option<String>,
     calls: Vec<(Call, Option<Fault>)>,
     /// What each firmware run of the host started from.
     boots: Vec<Target>,
@@ -60,7 +74,8 @@ impl Default for Fake {
 impl Fake {
     /// A host that is as `seen` says.
     pub fn new(seen: Observation) -> Self {
-        Self(Arc::new(Mutex::new(Script { seen, calls: Vec::new(), boots: Vec::new(), faults: Vec::new() })))
+        let (calls, boots, faults) = (Vec::new(), Vec::new(), Vec::new());
+        Self(Arc::new(Mutex::new(Script { seen, image: None, calls, boots, faults })))
     }
 
     /// From now on `call` (any call for `None`) goes wrong; the newest fault counts.
@@ -96,6 +111,11 @@ impl Fake {
     /// What each power-on started from.
     pub fn boots(&self) -> Vec<Target> {
         self.script().boots.clone()
+    }
+
+    /// The image in its virtual CD, without a call.
+    pub fn image(&self) -> Option<String> {
+        self.script().image.clone()
     }
 
     /// What it sees, without a call.
@@ -196,8 +216,24 @@ impl Bmc for Fake {
         Ok(())
     }
 
+    fn virtual_media(&self) -> Option<&dyn VirtualMedia> {
+        Some(self)
+    }
+
     async fn forget(&self) -> Result<(), Error> {
         self.goes_well(Call::Forget).await.map(|_| ())
+    }
+}
+
+#[async_trait]
+impl VirtualMedia for Fake {
+    async fn ensure_media(&self, image: Option<&MediaUrl>) -> Result<(), Error> {
+        let image = image.map(|MediaUrl(url)| url.expose_secret().to_owned());
+        let call = Call::Media(if image.is_some() { Medium::In } else { Medium::Out });
+        if self.goes_well(call).await?.anywhere() {
+            self.script().image = image;
+        }
+        Ok(())
     }
 }
 

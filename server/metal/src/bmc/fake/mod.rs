@@ -8,5 +8,5 @@ mod quirks;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Call, Fake, Fakes};
+pub use client::{Call, Fake, Fakes, Medium};
 pub use quirks::{Fault, Times};

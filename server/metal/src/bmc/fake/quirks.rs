@@ -16,6 +16,8 @@ pub enum Fault {
     Broken,
     /// It asks to be left alone.
     Busy,
+    /// It cannot do that, ever: no licence.
+    Unable,
     /// It takes the call and never ends it.
     Hang,
     /// It says yes and does nothing; `observe` goes on telling the truth.
@@ -53,6 +55,11 @@ impl Fault {
                 why: "expected value at line 1".into(),
             }),
             Fault::Busy => Some(Error::Busy { address, why: "503 Service Unavailable".into() }),
+            Fault::Unable => Some(Error::Unsupported {
+                address,
+                wish: "do that".into(),
+                why: "403 Forbidden: no licence".into(),
+            }),
             Fault::Hang | Fault::Lie | Fault::Claims(_) | Fault::Slow => None,
         }
     }

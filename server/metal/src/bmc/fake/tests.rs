@@ -1,6 +1,6 @@
 //! The scripted BMC passes the suite that every driver passes, and breaks as it is told.
 
-use underlay_core::bmc::{Bmc, Error, Power, Target};
+use underlay_core::bmc::{Bmc, Error, MediaUrl, Power, Target};
 
 use super::{Call, Fake, Fault, Times};
 use crate::bmc::conformance;
@@ -8,6 +8,8 @@ use crate::bmc::conformance;
 #[tokio::test]
 async fn it_passes_the_conformance_suite() {
     conformance::run(&Fake::default(), conformance::Patience::Never).await;
+    let (fake, url) = (Fake::default(), MediaUrl("http://10.0.0.1/v1/media/x.iso".to_owned().into()));
+    conformance::virtual_media(&fake, &url, || fake.image()).await;
 }
 
 #[tokio::test]

@@ -110,6 +110,12 @@ impl Client {
         Error::Nonsense { address: self.address.clone(), request: request.into(), why: why.into() }
     }
 
+    /// IPMI has no virtual media.
+    pub(super) fn no_media(&self) -> Error {
+        let why = "IPMI has no virtual media that we could put anything into".into();
+        Error::Unsupported { address: self.address.clone(), wish: "boot from virtual media".into(), why }
+    }
+
     fn refused(&self, why: impl Into<String>) -> Error {
         Error::Refused { address: self.address.clone(), why: why.into() }
     }

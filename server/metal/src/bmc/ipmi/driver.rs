@@ -126,6 +126,11 @@ impl Bmc for Ipmi {
     }
 
     async fn ensure_next_boot(&self, target: Target) -> Result<(), Error> {
+        let target = match target {
+            Target::HttpOnce => Target::NetworkOnce,
+            Target::MediaOnce => return Err(self.client.no_media()),
+            other => other,
+        };
         let mut bmc = self.client.begin().await?;
         let set = self.start_from(&mut bmc, target).await;
         bmc.end().await;

@@ -78,7 +78,10 @@ impl Flags {
             Firmware::Bios => 0,
         };
         match target {
-            Target::NetworkOnce => Self([VALID | mode, NETWORK, 0, 0, 0]),
+            // IPMI has one word for the network, and none for virtual media, which the driver refuses.
+            Target::NetworkOnce | Target::HttpOnce | Target::MediaOnce => {
+                Self([VALID | mode, NETWORK, 0, 0, 0])
+            }
             Target::Disk => Self([VALID | PERSISTENT | mode, DISK, 0, 0, 0]),
         }
     }

@@ -24,7 +24,7 @@ fn spec(address: &str) -> host::Ipmi {
 }
 
 fn driver_of(spec: &host::Ipmi, mode: Firmware, identity: &Identity, password: &str) -> Ipmi {
-    let boot = Boot { mode, methods: vec![BootMethod::Pxe] };
+    let boot = Boot { mode, methods: vec![BootMethod::Pxe], address: None };
     Ipmi::new(spec, &boot, identity, login(password)).expect("the address reads")
 }
 

@@ -102,7 +102,7 @@ pub(super) enum From {
 impl From {
     pub(super) fn of(target: Target) -> Self {
         match target {
-            Target::NetworkOnce => From::Network,
+            Target::NetworkOnce | Target::HttpOnce | Target::MediaOnce => From::Network,
             Target::Disk => From::Disk,
         }
     }

@@ -89,7 +89,7 @@ impl Machine<'_> {
 
     fn machine(&self, target: Target) -> Result<Vec<String>, Error> {
         let mut words = self.frame()?;
-        words.extend(self.firmware()?);
+        words.extend(self.firmware(target)?);
         words.extend(self.network(target)?);
         words.extend(self.disks()?);
         Ok(words)
@@ -145,7 +145,7 @@ impl Machine<'_> {
         Ok(words.map(str::to_owned).into())
     }
 
-    fn firmware(&self) -> Result<Vec<String>, Error> {
+    fn firmware(&self, target: Target) -> Result<Vec<String>, Error> {
         let mut words = Vec::new();
         if self.boot.mode == Firmware::Uefi {
             let ovmf = self.ovmf.ok_or(Error::NoFirmware)?;
@@ -157,7 +157,7 @@ impl Machine<'_> {
                 format!("{flash},unit=1,file={}", value(&self.directory.vars())?),
             ]);
         }
-        words.extend(quirks::boot_method(self.boot.mode, &self.boot.methods));
+        words.extend(quirks::boot_method(self.boot.mode, target));
         Ok(words)
     }
 
@@ -179,8 +179,8 @@ impl Machine<'_> {
             }
         };
         let order = match target {
-            Target::NetworkOnce => ",bootindex=0",
-            Target::Disk => "",
+            Target::NetworkOnce | Target::HttpOnce => ",bootindex=0",
+            Target::MediaOnce | Target::Disk => "",
         };
         let rom = quirks::nic_rom(self.boot.mode, tap);
         let device = format!("virtio-net-pci,id=nic,netdev=net,mac={mac}{order}{rom}");

@@ -84,7 +84,7 @@ impl Qemu {
             Ok(qmp) => qmp,
             Err(error) => return Err(self.explain(error, &mut child, &directory).await),
         };
-        if target == Target::NetworkOnce {
+        if target != Target::Disk {
             let nic = json!({ "path": command::NIC, "property": "bootindex", "value": quirks::NOT_BOOTED });
             qmp.execute("qom-set", nic).await?;
         }
@@ -275,6 +275,10 @@ impl Bmc for Qemu {
     }
 
     async fn ensure_next_boot(&self, target: Target) -> Result<(), bmc::Error> {
+        if target == Target::MediaOnce {
+            let (address, wish) = (self.0.host.to_string(), "start from a virtual CD".into());
+            return Err(bmc::Error::Unsupported { address, wish, why: "a QEMU host has none".into() });
+        }
         let inner = self.0.clone();
         let kept = blocking(move || inner.change(|record| record.next_boot = target)).await;
         kept.map_err(|error| self.failed("set the next boot of", error))

@@ -19,7 +19,7 @@
 
 use std::path::Path;
 
-use underlay_core::host::{BootMethod, Firmware};
+use underlay_core::{bmc::Target, host::Firmware};
 
 use super::Ovmf;
 
@@ -57,9 +57,9 @@ pub(super) fn nic_rom(firmware: Firmware, tap: Option<&str>) -> &'static str {
     }
 }
 
-/// Keeps OVMF from PXE where HTTP Boot is asked for first; it tries PXE before HTTP otherwise.
-pub(super) fn boot_method(firmware: Firmware, methods: &[BootMethod]) -> Vec<String> {
-    if firmware == Firmware::Uefi && methods.first() == Some(&BootMethod::Http) {
+/// Keeps OVMF from PXE where HTTP Boot is asked for; it tries PXE before HTTP otherwise.
+pub(super) fn boot_method(firmware: Firmware, target: Target) -> Vec<String> {
+    if firmware == Firmware::Uefi && target == Target::HttpOnce {
         ["IPv4PXESupport", "IPv6PXESupport"]
             .into_iter()
             .flat_map(|knob| ["-fw_cfg".to_owned(), format!("name=opt/org.tianocore/{knob},string=n")])

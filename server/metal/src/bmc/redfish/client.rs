@@ -335,7 +335,7 @@ impl Client {
     }
 
     /// What the BMC says in an error reply, in at most 300 characters.
-    fn said(&self, reply: &Reply) -> String {
+    pub(super) fn said(&self, reply: &Reply) -> String {
         let complaint =
             serde_json::from_slice::<Complaint>(&reply.body).ok().map(|complaint| complaint.error);
         let messages: Vec<String> = complaint

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::{sync::Mutex, time::Instant};
 use underlay_core::{
     Mac, ObjectId, SecretString,
-    bmc::{Bmc, Error, Observation, Power, Target},
+    bmc::{Bmc, Error, MediaUrl, Observation, Power, Target, VirtualMedia},
     host::{self, Facts},
 };
 
@@ -16,6 +16,7 @@ use super::{
     client::{Client, Login, ROOT},
     drives::Drives,
     events::Events,
+    media::Media,
     model::{ActionInfo, Boot, BootWish, Interface, Reset, Root, System},
     quirks,
 };
@@ -27,11 +28,12 @@ const NICS: Duration = Duration::from_secs(3600);
 pub struct Redfish {
     client: Client,
     system: Option<String>,
-    boot: host::Boot,
+    mode: host::Firmware,
     /// The path of its ComputerSystem, once found.
     path: Mutex<Option<String>>,
     nics: Mutex<Nics>,
     drives: Drives,
+    media: Media,
     events: Option<Events>,
 }
 
@@ -66,10 +68,11 @@ impl Redfish {
         Ok(Self {
             client,
             system: bmc.system.clone(),
-            boot: boot.clone(),
+            mode: boot.mode,
             path: Mutex::default(),
             nics: Mutex::default(),
             drives: Drives::default(),
+            media: Media::default(),
             events: None,
         })
     }
@@ -285,7 +288,7 @@ impl Bmc for Redfish {
         let mut found = self.read().await?;
         let now = found.system.boot.clone().unwrap_or_default();
         let mut last = None;
-        for wish in quirks::boot_wishes(target, &self.boot, &now) {
+        for wish in quirks::boot_wishes(target, self.mode, &now) {
             if quirks::is_exactly(&wish, &now) {
                 return Ok(());
             }
@@ -297,8 +300,12 @@ impl Bmc for Redfish {
         }
         Err(last.unwrap_or_else(|| {
             let allowed = now.targets.unwrap_or_default().join(", ");
-            self.client.unsupported("start from what boot.methods says", format!("it only knows {allowed}"))
+            self.client.unsupported(quirks::words(target), format!("it only knows {allowed}"))
         }))
+    }
+
+    fn virtual_media(&self) -> Option<&dyn VirtualMedia> {
+        Some(self)
     }
 
     async fn ensure_events(&self) -> Result<(), Error> {
@@ -315,5 +322,13 @@ impl Bmc for Redfish {
             events.end(&self.client).await;
         }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl VirtualMedia for Redfish {
+    async fn ensure_media(&self, image: Option<&MediaUrl>) -> Result<(), Error> {
+        let found = self.read().await?;
+        self.media.ensure(&self.client, &found.system, image).await
     }
 }

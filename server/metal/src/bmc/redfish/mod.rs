@@ -1,6 +1,6 @@
 //! A BMC that speaks Redfish (DMTF DSP0266), by a thin client of its own: a dozen resources, four verbs.
 //!
-//! - `driver`: the wishes; `drives`: what disks there are; `events`: being told of changes; `client`: requests, login, errors; `tls`: how the BMC's certificate is checked
+//! - `driver`: the wishes; `drives`: what disks there are; `media`: its virtual CD; `events`: being told of changes; `client`: requests, login, errors; `tls`: how the BMC's certificate is checked
 //! - `model`: the resources as far as they are read; `quirks`: what real BMCs make of the standard
 //!
 //! What a BMC sends is hostile until read: replies are bounded in size and depth, links stay on the BMC's own origin,
@@ -10,6 +10,7 @@ mod client;
 mod driver;
 mod drives;
 mod events;
+mod media;
 mod model;
 mod quirks;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The Redfish resources as far as they are read (DSP2046): a wrong type is an error, an absent property is not.
 
 use serde::{Deserialize, Serialize};
-use underlay_core::{Bytes, host::Facts};
+use underlay_core::{Bytes, bmc::is_media_of_ours, host::Facts};
 
 /// A reference to a resource.
 #[derive(Debug, Deserialize)]
@@ -17,6 +17,7 @@ pub(super) struct Root {
     pub(super) systems: Option<Link>,
     /// Read with patience: nothing depends on it.
     pub(super) event_service: Option<serde_json::Value>,
+    pub(super) managers: Option<Link>,
     pub(super) links: Option<RootLinks>,
 }
 
@@ -54,6 +55,94 @@ pub(super) struct System {
     pub(super) actions: Option<Actions>,
     pub(super) processor_summary: Option<ProcessorSummary>,
     pub(super) memory_summary: Option<MemorySummary>,
+    pub(super) virtual_media: Option<Link>,
+    pub(super) links: Option<SystemLinks>,
+}
+
+/// `ComputerSystem.Links`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SystemLinks {
+    #[serde(default)]
+    pub(super) managed_by: Vec<Link>,
+}
+
+/// `Manager`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Manager {
+    pub(super) virtual_media: Option<Link>,
+}
+
+/// `VirtualMedia`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Medium {
+    #[serde(rename = "@odata.etag")]
+    pub(super) etag: Option<String>,
+    #[serde(default)]
+    pub(super) media_types: Option<Vec<String>>,
+    pub(super) image: Option<String>,
+    pub(super) image_name: Option<String>,
+    pub(super) inserted: Option<bool>,
+    actions: Option<MediumActions>,
+}
+
+/// `VirtualMedia.Actions`.
+#[derive(Debug, Deserialize)]
+struct MediumActions {
+    #[serde(rename = "#VirtualMedia.InsertMedia")]
+    insert: Option<Target>,
+    #[serde(rename = "#VirtualMedia.EjectMedia")]
+    eject: Option<Target>,
+}
+
+/// An action, and where its parameters are told.
+#[derive(Debug, Deserialize)]
+pub(super) struct Target {
+    pub(super) target: String,
+    #[serde(rename = "@Redfish.ActionInfo")]
+    pub(super) info: Option<String>,
+}
+
+impl Medium {
+    /// Is it a CD drive?
+    pub(super) fn takes_a_cd(&self) -> bool {
+        let types = self.media_types.iter().flatten();
+        types.into_iter().any(|kind| matches!(kind.as_str(), "CD" | "DVD"))
+    }
+
+    /// Is anything in it? Some leave `Inserted` out, some leave it at true with nothing in.
+    pub(super) fn is_inserted(&self) -> bool {
+        self.inserted != Some(false) && self.names().next().is_some()
+    }
+
+    /// Is it this image that is in it? Some tell nothing but the name of the file.
+    pub(super) fn holds(&self, url: &str) -> bool {
+        let file = url.rsplit('/').next();
+        self.is_inserted() && self.names().any(|name| name == url || name.rsplit('/').next() == file)
+    }
+
+    /// Is an image of ours in it, whatever the boot?
+    pub(super) fn holds_ours(&self) -> bool {
+        self.is_inserted() && self.names().any(is_media_of_ours)
+    }
+
+    pub(super) fn insert(&self) -> Option<&Target> {
+        self.actions.as_ref()?.insert.as_ref()
+    }
+
+    pub(super) fn eject(&self) -> Option<&Target> {
+        self.actions.as_ref()?.eject.as_ref()
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        [&self.image, &self.image_name]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .filter(|name| !name.is_empty())
+    }
 }
 
 /// `ComputerSystem.ProcessorSummary`.

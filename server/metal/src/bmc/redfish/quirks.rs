@@ -8,9 +8,10 @@
 //! - `If-Match` with the ETag just read is answered 412 by some that change it on every read: it is left out then.
 
 use reqwest::StatusCode;
+use serde_json::{Map, Value, json};
 use underlay_core::{
     bmc::{Power, Target},
-    host::{self, BootMethod, Firmware},
+    host::Firmware,
 };
 
 use super::model::{Boot, BootWish};
@@ -35,8 +36,8 @@ pub(super) fn choose_reset(power: Power, allowed: Option<&[String]>) -> Option<&
 }
 
 /// Ways to ask for `target`, best first.
-pub(super) fn boot_wishes(target: Target, how: &host::Boot, now: &Boot) -> Vec<BootWish> {
-    let mode = now.mode.as_ref().map(|_| match how.mode {
+pub(super) fn boot_wishes(target: Target, firmware: Firmware, now: &Boot) -> Vec<BootWish> {
+    let mode = now.mode.as_ref().map(|_| match firmware {
         Firmware::Bios => "Legacy",
         Firmware::Uefi => "UEFI",
     });
@@ -44,23 +45,70 @@ pub(super) fn boot_wishes(target: Target, how: &host::Boot, now: &Boot) -> Vec<B
         None | Some([]) => true,
         Some(targets) => wish.enabled == "Disabled" || targets.iter().any(|one| one == wish.target),
     };
-    let network = |method: &BootMethod| BootWish {
-        enabled: "Once",
-        target: match method {
-            BootMethod::Pxe => "Pxe",
-            BootMethod::Http => "UefiHttp",
-            BootMethod::VirtualMedia => "Cd",
-        },
-        mode,
+    let once = |targets: &[&'static str]| {
+        targets.iter().map(|target| BootWish { enabled: "Once", target, mode }).collect()
     };
-    let wishes = match target {
-        Target::NetworkOnce => how.methods.iter().map(network).collect(),
+    let wishes: Vec<_> = match target {
+        Target::NetworkOnce => once(&["Pxe"]),
+        Target::HttpOnce => once(&["UefiHttp"]),
+        Target::MediaOnce => once(&CDS),
         Target::Disk => vec![
             BootWish { enabled: "Continuous", target: "Hdd", mode },
             BootWish { enabled: "Disabled", target: "None", mode: None },
         ],
     };
     wishes.into_iter().filter(allowed).collect()
+}
+
+/// What a virtual CD is called as a boot source: Supermicro has "UsbCd" beside a "Cd" that is the built-in drive, and some
+/// know no more of it than that it is on USB.
+const CDS: [&str; 3] = ["UsbCd", "Cd", "Usb"];
+
+/// `target` as a wish.
+pub(super) fn words(target: Target) -> &'static str {
+    match target {
+        Target::NetworkOnce => "start from the network by PXE",
+        Target::HttpOnce => "start from the network by HTTP",
+        Target::MediaOnce => "start from its virtual CD",
+        Target::Disk => "start from its disk",
+    }
+}
+
+/// Ways to say that an image be inserted, best first: all that the standard has, then the least, then with what Lenovo's
+/// XCC and Supermicro's BMCs want to be told. `known` is what the action takes, where it says so.
+pub(super) fn insertions(url: &str, known: Option<&[String]>) -> Vec<Value> {
+    let protocol = if url.starts_with("https:") { "HTTPS" } else { "HTTP" };
+    let ways: [&[(&str, Value)]; 3] = [
+        &[("Inserted", json!(true)), ("WriteProtected", json!(true))],
+        &[],
+        &[("TransferProtocolType", json!(protocol)), ("TransferMethod", json!("Stream"))],
+    ];
+    let mut wishes: Vec<Value> = Vec::new();
+    for way in ways {
+        let mut wish = Map::from_iter([("Image".to_owned(), json!(url))]);
+        let takes = |name: &str| known.is_none_or(|known| known.iter().any(|one| one == name));
+        wish.extend(
+            way.iter().filter(|(name, _)| takes(name)).map(|(name, value)| ((*name).into(), value.clone())),
+        );
+        let wish = Value::Object(wish);
+        if !wishes.contains(&wish) {
+            wishes.push(wish);
+        }
+    }
+    wishes
+}
+
+/// Does this answer mean that it may do later?
+pub(super) fn is_for_later(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT
+            | StatusCode::CONFLICT
+            | StatusCode::PRECONDITION_FAILED
+            | StatusCode::LOCKED
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::SERVICE_UNAVAILABLE
+    )
 }
 
 /// Does the system say just what was asked?
@@ -80,7 +128,9 @@ pub(super) fn is_reached(wish: &BootWish, boot: &Boot) -> bool {
 /// What the system will start from, as far as its override tells.
 pub(super) fn next_boot(boot: &Boot) -> Option<Target> {
     match (boot.enabled.as_deref(), boot.target.as_deref()) {
-        (Some("Once" | "Continuous"), Some("Pxe" | "UefiHttp")) => Some(Target::NetworkOnce),
+        (Some("Once" | "Continuous"), Some("Pxe")) => Some(Target::NetworkOnce),
+        (Some("Once" | "Continuous"), Some("UefiHttp")) => Some(Target::HttpOnce),
+        (Some("Once" | "Continuous"), Some(cd)) if CDS.contains(&cd) => Some(Target::MediaOnce),
         (Some("Once" | "Continuous"), Some("Hdd")) => Some(Target::Disk),
         _ => None,
     }

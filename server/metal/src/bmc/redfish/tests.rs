@@ -3,6 +3,7 @@
 mod drives;
 mod events;
 mod hostile;
+mod media;
 mod service;
 mod sushy;
 mod trust;
@@ -12,7 +13,7 @@ use serde_json::json;
 use underlay_core::{
     ErrorKind,
     bmc::{Bmc, Error, Power, Target},
-    host::{self, Boot, BootMethod, Firmware, Tls},
+    host::{self, Boot, Firmware, Tls},
 };
 
 use self::service::{PASSWORD, Service, Sessions};
@@ -32,7 +33,7 @@ fn login() -> Login {
 }
 
 fn driver(address: &str) -> Redfish {
-    let boot = Boot { mode: Firmware::Uefi, methods: vec![BootMethod::Pxe] };
+    let boot = Boot { mode: Firmware::Uefi, ..Boot::default() };
     Redfish::new(&spec(address), &boot, login(), None).expect("the address reads")
 }
 
@@ -194,15 +195,16 @@ async fn the_etag_is_sent_read_again_when_stale_and_left_out_when_it_never_fits(
 
 #[tokio::test]
 async fn the_boot_source_follows_firmware_and_method() {
-    for (mode, method, expected) in [
-        (Firmware::Uefi, BootMethod::Pxe, ("Pxe", "UEFI")),
-        (Firmware::Uefi, BootMethod::Http, ("UefiHttp", "UEFI")),
-        (Firmware::Bios, BootMethod::Pxe, ("Pxe", "Legacy")),
+    for (mode, target, expected) in [
+        (Firmware::Uefi, Target::NetworkOnce, ("Pxe", "UEFI")),
+        (Firmware::Uefi, Target::HttpOnce, ("UefiHttp", "UEFI")),
+        (Firmware::Uefi, Target::MediaOnce, ("Cd", "UEFI")),
+        (Firmware::Bios, Target::NetworkOnce, ("Pxe", "Legacy")),
     ] {
         let service = Service::start().await;
-        let boot = Boot { mode, methods: vec![method] };
+        let boot = Boot { mode, ..Boot::default() };
         let driver = Redfish::new(&spec(&service.address), &boot, login(), None).expect("the address reads");
-        driver.ensure_next_boot(Target::NetworkOnce).await.expect("set");
+        driver.ensure_next_boot(target).await.expect("set");
         let state = service.state();
         assert_eq!((state.boot_target.as_str(), state.boot_mode.as_str()), expected);
         assert_eq!(state.boot_enabled, "Once");

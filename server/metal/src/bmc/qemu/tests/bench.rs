@@ -104,7 +104,7 @@ impl Bench {
                 pool: "lab".into(),
                 labels: Default::default(),
                 identity: self.identity.clone(),
-                boot: Boot { mode: self.firmware, methods: vec![BootMethod::Pxe] },
+                boot: Boot { mode: self.firmware, methods: vec![BootMethod::Pxe], address: None },
                 driver: Driver::Qemu(self.wanted.clone()),
                 protected: false,
                 on_destroy: OnDestroy::PowerOff,

@@ -25,6 +25,31 @@ pub(super) enum Sessions {
     Missing,
 }
 
+/// How a virtual CD is driven.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Media {
+    /// There is none.
+    Missing,
+    /// By actions, of which the insertion takes just these parameters beside the image; an empty list says nothing of them.
+    Actions { under: &'static str, takes: &'static [&'static str] },
+    /// By PATCH.
+    Patched,
+    /// It is shown and costs extra.
+    Unlicensed,
+    /// It says yes and inserts nothing for now.
+    Slow,
+}
+
+impl Media {
+    fn under(self) -> Option<&'static str> {
+        match self {
+            Media::Missing => None,
+            Media::Actions { under, .. } => Some(under),
+            Media::Patched | Media::Unlicensed | Media::Slow => Some("Managers/bmc"),
+        }
+    }
+}
+
 pub(super) struct State {
     pub(super) sessions: Sessions,
     pub(super) token: Option<String>,
@@ -38,6 +63,12 @@ pub(super) struct State {
     pub(super) boot_mode: String,
     pub(super) once_is_continuous: bool,
     pub(super) refuses_etags: bool,
+    /// What is in its virtual CD.
+    pub(super) image: Option<String>,
+    /// How its virtual CD is driven.
+    pub(super) media: Media,
+    /// What each insertion said.
+    pub(super) insertions: Vec<Value>,
     /// The `If-Match` of each PATCH.
     pub(super) if_match: Vec<Option<String>>,
     pub(super) requests: Vec<(Method, String)>,
@@ -72,6 +103,9 @@ pub(super) fn routes() -> (Router, Arc<Mutex<State>>) {
         boot_mode: "UEFI".into(),
         once_is_continuous: false,
         refuses_etags: false,
+        image: None,
+        media: Media::Actions { under: "Systems/1", takes: &[] },
+        insertions: Vec::new(),
         if_match: Vec::new(),
         requests: Vec::new(),
         answers: HashMap::new(),
@@ -131,6 +165,9 @@ async fn handle(
     if !state.knows(&headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
+    if let Some(answer) = state.virtual_media(&method, &path, &body) {
+        return answer;
+    }
     match (method, path.strip_prefix("/redfish/v1/Systems").unwrap_or("?")) {
         (Method::GET, "") => state.systems().into_response(),
         (Method::GET, "/1/EthernetInterfaces") => {
@@ -148,6 +185,10 @@ fn collection(path: &str, members: &[&str]) -> Response {
     let members: Vec<_> =
         members.iter().map(|id| json!({ "@odata.id": format!("/redfish/v1/{path}/{id}") })).collect();
     json!({ "Members": members, "Members@odata.count": members.len() }).to_string().into_response()
+}
+
+fn link(path: &str) -> Value {
+    json!({ "@odata.id": format!("/redfish/v1/{path}") })
 }
 
 fn interface(path: &str) -> Response {
@@ -203,7 +244,7 @@ impl State {
         if let Some(resets) = &self.resets {
             reset["ResetType@Redfish.AllowableValues"] = json!(resets);
         }
-        let system = json!({
+        let mut system = json!({
             "PowerState": self.power,
             "SerialNumber": " SN-1 ",
             "UUID": "6BA7B810-9DAD-11D1-80B4-00C04FD430C8",
@@ -211,13 +252,103 @@ impl State {
                 "BootSourceOverrideEnabled": self.boot_enabled,
                 "BootSourceOverrideTarget": self.boot_target,
                 "BootSourceOverrideMode": self.boot_mode,
-                "BootSourceOverrideTarget@Redfish.AllowableValues": ["None", "Pxe", "Hdd", "UefiHttp"],
+                "BootSourceOverrideTarget@Redfish.AllowableValues": ["None", "Pxe", "Hdd", "UefiHttp", "Cd"],
             },
             "Storage": { "@odata.id": "/redfish/v1/Systems/1/Storage" },
             "EthernetInterfaces": { "@odata.id": "/redfish/v1/Systems/1/EthernetInterfaces" },
             "Actions": { "#ComputerSystem.Reset": reset },
         });
+        match self.media.under() {
+            Some("Managers/bmc") => system["Links"] = json!({ "ManagedBy": [link("Managers/bmc")] }),
+            Some(under) => system["VirtualMedia"] = link(&format!("{under}/VirtualMedia")),
+            None => {}
+        }
         ([(header::ETAG, self.etag())], system.to_string()).into_response()
+    }
+
+    /// The manager, and the virtual drives wherever they are.
+    fn virtual_media(&mut self, method: &Method, path: &str, body: &Value) -> Option<Response> {
+        let under = self.media.under()?;
+        let path = path.strip_prefix("/redfish/v1/")?;
+        if (method, path) == (&Method::GET, "Managers/bmc") {
+            return Some(
+                json!({ "VirtualMedia": link("Managers/bmc/VirtualMedia") }).to_string().into_response(),
+            );
+        }
+        let rest = path.strip_prefix(under)?.strip_prefix("/VirtualMedia")?;
+        Some(match (method, rest) {
+            (&Method::GET, "") => collection(&format!("{under}/VirtualMedia"), &["Floppy", "Cd"]),
+            (&Method::GET, "/Floppy") => {
+                json!({ "MediaTypes": ["Floppy", "USBStick"] }).to_string().into_response()
+            }
+            (&Method::GET, "/Cd") => self.drive(under),
+            (&Method::GET, "/Cd/InsertInfo") => self.insert_info(),
+            (&Method::POST, "/Cd/Actions/VirtualMedia.InsertMedia") => self.insert(body),
+            (&Method::POST, "/Cd/Actions/VirtualMedia.EjectMedia") => {
+                self.image = None;
+                StatusCode::NO_CONTENT.into_response()
+            }
+            (&Method::PATCH, "/Cd") if self.media == Media::Patched => {
+                self.image = body["Image"].as_str().map(str::to_owned);
+                StatusCode::OK.into_response()
+            }
+            _ => StatusCode::NOT_FOUND.into_response(),
+        })
+    }
+
+    fn drive(&self, under: &str) -> Response {
+        let action = |name: &str| format!("/redfish/v1/{under}/VirtualMedia/Cd/Actions/VirtualMedia.{name}");
+        let mut drive =
+            json!({ "MediaTypes": ["CD", "DVD"], "Image": self.image, "Inserted": self.image.is_some() });
+        if self.media != Media::Patched {
+            drive["Actions"] = json!({
+                "#VirtualMedia.InsertMedia": { "target": action("InsertMedia") },
+                "#VirtualMedia.EjectMedia": { "target": action("EjectMedia") },
+            });
+        }
+        if let Media::Actions { takes: [_, ..], .. } = self.media {
+            let info = format!("/redfish/v1/{under}/VirtualMedia/Cd/InsertInfo");
+            drive["Actions"]["#VirtualMedia.InsertMedia"]["@Redfish.ActionInfo"] = json!(info);
+        }
+        drive.to_string().into_response()
+    }
+
+    fn insert_info(&self) -> Response {
+        let Media::Actions { takes, .. } = self.media else { return StatusCode::NOT_FOUND.into_response() };
+        let parameters: Vec<_> = ["Image"].iter().chain(takes).map(|name| json!({ "Name": name })).collect();
+        json!({ "Parameters": parameters }).to_string().into_response()
+    }
+
+    fn insert(&mut self, body: &Value) -> Response {
+        self.insertions.push(body.clone());
+        let complaint = |status, text: String| {
+            let body = json!({ "error": { "@Message.ExtendedInfo": [{ "Message": text }] } }).to_string();
+            (status, body).into_response()
+        };
+        let url = body["Image"].as_str().unwrap_or_default().to_owned();
+        let given = body.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        let mut given: Vec<&str> = given.filter(|name| *name != "Image").collect();
+        given.sort_unstable();
+        match self.media {
+            Media::Unlicensed => {
+                return complaint(StatusCode::FORBIDDEN, format!("Inserting {url} needs a licence."));
+            }
+            Media::Slow => return StatusCode::ACCEPTED.into_response(),
+            Media::Missing | Media::Patched | Media::Actions { .. } => {}
+        }
+        if let Media::Actions { takes: takes @ [_, ..], .. } = self.media
+            && given != takes
+        {
+            return complaint(
+                StatusCode::BAD_REQUEST,
+                format!("The parameters for {url} are not acceptable."),
+            );
+        }
+        if self.image.is_some() {
+            return complaint(StatusCode::CONFLICT, "A medium is inserted already.".into());
+        }
+        self.image = Some(url);
+        StatusCode::NO_CONTENT.into_response()
     }
 
     fn etag(&self) -> String {

@@ -1,0 +1,178 @@
+//! The ISO of one host's boot, which its BMC reads and shows it as a CD: the ramdisk's `boot.iso`, with the host's kernel
+//! line laid over the placeholder in it while it is read. No ISO is ever made for a host.
+//!
+//! - `placeholder.rs`: where in the base image the line goes; `overlay.rs`: the line over a part of the image
+//!
+//! BMCs ask for a HEAD, for parts, for the same part again after a cut line, and some for all of it; they get what
+//! [`super::ranges`] says, by a tag that is of the image and of the line. The path is a secret. Memory per reader: one
+//! chunk.
+
+mod overlay;
+mod placeholder;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    os::unix::fs::FileExt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Path, Request, State},
+    http::{HeaderMap, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures::stream;
+use underlay_core::{ObjectId, boot::Media};
+
+use self::{overlay::Overlay, placeholder::Place};
+use super::{
+    Endpoint,
+    line::Agent,
+    ranges::{Conditions, Part},
+    shelf::{Asset, Shelved},
+};
+
+pub use placeholder::{LENGTH, MARKER, placeholder};
+
+/// The base image, beside kernel and initramfs.
+pub const BASE: &str = "boot.iso";
+const TYPE: &str = "application/octet-stream";
+const CHUNK: u64 = 256 << 10;
+
+/// Where the place in the base image is, found once for each image.
+#[derive(Debug, Default)]
+pub(super) struct Places(Mutex<Option<(String, Place)>>);
+
+impl Places {
+    async fn find(&self, base: &Arc<Shelved>) -> Place {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, place)) = known.filter(|(etag, _)| *etag == base.etag) {
+            return place;
+        }
+        let (file, size) = (Arc::clone(&base.file), base.size);
+        let found = tokio::task::spawn_blocking(move || placeholder::find(&*file, size)).await;
+        let place = found.unwrap_or_else(|error| Place::Unreadable(error.to_string()));
+        if !matches!(place, Place::Unreadable(_)) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((base.etag.clone(), place.clone()));
+        }
+        place
+    }
+}
+
+/// Answers a BMC.
+pub(super) async fn serve(
+    State(endpoint): State<Arc<Endpoint>>,
+    Path(file): Path<String>,
+    request: Request,
+) -> Response {
+    // A body is not to be held across a wait.
+    let (request, _) = request.into_parts();
+    let asked = file.strip_suffix(".iso").and_then(|secret| endpoint.directory.media(secret));
+    let Some((host, media)) = asked else {
+        return (StatusCode::NOT_FOUND, "no such image\n").into_response();
+    };
+    let (base, overlay) = match overlaid(&endpoint, &media).await {
+        Ok(image) => image,
+        Err(why) => {
+            tracing::error!(%host, why, "a boot image cannot be served");
+            return (StatusCode::SERVICE_UNAVAILABLE, "the server has no boot image\n").into_response();
+        }
+    };
+    let given = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
+    let conditions = Conditions {
+        if_match: given(header::IF_MATCH),
+        if_none_match: given(header::IF_NONE_MATCH),
+        if_range: given(header::IF_RANGE),
+        // A range is for GET alone (RFC 9110 section 14.2).
+        range: given(header::RANGE).filter(|_| request.method == Method::GET),
+    };
+    let etag = overlay.etag(&base.etag);
+    let part = conditions.part(&etag, base.size);
+    if request.method == Method::GET {
+        notice(&endpoint, host, part, &overlay);
+    }
+    answer(base, overlay, etag, part)
+}
+
+/// The base image, and what is laid over it; or why there is none, for the operator.
+async fn overlaid(endpoint: &Endpoint, media: &Media) -> Result<(Arc<Shelved>, Overlay), String> {
+    let path = endpoint.config.ramdisk.join(BASE);
+    let asset = Asset { path: path.clone(), tagged_by: None, content_type: TYPE };
+    let path = path.display();
+    let base = endpoint.shelf.take(&asset).await.map_err(|error| {
+        format!("{path}: {error}; make it: underlay ramdisk build, or underlay ramdisk iso")
+    })?;
+    let at = match endpoint.places.find(&base).await {
+        Place::At(at) => at,
+        Place::Unreadable(why) => return Err(format!("{path}: {why}")),
+        Place::Missing => {
+            return Err(format!(
+                "{path} has no place for a kernel line; make it again: underlay ramdisk iso"
+            ));
+        }
+        Place::Several => {
+            let why = "has several places for a kernel line, and which one counts is not known";
+            return Err(format!("{path} {why}; make it again: underlay ramdisk iso"));
+        }
+    };
+    let Media { url, mac, address, token, .. } = media;
+    let agent = Agent { base: url, mac: *mac, address: *address, token: Some(token) };
+    Ok((base, Overlay::new(at, &agent.words(endpoint))?))
+}
+
+/// Who reads the line starts from the image: no more can be seen of that from here.
+fn notice(endpoint: &Endpoint, host: ObjectId, part: Part, overlay: &Overlay) {
+    let (from, length) = match part {
+        Part::Whole => (0, u64::MAX),
+        Part::Bytes { from, length } => (from, length),
+        Part::NotModified | Part::Failed | Part::Unsatisfiable => return,
+    };
+    if overlay.touches(from, length) {
+        endpoint.directory.saw_bmc(host, "its BMC read the boot menu of its image");
+    }
+}
+
+fn answer(base: Arc<Shelved>, overlay: Overlay, etag: String, part: Part) -> Response {
+    let size = base.size;
+    let mut headers = HeaderMap::new();
+    let mut say = |name, value: String| value.parse().map(|value| headers.insert(name, value)).is_ok();
+    say(header::ETAG, etag);
+    say(header::ACCEPT_RANGES, "bytes".into());
+    // It holds a token.
+    say(header::CACHE_CONTROL, "no-store".into());
+    let (status, from, length) = match part {
+        Part::NotModified => return (StatusCode::NOT_MODIFIED, headers).into_response(),
+        Part::Failed => return (StatusCode::PRECONDITION_FAILED, headers).into_response(),
+        Part::Unsatisfiable => {
+            say(header::CONTENT_RANGE, format!("bytes */{size}"));
+            return (StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response();
+        }
+        Part::Whole => (StatusCode::OK, 0, size),
+        Part::Bytes { from, length } => {
+            say(header::CONTENT_RANGE, format!("bytes {from}-{}/{size}", from + length - 1));
+            (StatusCode::PARTIAL_CONTENT, from, length)
+        }
+    };
+    say(header::CONTENT_TYPE, TYPE.into());
+    say(header::CONTENT_LENGTH, length.to_string());
+    let overlay = Arc::new(overlay);
+    let chunks =
+        stream::unfold((base, overlay, from, from + length), |(base, overlay, at, end)| async move {
+            if at >= end {
+                return None;
+            }
+            let (file, length) = (Arc::clone(&base.file), (end - at).min(CHUNK));
+            let read = tokio::task::spawn_blocking(move || {
+                let mut chunk = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
+                file.read_exact_at(&mut chunk, at).map(|()| chunk)
+            });
+            let chunk = read.await.map_err(std::io::Error::other).flatten().map(|mut chunk| {
+                overlay.lay_over(at, &mut chunk);
+                Bytes::from(chunk)
+            });
+            Some((chunk, (base, overlay, at + length, end)))
+        });
+    (status, headers, Body::from_stream(chunks)).into_response()
+}
