@@ -16,7 +16,7 @@ fn spec(driver: Driver, number: u8, labels: &[(&str, &str)]) -> pb::HostSpec {
         pool: "lab".into(),
         labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         identity: Some(identity),
-        boot: Some(pb::HostBoot { mode: "bios".into(), methods: vec!["pxe".into()] }),
+        boot: Some(pb::HostBoot { mode: "bios".into(), methods: vec!["pxe".into()], ..Default::default() }),
         driver: Some(driver),
         on_destroy: "forget".into(),
         ..pb::HostSpec::default()
