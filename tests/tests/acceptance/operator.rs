@@ -95,7 +95,7 @@ fn what_is_wrong_is_said_at_plan_and_at_its_line() {
     let server = Server::start();
     let Some(terraform) = Terraform::new(&server) else { return };
     terraform.configure("resource \"underlay_host\" \"lab\" {\n  name = \"lab-1\"\n}");
-    terraform.plan().expect(1).says("exactly one of redfish = {...} and qemu = {...}");
+    terraform.plan().expect(1).says("exactly one of redfish, ipmi, qemu, manual and none = {...}");
     terraform.configure(
         "resource \"underlay_host\" \"lab\" {\n  name = \"lab-1\"\n  qemu = { cpus = 1, memory = \"1 gig\", disks = [] }\n}",
     );
