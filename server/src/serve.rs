@@ -149,8 +149,8 @@ pub async fn run(
     let boot_port = boot_listener.local_addr()?.port();
     let projection = Projection::new(boot_port);
     let proofs = settings.event_address.map(|address| Proofs::new(&events_key, address, boot_port));
-    let drivers = Drivers::new(drivers(&settings, &data, boot_port, proofs.clone()));
-    let bmcs: Arc<dyn Bmcs> = Arc::new(Gate::new(Arc::new(drivers), Arc::new(store.clone())));
+    let drivers = Arc::new(Drivers::new(drivers(&settings, &data, boot_port, proofs.clone())));
+    let bmcs: Arc<dyn Bmcs> = Arc::new(Gate::new(drivers.clone(), Arc::new(store.clone())));
 
     let api = api(&settings, &store, &authority, &bmcs, boot_port);
     let (doors, api_address) = doors(&settings, &data, &authority).await?;
@@ -246,6 +246,7 @@ pub async fn run(
         let _ = ready.send(Addresses { socket, boot_port });
     }
     let ended = run_to_the_end(tasks, cancel).await;
+    drivers.close().await;
     store.close().await;
     ended
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::{StreamExt, stream};
 use secrecy::ExposeSecret;
 use underlay_core::{
     ErrorKind, Object, ObjectId, SecretString, View,
@@ -23,6 +24,10 @@ use super::{
     queue::Queue,
     redfish::{self, Redfish},
 };
+
+/// How long ending all sessions may hold up that the server stops, and how many are ended at a time.
+const GOODBYE: Duration = Duration::from_secs(5);
+const AT_ONCE: usize = 128;
 
 /// How the drivers are set up.
 #[derive(Clone)]
@@ -66,6 +71,19 @@ impl Drivers {
         Self { config, held: Arc::default() }
     }
 
+    /// Ends every session that is open, as far as BMCs answer in time.
+    pub async fn close(&self) {
+        let sessions: Vec<Session> = {
+            let mut held = self.held.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            held.drain().map(|(_, session)| session).collect()
+        };
+        let ended = stream::iter(sessions)
+            .for_each_concurrent(AT_ONCE, |session| async move { session.driver.log_out().await });
+        if tokio::time::timeout(GOODBYE, ended).await.is_err() {
+            tracing::info!("some BMCs keep our sessions until they idle out");
+        }
+    }
+
     fn qemu(&self, host: &Object<Host>, wanted: &host::Qemu) -> Arc<dyn Bmc> {
         let address = format!("qemu:{}", host.meta.id);
         let driver = Qemu::new(self.config.qemu.clone(), self.held.ports.clone(), host, wanted.clone());
@@ -78,15 +96,30 @@ impl Drivers {
         wanted: &host::Redfish,
         view: &dyn View,
     ) -> Result<Arc<dyn Bmc>, Error> {
-        let (user, password) = credential(host, &wanted.credential, view).await?;
+        let login = credential(host, &wanted.credential, view).await?;
+        let (driver, old) = self.session(host, wanted, login)?;
+        // A BMC has room for few: the one that nobody uses any more is not left behind.
+        if let Some(old) = old {
+            old.driver.log_out().await;
+        }
+        Ok(self.queued(host.meta.id, wanted.address.clone(), self.config.redfish_pause, driver))
+    }
+
+    /// The host's driver, with the one it takes the place of.
+    fn session(
+        &self,
+        host: &Object<Host>,
+        wanted: &host::Redfish,
+        (user, password): (String, SecretString),
+    ) -> Result<(Arc<Redfish>, Option<Session>), Error> {
         let id = host.meta.id;
         let pin = host.status.pinned_certificate.clone();
         let mut sessions = self.held.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = sessions.get_mut(&id).filter(|session| session.fits(host, wanted, &user, &password));
-        let driver = match kept {
+        Ok(match kept {
             Some(session) => {
                 session.pin = pin;
-                session.driver.clone()
+                (session.driver.clone(), None)
             }
             None => {
                 let login = redfish::Login { user: user.clone(), password: password.clone() };
@@ -99,12 +132,10 @@ impl Drivers {
                     None => driver,
                 });
                 let (redfish, boot) = (wanted.clone(), host.spec.boot.clone());
-                sessions.insert(id, Session { redfish, boot, user, password, pin, driver: driver.clone() });
-                driver
+                let session = Session { redfish, boot, user, password, pin, driver: driver.clone() };
+                (driver, sessions.insert(id, session))
             }
-        };
-        drop(sessions);
-        Ok(self.queued(id, wanted.address.clone(), self.config.redfish_pause, driver))
+        })
     }
 
     fn queued(&self, host: ObjectId, address: String, pause: Duration, driver: Arc<dyn Bmc>) -> Arc<dyn Bmc> {

@@ -37,6 +37,8 @@ pub struct Memory {
     requests: u64,
     /// Counts changes of its system, for ETags.
     version: u32,
+    /// How often its boot override was read since it was last set.
+    boot_reads: u32,
     /// When it last took a change, for as long as its job queue minds.
     changed: Option<tokio::time::Instant>,
     extra: Option<Box<Extra>>,

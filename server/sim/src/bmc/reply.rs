@@ -30,19 +30,24 @@ impl Reply {
         self
     }
 
-    /// A refusal with one message.
+    /// A refusal with one message of the Base registry.
     pub(super) fn refuse(status: StatusCode, message: &str, text: impl Into<String>) -> Self {
+        Self::refuse_as(status, &format!("Base.1.18.{message}"), text)
+    }
+
+    /// A refusal with a message of any registry.
+    pub(super) fn refuse_as(status: StatusCode, id: &str, text: impl Into<String>) -> Self {
         let text = text.into();
         let info = json!({
             "@odata.type": "#Message.v1_1_2.Message",
-            "MessageId": format!("Base.1.18.{message}"),
+            "MessageId": id,
             "Message": text,
             "MessageSeverity": "Critical",
             "Severity": "Critical",
             "Resolution": "See the message.",
         });
         let body = json!({ "error": {
-            "code": format!("Base.1.18.{message}"),
+            "code": id,
             "message": text,
             "@Message.ExtendedInfo": [info],
         } });

@@ -38,7 +38,7 @@ pub(super) async fn answer(
     let asks = request.method() != Method::GET && request.method() != Method::HEAD;
     let noted = asks.then(|| note(rack, machine, &request)).flatten();
     let answer = answer_noted(rack, machine, request, number).await;
-    rack.asked.answered(noted);
+    rack.asked.answered(noted, answer.status().as_u16());
     answer
 }
 
@@ -134,7 +134,7 @@ fn route(request: &Request<'_>) -> Reply {
         ["odata"] => root::odata(),
         ["SessionService", ..] | ["Sessions"] => root::session_service(request, rest),
         ["Systems", rest @ ..] if is(rest, model.system) => match rest {
-            [] | [_] | [_, "Actions", ..] | [_, "ResetActionInfo"] => system::answer(request, rest),
+            [] | [_] | [_, "SD" | "ResetActionInfo"] | [_, "Actions", ..] => system::answer(request, rest),
             [_, "Bios", ..] => bios::answer(request, rest),
             _ => parts::answer(request, rest),
         },

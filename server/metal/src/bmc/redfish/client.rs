@@ -1,15 +1,22 @@
 //! Requests to one Redfish service: login, bounds, and its errors in our words.
 //!
-//! The login goes to one origin only; a link that leaves it is refused. A session is opened once and used until the
-//! BMC forgets it.
+//! The login goes to one origin only; a link that leaves it is refused. A session is opened once, used until the BMC
+//! forgets it, and ended when the client is done. Nothing is sent twice but what a BMC refused with the time to come back,
+//! and what it refused for want of a session.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use reqwest::{Method, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
 use underlay_core::{
     Cause, SecretString,
     bmc::Error,
@@ -17,8 +24,9 @@ use underlay_core::{
 };
 
 use super::{
-    model::{Collection, Complaint, Root},
-    quirks,
+    model::{Collection, Complaint, Manager, Root},
+    quirks::{self, Quirks},
+    session::{Auth, Session},
     tls::{self, Pin},
 };
 
@@ -33,6 +41,10 @@ const IDLE: Duration = Duration::from_secs(15);
 const CONNECT: Duration = Duration::from_secs(5);
 /// BMCs were seen to think for 20 s over a single answer.
 const REQUEST: Duration = Duration::from_secs(25);
+/// How long a BMC may take to end a session.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// A BMC that asks us to come back sooner is asked after this.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// A BMC's user and password.
 #[derive(Clone, Debug)]
@@ -41,17 +53,6 @@ pub struct Login {
     pub user: String,
     /// Never shown.
     pub password: SecretString,
-}
-
-/// How requests are authorised.
-#[derive(Clone)]
-enum Auth {
-    /// Not logged in yet.
-    None,
-    /// With the password each time.
-    Basic,
-    /// With a session's token.
-    Session(SecretString),
 }
 
 /// Who asks, for a BMC's own log: one of several servers can be told from the others.
@@ -68,6 +69,7 @@ pub(super) struct Client {
     origin: reqwest::Url,
     login: Login,
     auth: Mutex<Auth>,
+    quirks: OnceLock<&'static Quirks>,
     pin: Arc<Pin>,
     shows_certificate: Shows,
 }
@@ -84,6 +86,9 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     etag: Option<String>,
     token: Option<SecretString>,
+    location: Option<String>,
+    /// When to come back, where it says.
+    retry_after: Option<Duration>,
     body: Vec<u8>,
 }
 
@@ -112,7 +117,61 @@ impl Client {
             _ => Shows::Nothing,
         };
         let address = bmc.address.clone();
-        Ok(Self { http, address, origin, login, auth: Mutex::new(Auth::None), pin, shows_certificate })
+        let (auth, quirks) = (Mutex::new(Auth::None), OnceLock::new());
+        Ok(Self { http, address, origin, login, auth, quirks, pin, shows_certificate })
+    }
+
+    /// What is known of its make; until it was asked, what is assumed of any.
+    pub(super) fn quirks(&self) -> &'static Quirks {
+        self.quirks.get().copied().unwrap_or(&quirks::UNKNOWN)
+    }
+
+    /// From now on it is taken for one of these, whatever it says.
+    pub(super) fn is_one_of(&self, quirks: &'static Quirks) {
+        let _kept = self.quirks.set(quirks);
+    }
+
+    /// Whose BMC it is, as its service root or its first manager says.
+    pub(super) async fn detect(&self, root: &Root) -> Result<(), Error> {
+        if self.quirks.get().is_some() {
+            return Ok(());
+        }
+        let mut found = quirks::by_root(root);
+        if found.is_none()
+            && quirks::says_nothing(root)
+            && let Some(managers) = root.managers()
+        {
+            found = match self.first_manager(managers).await {
+                Ok(manager) => manager.as_ref().and_then(quirks::by_manager),
+                // Nothing depends on it, but one that had no time is asked again.
+                Err(error @ (Error::Unreachable { .. } | Error::Busy { .. } | Error::Refused { .. })) => {
+                    return Err(error);
+                }
+                Err(_) => None,
+            };
+        }
+        let found = found.unwrap_or(&quirks::UNKNOWN);
+        tracing::debug!(address = %self.address, quirks = found.name, "a BMC was asked who made it");
+        self.is_one_of(found);
+        Ok(())
+    }
+
+    async fn first_manager(&self, managers: &str) -> Result<Option<Manager>, Error> {
+        match self.members(managers).await?.first() {
+            Some(path) => Ok(Some(self.get::<Manager>(path).await?.0)),
+            None => Ok(None),
+        }
+    }
+
+    /// Ends the session, where there is one and the BMC lets us. A later request opens another.
+    pub(super) async fn log_out(&self) {
+        let mut auth = self.auth.lock().await;
+        let Auth::Session(Session { path: Some(path), .. }) = &*auth else { return };
+        let ended = timeout(GOODBYE, self.exchange(Method::DELETE, path, None, None, &auth)).await;
+        if !matches!(&ended, Ok(Ok(reply)) if reply.status.is_success()) {
+            tracing::debug!(address = %self.address, "a session is left behind until it idles out");
+        }
+        *auth = Auth::None;
     }
 
     /// The pinned certificate, once one was seen.
@@ -170,6 +229,9 @@ impl Client {
     pub(super) fn complaint(&self, reply: &Reply, request: &str) -> Error {
         let address = self.address.clone();
         let why = self.said(reply);
+        if self.is_for_now(reply) {
+            return Error::Busy { address, why };
+        }
         match reply.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Refused { address, why },
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Error::Busy { address, why },
@@ -207,20 +269,52 @@ impl Client {
         etag: Option<&str>,
     ) -> Result<Reply, Error> {
         let mut auth = self.auth.lock().await;
-        if let Auth::None = *auth {
-            *auth = self.log_in().await?;
-        }
-        let reply = self.exchange(method.clone(), path, body, etag, &auth).await?;
-        if reply.status == StatusCode::UNAUTHORIZED && matches!(*auth, Auth::Session(_)) {
-            // The session ended: idle for too long, or the BMC restarted.
-            *auth = Auth::None;
-            *auth = self.log_in().await?;
-            return self.exchange(method, path, body, etag, &auth).await;
+        let reply = self.send_authorised(&mut auth, &method, path, body, etag).await?;
+        let began = Instant::now();
+        let mut reply = reply;
+        // It was refused whole, and when to send it again was said.
+        while let Some(after) = self.comes_back(&reply, began) {
+            sleep(after).await;
+            reply = self.send_authorised(&mut auth, &method, path, body, etag).await?;
         }
         Ok(reply)
     }
 
-    /// Open a session (DSP0266, section 13.3.4), or settle on Basic where there are none.
+    /// When a refused request is to be sent again, if it is to be.
+    fn comes_back(&self, reply: &Reply, began: Instant) -> Option<Duration> {
+        let after = reply.retry_after.filter(|_| quirks::may_pass(reply.status))?.max(BREATH);
+        (began.elapsed() + after <= self.quirks().patience).then_some(after)
+    }
+
+    async fn send_authorised(
+        &self,
+        auth: &mut Auth,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+        etag: Option<&str>,
+    ) -> Result<Reply, Error> {
+        if auth.is_due() {
+            *auth = self.log_in().await?;
+        }
+        let reply = self.exchange(method.clone(), path, body, etag, auth).await?;
+        match auth {
+            Auth::Session(_) if reply.status == StatusCode::UNAUTHORIZED => {
+                // The session ended: idle for too long, or the BMC restarted.
+                *auth = Auth::None;
+                *auth = self.log_in().await?;
+                self.exchange(method.clone(), path, body, etag, auth).await
+            }
+            // The password may well be right.
+            Auth::Full(_) if reply.status == StatusCode::UNAUTHORIZED => {
+                *auth = Auth::None;
+                Err(self.busy("it has no room for another session and takes no HTTP Basic; end some of its sessions, or wait until they idle out"))
+            }
+            _ => Ok(reply),
+        }
+    }
+
+    /// Open a session, or settle on Basic where there are none.
     async fn log_in(&self) -> Result<Auth, Error> {
         let root = self.exchange(Method::GET, ROOT, None, None, &Auth::None).await?;
         if root.status == StatusCode::UNAUTHORIZED {
@@ -234,13 +328,30 @@ impl Client {
         let login = json!({ "UserName": self.login.user, "Password": self.login.password.expose_secret() });
         let reply = self.exchange(Method::POST, &sessions.path, Some(&login), None, &Auth::None).await?;
         match (reply.status, &reply.token) {
-            (status, Some(token)) if status.is_success() => Ok(Auth::Session(token.clone())),
+            (status, Some(token)) if status.is_success() => {
+                Ok(Auth::Session(Session { token: token.clone(), path: self.session_path(&reply) }))
+            }
             (status, None) if status.is_success() => {
                 Err(self.nonsense("the login", "it sends no X-Auth-Token"))
             }
             (status, _) if quirks::lacks_sessions(status) => Ok(Auth::Basic),
+            (status, _) if quirks::is_full(status) => {
+                tracing::debug!(address = %self.address, why = self.said(&reply), "no session is to be had");
+                Ok(Auth::full())
+            }
             _ => Err(self.complaint(&reply, "the login")),
         }
+    }
+
+    /// Where a session is ended: its `Location`, or its `@odata.id` where that is missing; a path of this service.
+    fn session_path(&self, reply: &Reply) -> Option<String> {
+        let in_body = || {
+            let body: Value = serde_json::from_slice(&reply.body).ok()?;
+            Some(body.get("@odata.id")?.as_str()?.to_owned())
+        };
+        let said = reply.location.clone().or_else(in_body)?;
+        let url = self.origin.join(&said).ok().filter(|url| url.origin() == self.origin.origin())?;
+        self.locate(url.path()).ok().map(|_| url.path().to_owned())
     }
 
     async fn exchange(
@@ -258,8 +369,10 @@ impl Client {
             .header("OData-Version", "4.0");
         request = match auth {
             Auth::None => request,
-            Auth::Basic => request.basic_auth(&self.login.user, Some(self.login.password.expose_secret())),
-            Auth::Session(token) => request.header("X-Auth-Token", token.expose_secret()),
+            Auth::Basic | Auth::Full(_) => {
+                request.basic_auth(&self.login.user, Some(self.login.password.expose_secret()))
+            }
+            Auth::Session(session) => request.header("X-Auth-Token", session.token.expose_secret()),
         };
         if let Some(etag) = etag {
             request = request.header(header::IF_MATCH, etag);
@@ -278,8 +391,12 @@ impl Client {
         };
         let etag = text(header::ETAG);
         let token = text(header::HeaderName::from_static("x-auth-token")).map(SecretString::from);
+        let location = text(header::LOCATION);
+        // The other form, a date, is as good as none: a BMC's clock is seldom right.
+        let seconds = text(header::RETRY_AFTER).and_then(|text| text.trim().parse().ok());
+        let retry_after = seconds.map(Duration::from_secs);
         let body = self.body(response, &format!("{method} {path}")).await?;
-        Ok(Reply { status, etag, token, body })
+        Ok(Reply { status, etag, token, location, retry_after, body })
     }
 
     async fn body(&self, mut response: reqwest::Response, request: &str) -> Result<Vec<u8>, Error> {
@@ -332,6 +449,13 @@ impl Client {
             }
             _ => Error::Unreachable { address, source: Some(Box::new(Cause::of(&error))) },
         }
+    }
+
+    /// Does a refusal hold only for now, as its vendor puts it?
+    fn is_for_now(&self, reply: &Reply) -> bool {
+        let Ok(complaint) = serde_json::from_slice::<Complaint>(&reply.body) else { return false };
+        let mut ids = complaint.error.extended.iter().filter_map(|info| info.id.as_deref());
+        ids.any(|id| self.quirks().later.contains(&id.rsplit('.').next().unwrap_or(id)))
     }
 
     /// What the BMC says in an error reply, in at most 300 characters.
