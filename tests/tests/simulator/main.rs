@@ -17,4 +17,5 @@ mod replay;
 mod rig;
 mod servers;
 mod sushy;
+mod vendors;
 mod views;

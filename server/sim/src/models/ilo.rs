@@ -66,7 +66,7 @@ pub const ILO: Model = Model {
         full: Full { status: 400, message: "iLO.2.37.CreateLimitReachedForResource" },
         nics_while_off: NicsWhileOff::Hidden,
         busy_after_change: Duration::ZERO,
-        stale_power: Duration::from_secs(2),
+        stale_power: Duration::from_secs(4),
         once: Once::Once,
         media: Media::Unlicensed,
     },

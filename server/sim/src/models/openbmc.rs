@@ -51,7 +51,7 @@ pub const OPENBMC: Model = Model {
         full: FULL,
         nics_while_off: NicsWhileOff::Hidden,
         busy_after_change: Duration::ZERO,
-        stale_power: Duration::from_secs(1),
+        stale_power: Duration::from_secs(4),
         once: Once::Once,
         media: Media::Licensed,
     },

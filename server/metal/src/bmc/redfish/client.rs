@@ -401,13 +401,24 @@ impl Client {
 
     async fn body(&self, mut response: reqwest::Response, request: &str) -> Result<Vec<u8>, Error> {
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(error))? {
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| self.broke_off(error, request, &body))?
+        {
             if body.len() + chunk.len() > LARGEST_REPLY {
                 return Err(self.nonsense(request, format!("the reply is longer than {LARGEST_REPLY} bytes")));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body)
+    }
+
+    /// Why the rest of a reply never came.
+    fn broke_off(&self, error: reqwest::Error, request: &str, read: &[u8]) -> Error {
+        if error.is_timeout() {
+            return self.lost(error);
+        }
+        let why = underlay_core::because(&error.without_url());
+        self.nonsense(request, format!("the reply breaks off after {} bytes: {why}", read.len()))
     }
 
     /// A link as an address on this service.

@@ -3,9 +3,12 @@
 mod drives;
 mod events;
 mod hostile;
+mod late;
 mod service;
+mod sessions;
 mod sushy;
 mod trust;
+mod wire;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -16,7 +19,7 @@ use underlay_core::{
 };
 
 use self::service::{PASSWORD, Service, Sessions};
-use super::{Login, Redfish};
+use super::{Login, Redfish, quirks};
 use crate::bmc::conformance;
 
 const SYSTEM: &str = "/redfish/v1/Systems/1";
