@@ -52,6 +52,7 @@ use crate::{
     wiring::{
         audits::Rarely,
         boot_url::{USER_NETWORKING, Ways},
+        check::Look,
         dhcp::{Directory as DhcpDirectory, Durable},
         directory::Directory,
         hints::{self, Proofs},
@@ -152,7 +153,7 @@ pub async fn run(
     let drivers = Arc::new(Drivers::new(drivers(&settings, &data, boot_port, proofs.clone())));
     let bmcs: Arc<dyn Bmcs> = Arc::new(Gate::new(drivers.clone(), Arc::new(store.clone())));
 
-    let api = api(&settings, &store, &authority, &bmcs, boot_port);
+    let api = api(&settings, &store, &authority, (&bmcs, &drivers), boot_port);
     let (doors, api_address) = doors(&settings, &data, &authority).await?;
     let engine = engine(&settings, &store, &bmcs, &projection, boot_port).await?;
     let (board, scribe) = noticeboard(projection.clone(), store.clone());
@@ -354,12 +355,13 @@ fn api(
     settings: &Settings,
     store: &Store,
     authority: &Arc<Authority>,
-    bmcs: &Arc<dyn Bmcs>,
+    (bmcs, drivers): (&Arc<dyn Bmcs>, &Arc<Drivers>),
     boot_port: u16,
 ) -> Api {
     let uploads = UploadDirectory::new(settings.data().join("uploads"), Limits::default().source);
     let ports = Ports {
         power: Arc::new(Switch { store: store.clone(), bmcs: bmcs.clone() }),
+        checks: Arc::new(Look { store: store.clone(), drivers: drivers.clone() }),
         discoveries: Arc::new(RecentDiscoveries::default()),
         uploads: Arc::new(uploads),
     };

@@ -34,7 +34,7 @@ fn ours(service: &str, method: &str) -> Option<Access> {
         ("BrakeService", "Resume") => Role::Admin,
         ("AuditService", "List" | "Verify") => Role::Admin,
 
-        ("HostService", "Power" | "ListDiscovered") => Role::Operator,
+        ("HostService", "Power" | "ListDiscovered" | "Check") => Role::Operator,
         (
             "SiteService" | "PoolService" | "HostService" | "NetworkService" | "CredentialService"
             | "ProfileService",
@@ -149,6 +149,7 @@ mod tests {
             "BrakeService/Freeze",
             "BrakeService/Resume",
             "BrakeService/Unfreeze",
+            "HostService/Check",
             "HostService/Power",
             "ImageService/Upload",
             "OperationService/Cancel",

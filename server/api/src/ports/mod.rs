@@ -1,15 +1,18 @@
 //! What the services need of other parts of the server, as traits that the composition root fills in.
 //!
 //! - [`power`]: switching hosts; the metal crate does it
+//! - [`check`]: looking at a BMC, before or after a host is enrolled
 //! - [`discovery`]: machines nobody has enrolled, kept in memory
 //! - [`upload`]: sources of images that no URL serves, kept as files
 
+mod check;
 mod discovery;
 mod power;
 mod upload;
 
 use std::sync::Arc;
 
+pub use check::BmcChecks;
 pub use discovery::{Discovered, Discoveries, RecentDiscoveries};
 pub use power::{PowerAction, PowerControl};
 pub use upload::{Receiving, UploadDirectory, UploadError, Uploads};
@@ -19,6 +22,8 @@ pub use upload::{Receiving, UploadDirectory, UploadError, Uploads};
 pub struct Ports {
     /// Switches hosts.
     pub power: Arc<dyn PowerControl>,
+    /// Looks at BMCs.
+    pub checks: Arc<dyn BmcChecks>,
     /// Keeps who was discovered.
     pub discoveries: Arc<dyn Discoveries>,
     /// Keeps uploaded sources.

@@ -14,6 +14,7 @@ mod backup;
 mod brakes;
 mod caller;
 mod cancel;
+mod check;
 mod explain;
 mod find;
 mod limiter;

@@ -21,6 +21,7 @@ use underlay_proto::v1::{
 
 use super::{
     caller::caller,
+    check,
     objects::Objects,
     power,
     put::{Secret, Wanted},
@@ -216,6 +217,14 @@ noun! {
         request: Request<pb::ListDiscoveredRequest>,
     ) -> Result<Response<pb::ListDiscoveredResponse>, Status> {
         Ok(Response::new(power::list_discovered(&self.context, &request.into_inner())?))
+    }
+
+    async fn check(
+        &self,
+        request: Request<pb::CheckHostRequest>,
+    ) -> Result<Response<pb::CheckHostResponse>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(check::check(&self.context, &caller, request.into_inner()).await?))
     }
 }
 

@@ -24,10 +24,14 @@ use tonic::{
 use underlay_api::{
     Api, Config, ServeError,
     listen::Listener,
-    ports::{Ports, PowerAction, PowerControl, RecentDiscoveries, UploadDirectory},
+    ports::{BmcChecks, Ports, PowerAction, PowerControl, RecentDiscoveries, UploadDirectory},
     tls::{Authority, server_config},
 };
-use underlay_core::{Effect, Noun, Object, ObjectId, State, bmc, host::Host};
+use underlay_core::{
+    Effect, Noun, Object, ObjectId, State, bmc,
+    check::{Check, Whose},
+    host::Host,
+};
 use underlay_proto::v1 as pb;
 use underlay_store::{Commit, Decision, Entered, SealingKey, Store};
 
@@ -60,6 +64,7 @@ impl Rack {
         let uploads = UploadDirectory::new(directory.path().join("uploads"), 1 << 20);
         let ports = Ports {
             power: power.clone(),
+            checks: power.clone(),
             discoveries: Arc::new(RecentDiscoveries::default()),
             uploads: Arc::new(uploads),
         };
@@ -200,6 +205,17 @@ impl PowerControl for FakePower {
 
     async fn serial(&self, _host: ObjectId) -> Result<Option<String>, bmc::Error> {
         Ok(Some("Debian GNU/Linux 12 login:\n".into()))
+    }
+}
+
+#[async_trait]
+impl BmcChecks for FakePower {
+    async fn check(&self, whose: Whose) -> Result<Check, bmc::Error> {
+        let address = match whose {
+            Whose::Host(host) => host.meta.key.name.to_string(),
+            Whose::Nobodys { redfish, user, .. } => format!("{user}@{}", redfish.address),
+        };
+        Ok(Check { address, ..Check::default() })
     }
 }
 

@@ -1,9 +1,10 @@
-//! `underlay host clear HOST`: a host that was set aside is mended, and machines may have it again.
+//! `underlay host clear HOST`: a host that was set aside is mended, and machines may have it again. `underlay host check`
+//! has a file of its own.
 
 use clap::{Args, Subcommand};
 use underlay_proto::v1::{GetRequest, PutHostRequest, PutOptions, host_service_client::HostServiceClient};
 
-use super::Shared;
+use super::{Shared, check};
 use crate::{
     exit::Error,
     name,
@@ -24,10 +25,21 @@ enum Act {
         /// NAME, host/NAME, host/mac/MAC, host/serial/SERIAL or host/uuid/UUID
         host: String,
     },
+    /// Read what a Redfish BMC says of itself, and what of ours will work with it
+    ///
+    /// Nothing is changed on it. The server asks, because it has the way there: an enrolled host with the credential it
+    /// has, an address with a login that is used for this and kept nowhere.
+    Check(check::Check),
 }
 
 pub(super) async fn run(host: Host, shared: Shared) -> Result<(), Error> {
-    let Act::Clear { host } = host.act;
+    match host.act {
+        Act::Clear { host } => clear(host, shared).await,
+        Act::Check(what) => check::run(what, shared).await,
+    }
+}
+
+async fn clear(host: String, shared: Shared) -> Result<(), Error> {
     let named = if host.starts_with("host/") { host } else { format!("host/{host}") };
     let object = name::object(&named, &shared.target.site, &shared.target.owner)?;
     let mut client = HostServiceClient::new(shared.target.connect().await?);

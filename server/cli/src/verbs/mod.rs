@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod brakes;
+mod check;
 mod describe;
 mod explain;
 mod explain_fleet;
@@ -42,7 +43,7 @@ pub enum Verb {
     SupportBundle(With<support::SupportBundle>),
     /// Switch a host on or off, restart it, or ask its driver
     Power(With<power::Power>),
-    /// Say that a quarantined host is mended
+    /// Look at a host's BMC, or say that a quarantined host is mended
     Host(With<host::Host>),
     /// Make the agent's kernel and initramfs
     Ramdisk(ramdisk::Ramdisk),

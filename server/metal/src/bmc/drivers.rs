@@ -16,13 +16,14 @@ use secrecy::ExposeSecret;
 use underlay_core::{
     ErrorKind, Object, ObjectId, SecretString, View,
     bmc::{Bmc, Bmcs, Error, EventAddress, Observation, Power, Target},
+    check::{Check, Whose},
     host::{self, Driver, Host},
 };
 
 use super::{
     qemu::{self, Qemu},
     queue::Queue,
-    redfish::{self, Redfish},
+    redfish::{self, Looking, Redfish},
 };
 
 /// How long ending all sessions may hold up that the server stops, and how many are ended at a time.
@@ -63,6 +64,17 @@ struct Session {
     /// The pin the host's status held when it was last looked at.
     pin: Option<String>,
     driver: Arc<Redfish>,
+}
+
+impl Held {
+    /// A queue that nobody waits in any more goes.
+    fn let_go(&self, address: &str, queue: &Arc<Queue>) {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        // The map and this handle hold it; anyone else who does still has calls to make.
+        if Arc::strong_count(queue) <= 2 {
+            queues.remove(address);
+        }
+    }
 }
 
 impl Drivers {
@@ -139,12 +151,14 @@ impl Drivers {
     }
 
     fn queued(&self, host: ObjectId, address: String, pause: Duration, driver: Arc<dyn Bmc>) -> Arc<dyn Bmc> {
-        let mut queues = self.held.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let queue = queues
-            .entry(address.clone())
-            .or_insert_with(|| Arc::new(Queue::new(address.clone(), pause)))
-            .clone();
+        let queue = self.queue(&address, pause);
         Arc::new(Queued { host, address, queue, driver, held: self.held.clone() })
+    }
+
+    fn queue(&self, address: &str, pause: Duration) -> Arc<Queue> {
+        let mut queues = self.held.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queues.entry(address.to_owned());
+        queue.or_insert_with(|| Arc::new(Queue::new(address.to_owned(), pause))).clone()
     }
 }
 
@@ -160,6 +174,42 @@ impl Bmcs for Drivers {
                 why: format!("this server has no driver {}", other.word()),
             }),
         }
+    }
+}
+
+impl Drivers {
+    /// Looks at a Redfish BMC: reads what there is to read, and changes nothing.
+    ///
+    /// # Errors
+    /// There is no way in, or the host has no such BMC.
+    pub async fn check(&self, whose: Whose, view: &dyn View) -> Result<Check, Error> {
+        let (redfish, login, pin) = match whose {
+            Whose::Host(host) => {
+                let Driver::Redfish(redfish) = &host.spec.driver else {
+                    return Err(Error::Invalid(format!(
+                        "host {} has no Redfish BMC; only such a one can be looked at",
+                        host.meta.key.name
+                    )));
+                };
+                let (user, password) = credential(&host, &redfish.credential, view).await?;
+                let pin = host.status.pinned_certificate.clone();
+                (redfish.clone(), redfish::Login { user, password }, pin)
+            }
+            Whose::Nobodys { redfish, user, password } => (redfish, redfish::Login { user, password }, None),
+        };
+        let mut looking = Looking::at(Redfish::new(&redfish, &host::Boot::default(), login, pin)?);
+        let queue = self.queue(&redfish.address, self.config.redfish_pause);
+        // Each read is a call of its own: others who want something of the BMC have their turn between them.
+        let ended = loop {
+            match queue.run(looking.step()).await {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        let check = looking.end().await;
+        self.held.let_go(&redfish.address, &queue);
+        ended.map(|()| check)
     }
 }
 
@@ -248,11 +298,7 @@ impl Bmc for Queued {
     async fn forget(&self) -> Result<(), Error> {
         self.run("forget", self.driver.forget()).await?;
         self.held.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.host);
-        let mut queues = self.held.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        // The map and this handle hold it; anyone else who does still has calls to make.
-        if Arc::strong_count(&self.queue) <= 2 {
-            queues.remove(&self.address);
-        }
+        self.held.let_go(&self.address, &self.queue);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! - [`listen`]: the socket, plain and TLS; [`tls`]: its certificates; `service.rs`: faults, authorisation, who answers what
 //! - `reply.rs`: answers and error bodies; `sessions.rs`: logins
 //! - `root.rs`, `system.rs`, `parts.rs`, `chassis.rs`, `adapters.rs`, `manager.rs`, `bios.rs`, `update.rs`: resources
+//! - [`recorded`]: a BMC that was recorded elsewhere, in place of all of these
 //! - `tasks.rs`: what takes time; [`events`]: what is pushed to subscribers; [`asked`]: who wanted what changed
 //!
 //! Loopback only: a BMC that anybody can reach and that has the password of a simulation is nobody's wish.
@@ -16,6 +17,7 @@ pub mod events;
 pub mod listen;
 mod manager;
 mod parts;
+pub mod recorded;
 mod reply;
 mod root;
 mod service;

@@ -89,6 +89,10 @@ async fn answer_noted(
             "/redfish" | "/redfish/v1" | "/redfish/v1/odata" | "/redfish/v1/$metadata"
         ) | (&Method::POST, "/redfish/v1/SessionService/Sessions" | "/redfish/v1/Sessions")
     );
+    let recorded = rack.spec.recorded.as_deref();
+    let open = open
+        || request.method == Method::POST
+            && recorded.is_some_and(|recorded| recorded.is_login(&request.path));
     if !open && !sessions::is_authorised(&request, &head.headers) {
         let text = "There is no valid session established with the implementation.";
         return Reply::refuse(StatusCode::UNAUTHORIZED, "NoValidSession", text)
@@ -119,6 +123,15 @@ fn malformed() -> Reply {
 
 /// The resource that a path names answers.
 fn route(request: &Request<'_>) -> Reply {
+    if let Some(recorded) = &request.rack.spec.recorded {
+        return match (&request.method, request.path.rsplit_once('/')) {
+            (&Method::POST, _) if recorded.is_login(&request.path) => sessions::log_in(request),
+            (&Method::DELETE, Some((_, id))) if request.path.contains("/Sessions/") => {
+                sessions::log_out(request, id)
+            }
+            _ => recorded.answer(request),
+        };
+    }
     let parts: Vec<&str> = request.path.split('/').skip(1).collect();
     let model = &request.machine.model.bmc;
     if request.method != Method::GET && request.method != Method::HEAD && is_busy(request) {

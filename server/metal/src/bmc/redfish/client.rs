@@ -24,6 +24,7 @@ use underlay_core::{
 };
 
 use super::{
+    check::{Read, Sort},
     model::{Collection, Complaint, Manager, Root},
     quirks::{self, Quirks},
     session::{Auth, Session},
@@ -85,11 +86,30 @@ enum Shows {
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     etag: Option<String>,
+    allow: Option<String>,
     token: Option<SecretString>,
     location: Option<String>,
     /// When to come back, where it says.
     retry_after: Option<Duration>,
     body: Vec<u8>,
+}
+
+/// What a look brought.
+pub(super) struct Answer {
+    reply: Reply,
+    took: Duration,
+}
+
+impl Answer {
+    /// As it is kept, with its size.
+    pub(super) fn read(self, path: String, sort: Sort) -> (Read, usize) {
+        let Self { reply, took } = self;
+        let body = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let etag = reply.etag.map(|text| ("etag", text));
+        let headers = etag.into_iter().chain(reply.allow.map(|text| ("allow", text))).collect();
+        let status = reply.status.as_u16();
+        (Read { path, sort, status, headers, body, took }, reply.body.len())
+    }
 }
 
 impl Client {
@@ -187,6 +207,34 @@ impl Client {
         }
         let value = self.decode(&reply, path)?;
         Ok((value, reply.etag))
+    }
+
+    /// Read whatever is at `path`, with the time it takes: an answer that is no JSON has no body.
+    pub(super) async fn look(&self, path: &str) -> Result<Answer, Error> {
+        let began = Instant::now();
+        let reply = self.send(Method::GET, path, None, None).await?;
+        if matches!(reply.status, StatusCode::UNAUTHORIZED) {
+            return Err(self.complaint(&reply, &format!("GET {path}")));
+        }
+        Ok(Answer { reply, took: began.elapsed() })
+    }
+
+    /// How it is logged in to now.
+    pub(super) async fn login_is(&self) -> &'static str {
+        match *self.auth.lock().await {
+            Auth::Session(_) => "session",
+            Auth::None | Auth::Basic | Auth::Full(_) => "basic",
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Who logs in.
+    pub(super) fn user(&self) -> &str {
+        &self.login.user
     }
 
     /// The paths of a collection's members.
@@ -390,13 +438,14 @@ impl Client {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
         let etag = text(header::ETAG);
+        let allow = text(header::ALLOW);
         let token = text(header::HeaderName::from_static("x-auth-token")).map(SecretString::from);
         let location = text(header::LOCATION);
         // The other form, a date, is as good as none: a BMC's clock is seldom right.
         let seconds = text(header::RETRY_AFTER).and_then(|text| text.trim().parse().ok());
         let retry_after = seconds.map(Duration::from_secs);
         let body = self.body(response, &format!("{method} {path}")).await?;
-        Ok(Reply { status, etag, token, location, retry_after, body })
+        Ok(Reply { status, etag, allow, token, location, retry_after, body })
     }
 
     async fn body(&self, mut response: reqwest::Response, request: &str) -> Result<Vec<u8>, Error> {

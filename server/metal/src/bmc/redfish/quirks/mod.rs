@@ -12,6 +12,8 @@ mod ami;
 mod answers;
 mod boot;
 mod detect;
+#[cfg(test)]
+mod docs;
 mod idrac;
 mod ilo;
 mod openbmc;
