@@ -17,6 +17,8 @@ mod pace;
 mod replay;
 mod rig;
 mod servers;
+mod sessions;
 mod sushy;
+mod validator;
 mod vendors;
 mod views;

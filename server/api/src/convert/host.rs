@@ -136,7 +136,8 @@ pub(crate) fn redfish_of_nobody(message: pb::RedfishDriver) -> Result<Redfish, V
     let mut faults = Faults::default();
     // None is looked up by this name.
     let redfish = redfish(&mut faults, pb::RedfishDriver { credential: "given".into(), ..message });
-    faults.into_result(Some(redfish))
+    let redfish = faults.into_result(Some(redfish))?;
+    redfish.address_fault().map_or(Ok(redfish), |fault| Err(vec![fault]))
 }
 
 fn ipmi(faults: &mut Faults, message: pb::IpmiDriver) -> Ipmi {

@@ -395,6 +395,10 @@ async fn a_bmc_is_looked_at_for_those_who_may_and_a_login_is_not_kept() {
     let seen = hosts.check(login("https://10.0.9.17", "canary-4711")).await.unwrap().into_inner();
     assert_eq!(seen.address, "root@https://10.0.9.17");
     assert_eq!(blamed(&hosts.check(login("https://10.0.9.17", "")).await.unwrap_err()), ["bmc.password"]);
+    for address in ["https://root:canary-4711@10.0.9.17", "10.0.9.17", "https://10.0.9.17/redfish"] {
+        let refused = hosts.check(login(address, "canary-4711")).await.unwrap_err();
+        assert_eq!(blamed(&refused), ["redfish.address"], "{address}");
+    }
     assert_eq!(blamed(&hosts.check(pb::CheckHostRequest { whose: None }).await.unwrap_err()), ["whose"]);
 
     let mut remote = HostServiceClient::new(rack.remote(None).await.unwrap());

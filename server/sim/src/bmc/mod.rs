@@ -3,6 +3,7 @@
 //!
 //! - [`listen`]: the socket, plain and TLS; [`tls`]: its certificates; `service.rs`: faults, authorisation, who answers what
 //! - `reply.rs`: answers and error bodies; `sessions.rs`: logins
+//! - `schemas.rs`: of which schema each is
 //! - `root.rs`, `system.rs`, `parts.rs`, `chassis.rs`, `adapters.rs`, `manager.rs`, `bios.rs`, `update.rs`: resources
 //! - [`recorded`]: a BMC that was recorded elsewhere, in place of all of these
 //! - `tasks.rs`: what takes time; [`events`]: what is pushed to subscribers; [`asked`]: who wanted what changed
@@ -20,6 +21,7 @@ mod parts;
 pub mod recorded;
 mod reply;
 mod root;
+mod schemas;
 mod service;
 mod sessions;
 mod system;

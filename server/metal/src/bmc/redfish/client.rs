@@ -185,13 +185,20 @@ impl Client {
 
     /// Ends the session, where there is one and the BMC lets us. A later request opens another.
     pub(super) async fn log_out(&self) {
-        let mut auth = self.auth.lock().await;
-        let Auth::Session(Session { path: Some(path), .. }) = &*auth else { return };
-        let ended = timeout(GOODBYE, self.exchange(Method::DELETE, path, None, None, &auth)).await;
-        if !matches!(&ended, Ok(Ok(reply)) if reply.status.is_success()) {
+        // A call that still goes on holds the session.
+        let ended = timeout(GOODBYE, async {
+            let mut auth = self.auth.lock().await;
+            let Auth::Session(Session { path, .. }) = &*auth else { return true };
+            let ended = match path {
+                Some(path) => self.exchange(Method::DELETE, path, None, None, &auth).await,
+                None => return false,
+            };
+            *auth = Auth::None;
+            matches!(&ended, Ok(reply) if reply.status.is_success())
+        });
+        if !matches!(ended.await, Ok(true)) {
             tracing::debug!(address = %self.address, "a session is left behind until it idles out");
         }
-        *auth = Auth::None;
     }
 
     /// The pinned certificate, once one was seen.

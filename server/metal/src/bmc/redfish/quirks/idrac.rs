@@ -30,7 +30,7 @@ pub const IDRAC: Quirks = Quirks {
         },
         Seen {
             what: "it knows PushPowerButton and has no ForceOn; only what it lists is sent",
-            source: "the resets of its AllowableValues: dell/iDRAC-Redfish-Scripting#116",
+            source: "14th generation: quadsproject/quads#311; R740xd: quadsproject/badfish#118",
         },
     ],
     ..STANDARD

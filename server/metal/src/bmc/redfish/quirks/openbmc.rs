@@ -12,7 +12,7 @@ pub const OPENBMC: Quirks = Quirks {
     seen: &[
         Seen {
             what: "its service root may name neither vendor nor product; its manager is an \"OpenBmc\"",
-            source: "openbmc/bmcweb, Managers; ibm-openbmc/bmcweb#939",
+            source: "bmcweb 2.6.0-rc1: openbmc/openbmc-test-automation#1513",
         },
         Seen {
             what: "the power state stays what it was for a while after a transition was accepted",
