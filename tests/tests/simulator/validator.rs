@@ -27,6 +27,11 @@ fn validator() -> Option<PathBuf> {
     found.filter(|program| program.exists()).last()
 }
 
+/// The venv was made elsewhere, so that its programs do not start by themselves.
+fn python(validator: &Path) -> PathBuf {
+    validator.with_file_name("python")
+}
+
 /// The lines of its report, by their cells.
 fn report(directory: &Path) -> Vec<Vec<String>> {
     let files = std::fs::read_dir(directory).unwrap().flatten().map(|file| file.path());
@@ -59,7 +64,8 @@ fn dmtfs_protocol_validator_finds_no_fault_that_is_not_on_the_list() {
         reports.display(),
     )
     .unwrap();
-    let output = Command::new(validator)
+    let output = Command::new(python(&validator))
+        .arg(&validator)
         .arg("--config")
         .arg(&config)
         .current_dir(rack.path("rack"))
