@@ -61,6 +61,10 @@ pub(super) async fn run(check: Check, shared: Shared) -> Result<(), Error> {
     let mut client = HostServiceClient::new(shared.target.connect().await?);
     let answer = client.check(CheckHostRequest { whose: Some(whose) }).await?.into_inner();
     if let Some(file) = &check.record {
+        if answer.recording.is_empty() {
+            let why = "it names more things than can be looked for in a recording; nothing was recorded";
+            return Err(Error::Usage(why.into()));
+        }
         write(file, &answer.recording)
             .map_err(|error| Error::Usage(format!("writing {}: {error}", file.display())))?;
     }

@@ -18,6 +18,8 @@ const KEPT: Duration = Duration::from_secs(300);
 #[derive(Default)]
 pub(super) struct Asked {
     switched: Option<(Power, Instant)>,
+    /// What it took and has not done in all the time it has for that: asked once more, it is believed at once.
+    undone: Option<Power>,
     boot: Option<(Target, BootWish, Instant)>,
     /// The boot source that was set when the power was last switched on.
     used: Option<Target>,
@@ -26,7 +28,7 @@ pub(super) struct Asked {
 impl Asked {
     /// A reset to `power` was taken.
     pub(super) fn switched(&mut self, power: Power) {
-        self.switched = Some((power, Instant::now()));
+        self.switched = (self.undone != Some(power)).then(|| (power, Instant::now()));
         if power == Power::On {
             self.used = self.boot.take().map(|(target, ..)| target);
         }
@@ -45,12 +47,16 @@ impl Asked {
 
     /// The state on the way to which the BMC still is, if what it shows is from before it was switched.
     pub(super) fn on_the_way(&mut self, shown: Power, settle: Duration) -> Option<Power> {
-        let (wanted, at) = self.switched?;
-        if shown == wanted || at.elapsed() >= settle {
-            self.switched = None;
-            return None;
+        if self.undone == Some(shown) {
+            self.undone = None;
         }
-        Some(wanted)
+        let (wanted, at) = self.switched?;
+        if shown != wanted && at.elapsed() < settle {
+            return Some(wanted);
+        }
+        self.switched = None;
+        self.undone = (shown != wanted && !settle.is_zero()).then_some(wanted);
+        None
     }
 
     /// Was it switched on with this boot source, which it may have used up by now?
@@ -76,6 +82,12 @@ mod tests {
         asked.switched(Power::On);
         tokio::time::advance(SETTLE).await;
         assert_eq!(asked.on_the_way(Power::Off, SETTLE), None, "it did not come on");
+        asked.switched(Power::On);
+        assert_eq!(asked.on_the_way(Power::Off, SETTLE), None, "nor does it now");
+        assert_eq!(asked.on_the_way(Power::On, SETTLE), None);
+        asked.switched(Power::Off);
+        asked.switched(Power::On);
+        assert_eq!(asked.on_the_way(Power::Off, SETTLE), Some(Power::On), "it does what it is asked again");
     }
 
     #[tokio::test(start_paused = true)]

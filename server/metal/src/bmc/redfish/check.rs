@@ -20,7 +20,7 @@ use super::{Redfish, client::ROOT, findings, model::Root, scrub};
 /// So many resources are read at most.
 const MOST: usize = 160;
 /// So much of them, in bytes.
-const LARGEST: usize = 8 << 20;
+const LARGEST: usize = 4 << 20;
 /// Of a collection so many.
 const OF_ONE: usize = 16;
 /// However much is left, it ends then.
@@ -109,6 +109,9 @@ impl Looking {
         let (client, quirks) = (&self.redfish.client, self.redfish.client.quirks());
         let login = client.login_is().await;
         client.log_out().await;
+        // It may be megabytes of text, each searched for hundreds of words.
+        let (read, user) = (self.read.clone(), client.user().to_owned());
+        let recorded = tokio::task::spawn_blocking(move || scrub::recording(quirks, &user, &read));
         Check {
             address: client.address().to_owned(),
             make: quirks.name.to_owned(),
@@ -116,7 +119,7 @@ impl Looking {
             certificate: client.certificate(),
             findings: findings::findings(quirks, login, &self.read),
             looked: self.read.iter().map(Looked::from).collect(),
-            recording: scrub::recording(quirks, client.user(), &self.read),
+            recording: recorded.await.unwrap_or_default(),
         }
     }
 }

@@ -95,17 +95,26 @@ enum Kind {
     User,
 }
 
+/// So many things may be named in a recording, each in a few forms: every text is searched for all of them.
+const MOST: usize = 400;
+
 /// Stand-ins, by what they stand for.
 #[derive(Default)]
-struct StandIns(BTreeMap<String, String>);
+struct StandIns {
+    known: BTreeMap<String, String>,
+    count: usize,
+    /// Those that are looked for within a text, the longest first, so that a part of one does not spoil it.
+    sought: Vec<(String, String)>,
+}
 
 impl StandIns {
     fn learn(&mut self, kind: Kind, value: &str) {
         let value = value.trim();
-        if value.is_empty() || self.0.contains_key(value) {
+        if value.is_empty() || self.known.contains_key(value) || self.count > MOST {
             return;
         }
-        let number = self.0.len() + 1;
+        self.count += 1;
+        let number = self.count;
         let stand_in = match kind {
             Kind::Serial => format!("SERIAL{number:04}"),
             Kind::Mac => format!("02:00:5E:00:{:02X}:{:02X}", number >> 8 & 0xff, number & 0xff),
@@ -115,12 +124,12 @@ impl StandIns {
         };
         // The same in another case is the same.
         for form in [value.to_owned(), value.to_lowercase(), value.to_uppercase()] {
-            self.0.insert(form, stand_in.clone());
+            self.known.insert(form, stand_in.clone());
         }
         if kind == Kind::Mac {
             for form in [value.replace([':', '-'], ""), value.replace(':', "-")] {
-                self.0.insert(form.to_lowercase(), stand_in.clone());
-                self.0.insert(form.to_uppercase(), stand_in.clone());
+                self.known.insert(form.to_lowercase(), stand_in.clone());
+                self.known.insert(form.to_uppercase(), stand_in.clone());
             }
         }
     }
@@ -139,13 +148,18 @@ impl StandIns {
         }
     }
 
-    /// The longest first, so that a part of one does not spoil it.
+    /// All is learned.
+    fn settle(&mut self) {
+        let known = self.known.iter().filter(|(value, _)| value.len() >= SHORTEST);
+        self.sought = known.map(|(value, stand_in)| (value.clone(), stand_in.clone())).collect();
+        self.sought.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+    }
+
     fn replace(&self, text: &str) -> String {
-        let mut known: Vec<_> = self.0.iter().filter(|(value, _)| value.len() >= SHORTEST).collect();
-        known.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
-        known
-            .into_iter()
-            .fold(text.to_owned(), |text, (value, stand_in)| text.replace(value.as_str(), stand_in))
+        let sought = self.sought.iter().filter(|(value, _)| value.len() <= text.len());
+        sought.fold(text.to_owned(), |text, (value, stand_in)| {
+            if text.contains(value.as_str()) { text.replace(value.as_str(), stand_in) } else { text }
+        })
     }
 
     fn scrub(&self, name: Option<&str>, value: &Value) -> Value {
@@ -180,7 +194,7 @@ impl StandIns {
     }
 
     fn text(&self, name: Option<&str>, text: &str) -> Value {
-        if let Some(stand_in) = self.0.get(text.trim()) {
+        if let Some(stand_in) = self.known.get(text.trim()) {
             return stand_in.clone().into();
         }
         match name {
@@ -215,13 +229,17 @@ fn plain(text: &str) -> String {
     text.chars().take(512).collect::<String>().split(' ').map(scrubbed).collect::<Vec<_>>().join(" ")
 }
 
-/// All that was read, scrubbed, as JSON.
+/// All that was read, scrubbed, as JSON; empty where it names too many things to be sure of.
 pub(super) fn recording(quirks: &Quirks, user: &str, read: &[Read]) -> String {
     let mut known = StandIns::default();
     known.learn(Kind::User, user);
     for read in read {
         known.learn_all(None, &read.body);
     }
+    if known.count > MOST {
+        return String::new();
+    }
+    known.settle();
     let resources: Map<String, Value> = read
         .iter()
         .map(|read| {

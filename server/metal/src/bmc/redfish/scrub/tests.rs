@@ -113,3 +113,13 @@ fn a_short_value_is_replaced_where_it_stands_and_spoils_no_word() {
     assert_eq!((&body["Model"], &body["PowerState"]), (&json!("R410"), &json!("On")));
     assert_ne!(body["SerialNumber"], "1");
 }
+
+#[test]
+fn one_that_names_more_than_can_be_looked_for_is_not_recorded_at_all() {
+    let many: Vec<Value> =
+        (0..=MOST).map(|number| json!({ "SerialNumber": format!("CANARY-{number}") })).collect();
+    assert_eq!(
+        recording(&quirks::UNKNOWN, "root", &[read("/redfish/v1/Systems/1", json!({ "Parts": many }))]),
+        ""
+    );
+}
