@@ -9,7 +9,9 @@ use underlay_proto::v1::{
 };
 use underlay_store::Decision;
 
-use crate::harness::{Rack, blamed, by_id, by_name, detail, holding, id, image, key, machine, qemu_host};
+use crate::harness::{
+    Rack, bearing, blamed, by_id, by_name, detail, holding, id, image, key, machine, qemu_host,
+};
 
 fn network(name: &str) -> pb::PutNetworkRequest {
     let dhcp = pb::Dhcp {
