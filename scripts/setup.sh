@@ -6,8 +6,8 @@
 #   base       build and download tools, a Rust toolchain is checked for
 #   terraform  `terraform` on PATH, or else `tofu` built into the cache; with UNDERLAY_TOFU=1 both
 #   metal      QEMU, firmware, iPXE, an IPMI BMC and its client, and what makes a Debian image and a boot ramdisk
-#   redfish    a private libvirt, the sushy-tools Redfish emulator and Ironic's client sushy, in venvs of the cache
-#              (needs metal)
+#   redfish    a private libvirt; the sushy-tools Redfish emulator, Ironic's client sushy and DMTF's protocol validator, in
+#              venvs of the cache (needs metal)
 #   ironic     a standalone Ironic in a venv of the cache, with an empty database of its own
 #   mariadb    the MariaDB server's programs, no service
 #   seeds      what reads the seeds that are made for installers and Ignition: ksvalidator, ignition-validate
@@ -25,6 +25,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 SUSHY_TOOLS=2.2.0
 SUSHY=5.14.0
+PROTOCOL_VALIDATOR=1.3.2
 BCRYPT=5.0.0
 PYKICKSTART=3.78
 IGNITION=2.20.0
@@ -109,6 +110,11 @@ make_sushy() {
     "$1/out/bin/python" -m pip install -q "sushy==$SUSHY"
 }
 
+make_protocol_validator() {
+    /usr/bin/python3 -m venv "$1/out"
+    "$1/out/bin/python" -m pip install -q "redfish-protocol-validator==$PROTOCOL_VALIDATOR"
+}
+
 # The database of a start without history, so that nobody has to wait for the schema.
 make_ironic() {
     /usr/bin/python3 -m venv "$1/out"
@@ -142,6 +148,7 @@ after() {
     redfish)
         once "$UNDERLAY_CACHE/venv/sushy-$SUSHY_TOOLS" make_venv
         once "$UNDERLAY_CACHE/venv/client-$SUSHY" make_sushy
+        once "$UNDERLAY_CACHE/venv/protocol-$PROTOCOL_VALIDATOR" make_protocol_validator
         ;;
     seeds)
         once "$UNDERLAY_CACHE/venv/kickstart-$PYKICKSTART" make_kickstart

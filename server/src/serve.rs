@@ -52,6 +52,7 @@ use crate::{
     wiring::{
         audits::Rarely,
         boot_url::{USER_NETWORKING, Ways},
+        check::Look,
         dhcp::{Directory as DhcpDirectory, Durable},
         directory::Directory,
         hints::{self, Proofs},
@@ -151,11 +152,12 @@ pub async fn run(
     let projection = Projection::new(boot_port);
     let proofs = settings.event_address.map(|address| Proofs::new(&events_key, address, boot_port));
     let secrets = Secrets::new(&events_key);
-    let drivers = Drivers::new(drivers(&settings, &data, boot_port, proofs.clone()));
-    let bmcs: Arc<dyn Bmcs> = Arc::new(Gate::new(Arc::new(drivers), Arc::new(store.clone())));
+    let drivers = Arc::new(Drivers::new(drivers(&settings, &data, boot_port, proofs.clone())));
+    let bmcs: Arc<dyn Bmcs> = Arc::new(Gate::new(drivers.clone(), Arc::new(store.clone())));
 
     let (doors, api_address) = doors(&settings, &data, &authority).await?;
-    let api = api(&settings, &store, &authority, &bmcs, &projection, (boot_port, api_address.port()));
+    let api =
+        api(&settings, &store, &authority, (&bmcs, &drivers), &projection, (boot_port, api_address.port()));
     let ramdisk = settings.beneath_data(settings.ramdisk.as_deref(), "ramdisk");
     let ways = Ways { port: boot_port, address: settings.boot_address, projection: projection.clone() };
     let images = BootImages {
@@ -262,6 +264,7 @@ pub async fn run(
         let _ = ready.send(Addresses { socket, boot_port });
     }
     let ended = run_to_the_end(tasks, cancel).await;
+    drivers.close().await;
     store.close().await;
     ended
 }
@@ -369,13 +372,14 @@ fn api(
     settings: &Settings,
     store: &Store,
     authority: &Arc<Authority>,
-    bmcs: &Arc<dyn Bmcs>,
+    (bmcs, drivers): (&Arc<dyn Bmcs>, &Arc<Drivers>),
     projection: &Projection,
     (boot_port, api_port): (u16, u16),
 ) -> Api {
     let uploads = UploadDirectory::new(settings.data().join("uploads"), Limits::default().source);
     let ports = Ports {
         power: Arc::new(Switch { store: store.clone(), bmcs: bmcs.clone() }),
+        checks: Arc::new(Look { store: store.clone(), drivers: drivers.clone() }),
         register: projection.register(),
         uploads: Arc::new(uploads),
     };

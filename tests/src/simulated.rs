@@ -171,6 +171,17 @@ impl Simulated {
         server.wait().unwrap();
     }
 
+    /// Has the server stop, as an orderly shutdown does, and waits until it has.
+    ///
+    /// # Panics
+    /// It does not run, or ends badly.
+    pub fn stop_server(&mut self) {
+        let mut server = self.server.take().unwrap();
+        let id = rustix::process::Pid::from_child(&server);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        assert!(server.wait().unwrap().success(), "{}", self.log("serve.log"));
+    }
+
     /// Starts the server again on its data and its ports.
     ///
     /// # Panics

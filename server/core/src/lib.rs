@@ -24,6 +24,7 @@ pub mod boot;
 pub mod brake;
 pub mod bytes;
 pub mod cancellation;
+pub mod check;
 pub mod clock;
 pub mod condition;
 pub mod controller;

@@ -28,7 +28,7 @@ pub enum Settling {
 
 /// The text names no pace.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no pace \"{0}\"; there are instant, lab and metal")]
+#[error("there is no pace \"{0}\"; there are instant, vendor, lab and metal")]
 pub struct Unknown(String);
 
 impl Pace {
@@ -36,6 +36,11 @@ impl Pace {
     pub fn instant() -> Self {
         let none = || Duration::ZERO..=Duration::ZERO;
         Self { post: none(), agent: none(), system: none(), bmc: none(), settling: Settling::AtOnce }
+    }
+
+    /// The same, but for the time that vendors' BMCs take to show what they did.
+    pub fn vendor() -> Self {
+        Self { settling: Settling::AsTheVendor, ..Self::instant() }
     }
 
     /// Seconds: for eyes that want to follow.
@@ -75,6 +80,7 @@ impl FromStr for Pace {
     fn from_str(text: &str) -> Result<Self, Unknown> {
         match text {
             "instant" => Ok(Self::instant()),
+            "vendor" => Ok(Self::vendor()),
             "lab" => Ok(Self::lab()),
             "metal" => Ok(Self::metal()),
             other => Err(Unknown(other.chars().take(40).collect())),
@@ -84,7 +90,12 @@ impl FromStr for Pace {
 
 impl fmt::Display for Pace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = [("instant", Self::instant()), ("lab", Self::lab()), ("metal", Self::metal())];
+        let named = [
+            ("instant", Self::instant()),
+            ("vendor", Self::vendor()),
+            ("lab", Self::lab()),
+            ("metal", Self::metal()),
+        ];
         let name = named.iter().find(|(_, pace)| pace == self).map_or("of its own", |(name, _)| *name);
         f.write_str(name)
     }
@@ -101,7 +112,7 @@ mod tests {
     #[test]
     fn a_pace_is_known_by_its_name() {
         assert_eq!("metal".parse(), Ok(Pace::metal()));
-        for name in ["instant", "lab", "metal"] {
+        for name in ["instant", "vendor", "lab", "metal"] {
             assert_eq!(name.parse::<Pace>().map(|pace| pace.to_string()), Ok(name.into()));
         }
         assert_eq!("fast".parse::<Pace>(), Err(Unknown("fast".into())));

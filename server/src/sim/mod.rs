@@ -77,8 +77,8 @@ enum Verb {
         seconds: Option<u64>,
         /// What, with a value where it has one: --disk-failure[=SIZE], --dead-nic, --slow-link[=SIZE],
         /// --lost-packets[=PERCENT], --bmc-flaky[=N], --bmc-garbage[=N], --bmc-hangs[=N], --bmc-slow[=SECONDS],
-        /// --power-lies[=on|off], --power-stuck, --lost-once, --wrong-serial, --agent-dies[=SIZE], --double-boot,
-        /// --media-cut, --media-unlicensed, --no-phone-home
+        /// --power-lies[=on|off], --power-stuck, --lost-once, --forgets-boot, --wrong-serial, --agent-dies[=SIZE],
+        /// --double-boot, --media-cut, --media-unlicensed, --no-phone-home
         #[arg(required = true, allow_hyphen_values = true, value_name = "--FAULT")]
         faults: Vec<String>,
     },

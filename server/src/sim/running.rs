@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use underlay_sim::{
-    bmc::listen::Bmcs,
+    bmc::{listen::Bmcs, recorded::Recorded},
     control,
     fault::order::Order,
     pace::Pace,
@@ -38,7 +38,7 @@ pub struct RackSettings {
     /// How many machines to a rack
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
     per_rack: u32,
-    /// How long everything takes: instant, lab or metal
+    /// How long everything takes: instant, vendor (only what their BMCs are late with), lab or metal
     #[arg(long, value_name = "PACE", default_value = "lab")]
     pace: Pace,
     /// Where identities, latencies and chaos come from; the same seed gives the same rack
@@ -62,6 +62,9 @@ pub struct RackSettings {
     /// Speak to its BMCs over TLS
     #[arg(long)]
     bmc_tls: bool,
+    /// In place of its models' BMCs, this one that was recorded (underlay host check --record): to be read only
+    #[arg(long, value_name = "FILE")]
+    recorded: Option<PathBuf>,
 }
 
 /// A rack that runs.
@@ -179,6 +182,7 @@ impl RackSettings {
             relay: self.relay,
             ramdisk: self.ramdisk_bytes.map_or(Fetch::Whole, Fetch::Beginning),
             scheme: if self.bmc_tls { Scheme::Https } else { Scheme::Http },
+            recorded: self.recorded.as_deref().map(recorded).transpose()?,
             ..Spec::new(self.machines, boot_url, login)
         };
         spec.check()?;
@@ -201,6 +205,7 @@ impl fmt::Display for RackSettings {
             dhcp,
             relay,
             bmc_tls,
+            recorded,
             faults: _,
         } = self;
         write!(f, "--machines {machines} --model {model} --per-rack {per_rack} --pace {pace} --seed {seed}")?;
@@ -211,8 +216,19 @@ impl fmt::Display for RackSettings {
         if let Some(address) = dhcp {
             write!(f, " --dhcp {address} --relay {relay}")?;
         }
-        if *bmc_tls { f.write_str(" --bmc-tls") } else { Ok(()) }
+        if *bmc_tls {
+            f.write_str(" --bmc-tls")?;
+        }
+        match recorded {
+            Some(file) => write!(f, " --recorded {}", file.display()),
+            None => Ok(()),
+        }
     }
+}
+
+fn recorded(file: &Path) -> anyhow::Result<Arc<Recorded>> {
+    let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    Ok(Arc::new(Recorded::read(&bytes).with_context(|| file.display().to_string())?))
 }
 
 /// The password of a rack's BMCs: made once for its directory, and only its owner reads it.

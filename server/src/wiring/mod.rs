@@ -4,10 +4,11 @@
 //! - [`projection`]: hosts, boot plans and networks in memory, following the feed; DHCP and HTTP read it
 //! - [`dhcp`], [`directory`], [`loaders`]: the boot servers' traits
 //! - [`hints`]: what BMCs say happened
-//! - [`keepers`], [`power`], [`boot_url`], [`media`], [`audits`]: the controllers' and the API's
+//! - [`keepers`], [`power`], [`check`], [`boot_url`], [`media`], [`audits`]: the controllers' and the API's
 
 pub mod audits;
 pub mod boot_url;
+pub mod check;
 pub mod dhcp;
 pub mod directory;
 pub mod hints;

@@ -62,33 +62,6 @@ async fn eight_machines_are_deployed_at_once_then_anew_in_place_and_released() -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_vendors_machine_is_deployed() -> Result<()> {
-    let models = "generic,idrac,ilo,supermicro,openbmc,ami";
-    let arguments = ["--machines", "6", "--model", models, "--pace", "instant", "--bmc-tls"];
-    let rig = Rig::start(&[], &arguments).await?;
-    let rig = &rig;
-    rig.each(|name| async move {
-        let kinds = ["generic", "idrac", "ilo", "supermicro", "openbmc", "ami"];
-        let model = rig.rack.machine(&name)["model"].as_str().unwrap_or_default().to_owned();
-        ensure!(kinds.contains(&model.as_str()), "{model}");
-        // Those with disks for data too need to be told which one is the root.
-        let kind = match model.as_str() {
-            "idrac" => "ssd",
-            "ilo" => "nvme",
-            _ => "",
-        };
-        let mut spec = rig.spec(&name);
-        spec.root = Some(pb::RootHint { kind: kind.into(), ..Default::default() });
-        rig.client.put_machine(&name, spec, pb::PutOptions::default()).await?;
-        rig.client.machine_ready(&name, PATIENCE).await.with_context(|| format!("a machine like {model}"))?;
-        let seen = rig.rack.machine(&name);
-        ensure!(seen["stage"] == "system", "{model}: {seen:#}");
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_never_booted_is_claimed_for_the_disks_its_bmc_tells_of() -> Result<()> {
     let arguments = ["--machines", "4", "--model", "generic,openbmc", "--pace", "instant"];
     let rig = Rig::start(&[], &arguments).await?;

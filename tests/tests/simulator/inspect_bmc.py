@@ -27,8 +27,8 @@ found = {
     "bios": system.bios.attributes,
 }
 
-# As Ironic sets a boot device: with the mode where the system shows one.
-mode = sushy.BOOT_SOURCE_MODE_UEFI if system.boot.mode else None
+# With the mode where it is to be another one: some only show how their firmware is set, and refuse any.
+mode = sushy.BOOT_SOURCE_MODE_UEFI if system.boot.mode == sushy.BOOT_SOURCE_MODE_BIOS else None
 system.set_system_boot_options(
     target=sushy.BOOT_SOURCE_TARGET_PXE, enabled=sushy.BOOT_SOURCE_ENABLED_ONCE, mode=mode
 )

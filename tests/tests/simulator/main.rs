@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod check;
 mod clocks;
 mod events;
 mod faults;
@@ -17,6 +18,9 @@ mod pace;
 mod replay;
 mod rig;
 mod servers;
+mod sessions;
 mod sushy;
+mod validator;
+mod vendors;
 mod views;
 mod waiting;

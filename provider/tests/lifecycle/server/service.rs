@@ -195,6 +195,10 @@ service!(
             Err(Status::unimplemented("a test that needs it adds it"))
         }
 
+        async fn check(&self, _: Request<CheckHostRequest>) -> Result<Response<CheckHostResponse>, Status> {
+            Err(Status::unimplemented("a test that needs it adds it"))
+        }
+
         async fn list_discovered(
             &self,
             _: Request<ListDiscoveredRequest>,

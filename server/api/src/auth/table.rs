@@ -37,7 +37,7 @@ fn ours(service: &str, method: &str) -> Option<Access> {
         ("BrakeService", "Resume") => Role::Admin,
         ("AuditService", "List" | "Verify") => Role::Admin,
 
-        ("HostService", "Power" | "Confirm" | "ListDiscovered" | "OfferAdoption") => Role::Operator,
+        ("HostService", "Power" | "Confirm" | "ListDiscovered" | "OfferAdoption" | "Check") => Role::Operator,
         (
             "SiteService" | "PoolService" | "HostService" | "NetworkService" | "CredentialService"
             | "ProfileService",
@@ -152,6 +152,7 @@ mod tests {
             "BrakeService/Freeze",
             "BrakeService/Resume",
             "BrakeService/Unfreeze",
+            "HostService/Check",
             "HostService/Confirm",
             "HostService/OfferAdoption",
             "HostService/Power",

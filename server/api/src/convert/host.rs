@@ -138,6 +138,18 @@ fn redfish(faults: &mut Faults, message: pb::RedfishDriver) -> Redfish {
     }
 }
 
+/// Reads how a BMC is spoken to that no host has: no credential is named.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn redfish_of_nobody(message: pb::RedfishDriver) -> Result<Redfish, Vec<FieldError>> {
+    let mut faults = Faults::default();
+    // None is looked up by this name.
+    let redfish = redfish(&mut faults, pb::RedfishDriver { credential: "given".into(), ..message });
+    let redfish = faults.into_result(Some(redfish))?;
+    redfish.address_fault().map_or(Ok(redfish), |fault| Err(vec![fault]))
+}
+
 fn ipmi(faults: &mut Faults, message: pb::IpmiDriver) -> Ipmi {
     let credential = faults.text("ipmi.credential", message.credential, 512);
     if credential.is_empty() {

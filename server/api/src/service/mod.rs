@@ -17,6 +17,7 @@ mod backup;
 mod brakes;
 mod caller;
 mod cancel;
+mod check;
 mod confirm;
 mod explain;
 mod find;

@@ -21,7 +21,7 @@ use underlay_proto::v1::{
 
 use super::{
     caller::caller,
-    confirm,
+    check, confirm,
     objects::Objects,
     offer, power,
     put::{Secret, Wanted},
@@ -230,6 +230,14 @@ noun! {
         request: Request<pb::ListDiscoveredRequest>,
     ) -> Result<Response<pb::ListDiscoveredResponse>, Status> {
         Ok(Response::new(power::list_discovered(&self.context, &request.into_inner()).await?))
+    }
+
+    async fn check(
+        &self,
+        request: Request<pb::CheckHostRequest>,
+    ) -> Result<Response<pb::CheckHostResponse>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(check::check(&self.context, &caller, request.into_inner()).await?))
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) async fn power(
 }
 
 /// What the driver said, with its causes: a person at the rack needs them, and they hold no secrets.
-fn in_full(error: &bmc::Error) -> String {
+pub(super) fn in_full(error: &bmc::Error) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -26,10 +26,14 @@ use underlay_api::{
     Api, Config, ServeError,
     discovery::Register,
     listen::Listener,
-    ports::{Ports, PowerAction, PowerControl, UploadDirectory},
+    ports::{BmcChecks, Ports, PowerAction, PowerControl, UploadDirectory},
     tls::{Authority, server_config},
 };
-use underlay_core::{Effect, Kind, Noun, Object, ObjectId, State, bmc, host::Host};
+use underlay_core::{
+    Effect, Kind, Noun, Object, ObjectId, State, bmc,
+    check::{Check, Whose},
+    host::Host,
+};
 use underlay_proto::v1 as pb;
 use underlay_store::{Commit, Decision, Entered, SealingKey, Store, feed::Follow};
 
@@ -91,7 +95,12 @@ impl Rack {
         let power = Arc::new(FakePower { store: store.clone(), asked: Mutex::default() });
         let uploads = UploadDirectory::new(directory.path().join("uploads"), 1 << 20);
         let register = Arc::new(Register::default());
-        let ports = Ports { power: power.clone(), register: register.clone(), uploads: Arc::new(uploads) };
+        let ports = Ports {
+            power: power.clone(),
+            checks: power.clone(),
+            register: register.clone(),
+            uploads: Arc::new(uploads),
+        };
         let config = Config {
             boot_url: "http://10.0.0.2:7480".into(),
             ramdisk: directory.path().join("ramdisk"),
@@ -239,6 +248,17 @@ impl PowerControl for FakePower {
 
     async fn serial(&self, _host: ObjectId) -> Result<Option<String>, bmc::Error> {
         Ok(Some("Debian GNU/Linux 12 login:\n".into()))
+    }
+}
+
+#[async_trait]
+impl BmcChecks for FakePower {
+    async fn check(&self, whose: Whose) -> Result<Check, bmc::Error> {
+        let address = match whose {
+            Whose::Host(host) => host.meta.key.name.to_string(),
+            Whose::Nobodys { redfish, user, .. } => format!("{user}@{}", redfish.address),
+        };
+        Ok(Check { address, ..Check::default() })
     }
 }
 

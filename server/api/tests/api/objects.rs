@@ -433,3 +433,39 @@ async fn an_image_shows_the_reference_that_machines_write() {
     assert_eq!(status.reference, format!("debian@sha256:{}", "a".repeat(64)));
     assert_eq!(status.virtual_size, 2 << 30);
 }
+
+#[tokio::test]
+async fn a_bmc_is_looked_at_for_those_who_may_and_a_login_is_not_kept() {
+    use pb::check_host_request::Whose;
+    let rack = Rack::start().await;
+    let mut hosts = HostServiceClient::new(rack.local().await);
+    let meta = hosts.put(qemu_host("lab-1")).await.unwrap().into_inner().host.unwrap().meta.unwrap();
+    let of_host = || pb::CheckHostRequest { whose: by_id(&meta).map(Whose::Host) };
+    assert_eq!(hosts.check(of_host()).await.unwrap().into_inner().address, "lab-1");
+    let login = |address: &str, password: &str| pb::CheckHostRequest {
+        whose: Some(Whose::Bmc(pb::BmcLogin {
+            key: Some(pb::Key { name: "bmc".into(), ..Default::default() }),
+            redfish: Some(pb::RedfishDriver { address: address.into(), ..Default::default() }),
+            username: "root".into(),
+            password: password.into(),
+        })),
+    };
+    let seen = hosts.check(login("https://10.0.9.17", "canary-4711")).await.unwrap().into_inner();
+    assert_eq!(seen.address, "root@https://10.0.9.17");
+    assert_eq!(blamed(&hosts.check(login("https://10.0.9.17", "")).await.unwrap_err()), ["bmc.password"]);
+    for address in ["https://root:canary-4711@10.0.9.17", "10.0.9.17", "https://10.0.9.17/redfish"] {
+        let refused = hosts.check(login(address, "canary-4711")).await.unwrap_err();
+        assert_eq!(blamed(&refused), ["redfish.address"], "{address}");
+    }
+    assert_eq!(blamed(&hosts.check(pb::CheckHostRequest { whose: None }).await.unwrap_err()), ["whose"]);
+
+    let mut remote = HostServiceClient::new(rack.remote(None).await.unwrap());
+    let viewer = rack.token("viewer", "").await;
+    let refused = remote.check(bearing(&viewer, of_host())).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let bound = rack.token("operator", "team-web").await;
+    let refused = remote.check(bearing(&bound, login("https://10.0.9.17", "canary-4711"))).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied, "it is bound to another owner");
+    let rows = rack.store.audit(&underlay_store::audit::Query::default(), 100).await.unwrap();
+    assert!(!format!("{rows:?}").contains("canary-4711"), "{rows:?}");
+}

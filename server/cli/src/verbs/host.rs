@@ -1,12 +1,13 @@
 //! `underlay host clear HOST`: a host that was set aside is mended, and machines may have it again.
 //! `underlay host confirm HOST --power on|off`: a host that is switched by hand is on, or off, now.
+//! `underlay host check` has a file of its own.
 
 use clap::{Args, Subcommand, ValueEnum};
 use underlay_proto::v1::{
     ConfirmRequest, GetRequest, PutHostRequest, PutOptions, host_service_client::HostServiceClient,
 };
 
-use super::Shared;
+use super::{Shared, check};
 use crate::{
     exit::Error,
     name,
@@ -35,6 +36,11 @@ enum Act {
         #[arg(long)]
         power: Power,
     },
+    /// Read what a Redfish BMC says of itself, and what of ours will work with it
+    ///
+    /// Nothing is changed on it. The server asks, because it has the way there: an enrolled host with the credential it
+    /// has, an address with a login that is used for this and kept nowhere.
+    Check(check::Check),
 }
 
 /// How a host is.
@@ -48,6 +54,7 @@ pub(super) async fn run(host: Host, shared: Shared) -> Result<(), Error> {
     match host.act {
         Act::Clear { host } => clear(host, shared).await,
         Act::Confirm { host, power } => confirm(host, power, shared).await,
+        Act::Check(what) => check::run(what, shared).await,
     }
 }
 

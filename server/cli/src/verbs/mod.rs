@@ -4,6 +4,7 @@ mod adopt;
 mod audit;
 mod backup;
 mod brakes;
+mod check;
 mod describe;
 mod explain;
 mod explain_fleet;
@@ -49,7 +50,7 @@ pub enum Verb {
     /// Nothing is installed on it, nothing on it is restarted, and its disk is left alone: an agent is added as a service,
     /// which tells this server about it.
     Adopt(With<adopt::Adopt>),
-    /// Say that a quarantined host is mended
+    /// Look at a host's BMC, say that a host is on or off, or that a quarantined one is mended
     Host(With<host::Host>),
     /// Print Terraform configuration for what is there already
     ///

@@ -284,14 +284,16 @@ impl crate::Spec for Spec {
 }
 
 impl Redfish {
-    fn validate(&self, spec: &Spec, errors: &mut Vec<FieldError>) {
+    /// What is wrong with its address: there is no path in it, and no login, which would be written into logs.
+    pub fn address_fault(&self) -> Option<FieldError> {
         let host = self.address.strip_prefix("https://").or_else(|| self.address.strip_prefix("http://"));
-        if host.is_none_or(|host| host.is_empty() || host.contains(['/', '@', '?', '#', ' '])) {
-            errors.push(FieldError::new(
-                "redfish.address",
-                "write it as https://ADDRESS or https://ADDRESS:PORT",
-            ));
-        }
+        let is_wrong = host.is_none_or(|host| host.is_empty() || host.contains(['/', '@', '?', '#', ' ']));
+        let form = "write it as https://ADDRESS or https://ADDRESS:PORT";
+        is_wrong.then(|| FieldError::new("redfish.address", form))
+    }
+
+    fn validate(&self, spec: &Spec, errors: &mut Vec<FieldError>) {
+        errors.extend(self.address_fault());
         spec.needs_identity("a Redfish host", errors);
     }
 }

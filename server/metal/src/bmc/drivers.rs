@@ -12,10 +12,12 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::{StreamExt, stream};
 use secrecy::ExposeSecret;
 use underlay_core::{
     ErrorKind, Object, ObjectId, SecretString, View,
     bmc::{Bmc, Bmcs, Error, EventAddress, MediaUrl, Observation, Power, Target, VirtualMedia},
+    check::{Check, Whose},
     clock,
     host::{self, Driver, Host},
 };
@@ -27,12 +29,15 @@ use super::{
     none::NoDriver,
     qemu::{self, Qemu},
     queue::Queue,
-    redfish::{self, Redfish},
+    redfish::{self, Looking, Redfish},
 };
 
 mod kept;
 
 use kept::Kept;
+/// How long ending all sessions may hold up that the server stops, and how many are ended at a time.
+const GOODBYE: Duration = Duration::from_secs(5);
+const AT_ONCE: usize = 128;
 
 /// How the drivers are set up.
 #[derive(Clone)]
@@ -61,7 +66,7 @@ struct Line {
 /// What outlives a call.
 #[derive(Default)]
 struct Held {
-    queues: Mutex<HashMap<String, Arc<Line>>>,
+    lines: Mutex<HashMap<String, Arc<Line>>>,
     sessions: Mutex<HashMap<ObjectId, Session>>,
     ipmi: Kept<kept::IpmiOrigin, Ipmi>,
     manual: Kept<kept::ManualOrigin, Manual>,
@@ -79,16 +84,45 @@ struct Session {
     driver: Arc<Redfish>,
 }
 
+impl Held {
+    fn line(&self, address: &str, new: impl FnOnce() -> Line) -> Arc<Line> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.entry(address.to_owned()).or_insert_with(|| Arc::new(new())).clone()
+    }
+
+    /// A line that nobody waits in any more goes.
+    fn let_go(&self, address: &str, line: &Arc<Line>) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        // The map and this handle hold it; anyone else who does still has calls to make.
+        if Arc::strong_count(line) <= 2 {
+            lines.remove(address);
+        }
+    }
+}
+
 impl Drivers {
     /// Drivers under `config`; nothing is contacted.
     pub fn new(config: Config) -> Self {
         Self { config, held: Arc::default() }
     }
 
+    /// Ends every session that is open, as far as BMCs answer in time.
+    pub async fn close(&self) {
+        let sessions: Vec<Session> = {
+            let mut held = self.held.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            held.drain().map(|(_, session)| session).collect()
+        };
+        let ended = stream::iter(sessions)
+            .for_each_concurrent(AT_ONCE, |session| async move { session.driver.log_out().await });
+        if tokio::time::timeout(GOODBYE, ended).await.is_err() {
+            tracing::info!("some BMCs keep our sessions until they idle out");
+        }
+    }
+
     fn qemu(&self, host: &Object<Host>, wanted: &host::Qemu) -> Arc<dyn Bmc> {
         let address = format!("qemu:{}", host.meta.id);
         let driver = Qemu::new(self.config.qemu.clone(), self.held.ports.clone(), host, wanted.clone());
-        self.queued(host.meta.id, address, Duration::ZERO, None, Arc::new(driver))
+        self.unmetered(host.meta.id, address, Arc::new(driver))
     }
 
     async fn redfish(
@@ -97,15 +131,30 @@ impl Drivers {
         wanted: &host::Redfish,
         view: &dyn View,
     ) -> Result<Arc<dyn Bmc>, Error> {
-        let (user, password) = credential(host, &wanted.credential, view).await?;
+        let login = credential(host, &wanted.credential, view).await?;
+        let (driver, old) = self.session(host, wanted, login)?;
+        // A BMC has room for few: the one that nobody uses any more is not left behind.
+        if let Some(old) = old {
+            old.driver.log_out().await;
+        }
+        Ok(self.metered(host.meta.id, wanted.address.clone(), driver))
+    }
+
+    /// The host's driver, with the one it takes the place of.
+    fn session(
+        &self,
+        host: &Object<Host>,
+        wanted: &host::Redfish,
+        (user, password): (String, SecretString),
+    ) -> Result<(Arc<Redfish>, Option<Session>), Error> {
         let id = host.meta.id;
         let pin = host.status.pinned_certificate.clone();
         let mut sessions = self.held.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = sessions.get_mut(&id).filter(|session| session.fits(host, wanted, &user, &password));
-        let driver = match kept {
+        Ok(match kept {
             Some(session) => {
                 session.pin = pin;
-                session.driver.clone()
+                (session.driver.clone(), None)
             }
             None => {
                 let login = redfish::Login { user: user.clone(), password: password.clone() };
@@ -118,32 +167,31 @@ impl Drivers {
                     None => driver,
                 });
                 let (redfish, boot) = (wanted.clone(), host.spec.boot.clone());
-                sessions.insert(id, Session { redfish, boot, user, password, pin, driver: driver.clone() });
-                driver
+                let session = Session { redfish, boot, user, password, pin, driver: driver.clone() };
+                (driver, sessions.insert(id, session))
             }
-        };
-        drop(sessions);
-        Ok(self.metered(id, wanted.address.clone(), driver))
+        })
     }
 
     /// Behind the queue of its address, with a pause between two calls and a budget of power changes.
     fn metered(&self, host: ObjectId, address: String, driver: Arc<dyn Bmc>) -> Arc<dyn Bmc> {
-        self.queued(host, address, self.config.bmc_pause, Some(budget::CHANGES), driver)
+        let line = self.line(&address);
+        Arc::new(Queued { host, address, line, driver, held: self.held.clone() })
     }
 
-    fn queued(
-        &self,
-        host: ObjectId,
-        address: String,
-        pause: Duration,
-        changes: Option<usize>,
-        driver: Arc<dyn Bmc>,
-    ) -> Arc<dyn Bmc> {
-        let mut queues = self.held.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = queues.entry(address.clone()).or_insert_with(|| {
-            Arc::new(Line { queue: Queue::new(address.clone(), pause), budget: changes.map(Budget::new) })
-        });
-        Arc::new(Queued { host, address, line: line.clone(), driver, held: self.held.clone() })
+    /// The same for what wears out by nothing.
+    fn unmetered(&self, host: ObjectId, address: String, driver: Arc<dyn Bmc>) -> Arc<dyn Bmc> {
+        let queue = || Queue::new(address.clone(), Duration::ZERO);
+        let line = self.held.line(&address, || Line { queue: queue(), budget: None });
+        Arc::new(Queued { host, address, line, driver, held: self.held.clone() })
+    }
+
+    /// What stands in front of the BMC at `address`.
+    fn line(&self, address: &str) -> Arc<Line> {
+        self.held.line(address, || Line {
+            queue: Queue::new(address.to_owned(), self.config.bmc_pause),
+            budget: Some(Budget::new(budget::CHANGES)),
+        })
     }
 }
 
@@ -157,6 +205,42 @@ impl Bmcs for Drivers {
             Driver::Manual(wanted) => self.manual(host, wanted, view).await,
             Driver::None => Ok(Arc::new(NoDriver::new(host, view, clock::now()).await?)),
         }
+    }
+}
+
+impl Drivers {
+    /// Looks at a Redfish BMC: reads what there is to read, and changes nothing.
+    ///
+    /// # Errors
+    /// There is no way in, or the host has no such BMC.
+    pub async fn check(&self, whose: Whose, view: &dyn View) -> Result<Check, Error> {
+        let (redfish, login, pin) = match whose {
+            Whose::Host(host) => {
+                let Driver::Redfish(redfish) = &host.spec.driver else {
+                    return Err(Error::Invalid(format!(
+                        "host {} has no Redfish BMC; only such a one can be looked at",
+                        host.meta.key.name
+                    )));
+                };
+                let (user, password) = credential(&host, &redfish.credential, view).await?;
+                let pin = host.status.pinned_certificate.clone();
+                (redfish.clone(), redfish::Login { user, password }, pin)
+            }
+            Whose::Nobodys { redfish, user, password } => (redfish, redfish::Login { user, password }, None),
+        };
+        let mut looking = Looking::at(Redfish::new(&redfish, &host::Boot::default(), login, pin)?);
+        let line = self.line(&redfish.address);
+        // Each read is a call of its own: others who want something of the BMC have their turn between them.
+        let ended = loop {
+            match line.queue.run(looking.step()).await {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        let check = looking.end().await;
+        self.held.let_go(&redfish.address, &line);
+        ended.map(|()| check)
     }
 }
 
@@ -257,11 +341,7 @@ impl Bmc for Queued {
         self.held.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.host);
         self.held.ipmi.drop(self.host);
         self.held.manual.drop(self.host);
-        let mut queues = self.held.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        // The map and this handle hold it; anyone else who does still has calls to make.
-        if Arc::strong_count(&self.line) <= 2 {
-            queues.remove(&self.address);
-        }
+        self.held.let_go(&self.address, &self.line);
         Ok(())
     }
 }

@@ -4,12 +4,18 @@
 //! A driver that does not answer is a condition, never the start of anything. One that answers for another box is no
 //! longer this host's: no machine may have it until that is mended, because switching it would switch a stranger.
 
+use std::time::Duration;
+
 use underlay_core::{
     Effect, Failure, Snapshot, Step, View,
+    bmc::Power,
     host::{Health, Host, State},
 };
 
 use super::{Hosts, enrolling, facts};
+
+/// When to look again at a host whose power cannot be told for now.
+const SETTLED: Duration = Duration::from_secs(30);
 
 pub(super) async fn step(
     hosts: &Hosts,
@@ -26,7 +32,13 @@ pub(super) async fn step(
     if let facts::Asked::Answered(_) = asked {
         listen(hosts, snapshot, view).await;
     }
+    // Between two states: it was switched just now, and its BMC is late to show it. One that never says is not asked more
+    // often for that.
+    let was_known = snapshot.object.status.power.is_some_and(|power| power != Power::Unknown);
     Ok(match asked {
+        facts::Asked::Answered(status) if was_known && status.power == Some(Power::Unknown) => {
+            Step::done(status, Some(SETTLED))
+        }
         facts::Asked::Answered(status) | facts::Asked::Silent(status, _) => {
             Step::done(status, Some(hosts.audits.next()))
         }

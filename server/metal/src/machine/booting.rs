@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use underlay_core::{
     Effect, ErrorKind, Failure, Object, Step,
     agent::{Assignment, Deploy, Inventory, Purpose, Task, TokenGrant},
+    bmc::{Power, Target},
     boot::Token,
     host::Host,
     identity,
@@ -70,6 +71,12 @@ async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<St
     if world.snapshot.is_stalled(patience) && world.was_away(run) {
         return Ok(world.boot_again(run));
     }
+    // Silent for long: what its BMC says now tells a boot source that was lost from a cable that is not there.
+    let last = if world.snapshot.is_stalled(patience / 2) {
+        format!("{last}; {}", claim(world, host).await)
+    } else {
+        last
+    };
     let evidence = if world.snapshot.is_stalled(patience) {
         Some(format!("nothing new for {} s; {last}", patience.as_secs()))
     } else if world.snapshot.has_lasted(patience * LOOPS) {
@@ -97,6 +104,33 @@ async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<St
         format!("the agent on host {name} to call home; {last}"),
         world.later(patience),
     ))
+}
+
+/// What the BMC of a host that does not call says of it; that it does not say is said too.
+async fn claim(world: &World<'_>, host: &Object<Host>) -> String {
+    let observed = match world.machines.bmcs.bmc(host, world.view).await {
+        Ok(bmc) => bmc.observe().await,
+        Err(error) => Err(error),
+    };
+    match observed {
+        Ok(seen) => {
+            let power = match seen.power {
+                Power::On => "on",
+                Power::Off => "off",
+                Power::Unknown => "in a power state it does not tell",
+            };
+            let next = match seen.next_boot {
+                Some(Target::NetworkOnce | Target::HttpOnce) => {
+                    "set to start from the network, so it has not started yet"
+                }
+                Some(Target::MediaOnce) => "set to start from its virtual CD, so it has not started yet",
+                Some(Target::Disk) => "set to start from its disk: what was set for once is lost",
+                None => "with no boot source set, as it is once that was used",
+            };
+            format!("its BMC says that it is {power}, {next}")
+        }
+        Err(error) => format!("its BMC says nothing: {}", underlay_core::because(&error)),
+    }
 }
 
 async fn called_home(

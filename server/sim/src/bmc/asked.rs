@@ -23,6 +23,8 @@ pub struct Asked {
     pub from_ms: u128,
     /// When it was answered; none where it is not, or whoever asked has left.
     pub to_ms: Option<u128>,
+    /// With which status.
+    pub status: Option<u16>,
 }
 
 /// All of them.
@@ -44,16 +46,16 @@ impl Ledger {
         let from_ms = self.began.elapsed().as_millis();
         let mut list = self.list();
         (list.len() < MOST).then(|| {
-            list.push(Asked { machine, what, who, from_ms, to_ms: None });
+            list.push(Asked { machine, what, who, from_ms, to_ms: None, status: None });
             list.len() - 1
         })
     }
 
     /// It is answered.
-    pub(super) fn answered(&self, which: Option<usize>) {
+    pub(super) fn answered(&self, which: Option<usize>, status: u16) {
         let to_ms = Some(self.began.elapsed().as_millis());
         if let Some(asked) = self.list().get_mut(which.unwrap_or(MOST)) {
-            asked.to_ms = to_ms;
+            (asked.to_ms, asked.status) = (to_ms, Some(status));
         }
     }
 

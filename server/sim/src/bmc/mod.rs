@@ -3,7 +3,9 @@
 //!
 //! - [`listen`]: the socket, plain and TLS; [`tls`]: its certificates; `service.rs`: faults, authorisation, who answers what
 //! - `reply.rs`: answers and error bodies; `sessions.rs`: logins
+//! - `schemas.rs`: of which schema each is
 //! - `root.rs`, `system.rs`, `parts.rs`, `chassis.rs`, `adapters.rs`, `manager.rs`, `bios.rs`, `update.rs`: resources
+//! - [`recorded`]: a BMC that was recorded elsewhere, in place of all of these
 //! - `tasks.rs`: what takes time; [`events`]: what is pushed to subscribers; [`asked`]: who wanted what changed
 //!
 //! Loopback only: a BMC that anybody can reach and that has the password of a simulation is nobody's wish.
@@ -16,8 +18,10 @@ pub mod events;
 pub mod listen;
 mod manager;
 mod parts;
+pub mod recorded;
 mod reply;
 mod root;
+mod schemas;
 mod service;
 mod sessions;
 mod system;
@@ -37,6 +41,8 @@ pub struct Memory {
     requests: u64,
     /// Counts changes of its system, for ETags.
     version: u32,
+    /// How often its boot override was read since it was last set.
+    boot_reads: u32,
     /// When it last took a change, for as long as its job queue minds.
     changed: Option<tokio::time::Instant>,
     extra: Option<Box<Extra>>,

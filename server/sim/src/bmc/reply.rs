@@ -10,19 +10,26 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: Vec<(HeaderName, String)>,
     pub(super) body: Value,
+    /// In place of the body, with its type: what is no JSON.
+    pub(super) text: Option<(&'static str, String)>,
 }
 
 impl Reply {
     pub(super) fn ok(body: Value) -> Self {
-        Self { status: StatusCode::OK, headers: Vec::new(), body }
+        Self { status: StatusCode::OK, headers: Vec::new(), body, text: None }
     }
 
     pub(super) fn empty() -> Self {
-        Self { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: Value::Null }
+        Self { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: Value::Null, text: None }
+    }
+
+    /// A document that is no JSON.
+    pub(super) fn document(kind: &'static str, text: String) -> Self {
+        Self { text: Some((kind, text)), ..Self::ok(Value::Null) }
     }
 
     pub(super) fn created(location: String, body: Value) -> Self {
-        Self { status: StatusCode::CREATED, headers: vec![(header::LOCATION, location)], body }
+        Self { status: StatusCode::CREATED, headers: vec![(header::LOCATION, location)], body, text: None }
     }
 
     pub(super) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
@@ -30,23 +37,28 @@ impl Reply {
         self
     }
 
-    /// A refusal with one message.
+    /// A refusal with one message of the Base registry.
     pub(super) fn refuse(status: StatusCode, message: &str, text: impl Into<String>) -> Self {
+        Self::refuse_as(status, &format!("Base.1.18.{message}"), text)
+    }
+
+    /// A refusal with a message of any registry.
+    pub(super) fn refuse_as(status: StatusCode, id: &str, text: impl Into<String>) -> Self {
         let text = text.into();
         let info = json!({
             "@odata.type": "#Message.v1_1_2.Message",
-            "MessageId": format!("Base.1.18.{message}"),
+            "MessageId": id,
             "Message": text,
             "MessageSeverity": "Critical",
             "Severity": "Critical",
             "Resolution": "See the message.",
         });
         let body = json!({ "error": {
-            "code": format!("Base.1.18.{message}"),
+            "code": id,
             "message": text,
             "@Message.ExtendedInfo": [info],
         } });
-        Self { status, headers: Vec::new(), body }
+        Self { status, headers: Vec::new(), body, text: None }
     }
 
     pub(super) fn missing(path: &str) -> Self {
@@ -73,17 +85,18 @@ impl Reply {
     }
 
     pub(super) fn into_response(self) -> Response {
-        let body = match &self.body {
-            Value::Null => Body::empty(),
-            body => Body::from(body.to_string()),
+        let (kind, body) = match (self.text, &self.body) {
+            (Some((kind, text)), _) => (Some(kind), Body::from(text)),
+            (None, Value::Null) => (None, Body::empty()),
+            (None, body) => (Some("application/json; charset=utf-8"), Body::from(body.to_string())),
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert("OData-Version", HeaderValue::from_static("4.0"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        if self.body != Value::Null {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        if let Some(kind) = kind {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         }
         for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::from_str(&value) {

@@ -1,7 +1,7 @@
 //! The service root and its sessions (DSP0266, section 6).
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     reply::{Reply, collection, healthy},
@@ -25,15 +25,13 @@ pub(super) fn odata() -> Reply {
 
 pub(super) fn root(request: &Request<'_>) -> Reply {
     let hardware = request.machine.hardware();
-    Reply::ok(json!({
+    let mut body = json!({
         "@odata.id": "/redfish/v1/",
         "@odata.type": "#ServiceRoot.v1_16_0.ServiceRoot",
         "Id": "RootService",
         "Name": "Root Service",
         "RedfishVersion": "1.18.0",
         "UUID": uuid::Uuid::new_v5(&hardware.uuid, b"bmc").to_string(),
-        "Vendor": hardware.model.manufacturer,
-        "Product": hardware.model.bmc.product,
         "Systems": { "@odata.id": "/redfish/v1/Systems" },
         "Chassis": { "@odata.id": "/redfish/v1/Chassis" },
         "Managers": { "@odata.id": "/redfish/v1/Managers" },
@@ -42,7 +40,17 @@ pub(super) fn root(request: &Request<'_>) -> Reply {
         "EventService": { "@odata.id": "/redfish/v1/EventService" },
         "UpdateService": { "@odata.id": "/redfish/v1/UpdateService" },
         "Links": { "Sessions": { "@odata.id": "/redfish/v1/SessionService/Sessions" } },
-    }))
+    });
+    let maker = hardware.model.bmc.root;
+    let said = [
+        ("Vendor", maker.vendor.map(Value::from)),
+        ("Product", maker.product.map(Value::from)),
+        ("Oem", maker.oem.map(|key| json!({ key: {} }))),
+    ];
+    if let Some(body) = body.as_object_mut() {
+        body.extend(said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    }
+    Reply::ok(body)
 }
 
 pub(super) fn session_service(request: &Request<'_>, rest: &[&str]) -> Reply {

@@ -8,7 +8,9 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{bios, chassis, events, manager, parts, reply::Reply, root, sessions, system, tasks, update};
+use super::{
+    bios, chassis, events, manager, parts, reply::Reply, root, schemas, sessions, system, tasks, update,
+};
 use crate::{fault::Misbehaviour, machine::Machine, rack::Rack};
 
 /// The longest request that is read.
@@ -38,7 +40,7 @@ pub(super) async fn answer(
     let asks = request.method() != Method::GET && request.method() != Method::HEAD;
     let noted = asks.then(|| note(rack, machine, &request)).flatten();
     let answer = answer_noted(rack, machine, request, number).await;
-    rack.asked.answered(noted);
+    rack.asked.answered(noted, answer.status().as_u16());
     answer
 }
 
@@ -78,7 +80,15 @@ async fn answer_noted(
         },
         Err(_) => return malformed().into_response(),
     };
-    let path = head.uri.path().trim_end_matches('/').to_owned();
+    // DSP0266, 6.4: 4.0 is the only version there is; 9.2: a collection's members are the collection.
+    let version = head.headers.get("OData-Version").map(http::HeaderValue::as_bytes);
+    if version.is_some_and(|version| version != b"4.0") {
+        let text = "The OData-Version header was not 4.0.";
+        return Reply::refuse(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", text).into_response();
+    }
+    let path = head.uri.path().trim_end_matches('/');
+    let path =
+        path.strip_suffix("/Members").filter(|_| head.method == Method::POST).unwrap_or(path).to_owned();
     let if_match =
         head.headers.get(http::header::IF_MATCH).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
     let request = Request { rack, machine, method: head.method, path, body, if_match };
@@ -89,6 +99,10 @@ async fn answer_noted(
             "/redfish" | "/redfish/v1" | "/redfish/v1/odata" | "/redfish/v1/$metadata"
         ) | (&Method::POST, "/redfish/v1/SessionService/Sessions" | "/redfish/v1/Sessions")
     );
+    let recorded = rack.spec.recorded.as_deref();
+    let open = open
+        || request.method == Method::POST
+            && recorded.is_some_and(|recorded| recorded.is_login(&request.path));
     if !open && !sessions::is_authorised(&request, &head.headers) {
         let text = "There is no valid session established with the implementation.";
         return Reply::refuse(StatusCode::UNAUTHORIZED, "NoValidSession", text)
@@ -98,7 +112,28 @@ async fn answer_noted(
     if request.method == Method::GET && request.path == events::STREAM {
         return events::stream(&request);
     }
-    route(&request).into_response()
+    let reply = route(&request);
+    let reply = match schemas::described_by(&reply.body).filter(|_| request.is_get()) {
+        Some(link) if reply.status.is_success() => reply.with(http::header::LINK, link),
+        _ => reply,
+    };
+    // What was recorded says so itself.
+    let tells = request.is_get() && reply.status.is_success() && request.rack.spec.recorded.is_none();
+    let tells = tells || reply.status == StatusCode::METHOD_NOT_ALLOWED;
+    let reply = if tells { reply.with(http::header::ALLOW, allowed(&request.path)) } else { reply };
+    reply.into_response()
+}
+
+/// The methods that a resource takes.
+fn allowed(path: &str) -> &'static str {
+    let parts: Vec<&str> = path.split('/').skip(3).collect();
+    match parts.as_slice() {
+        ["Systems", _] | ["Systems", _, "SD"] | ["Systems", _, "Bios", "Settings"] => "GET, HEAD, PATCH",
+        ["SessionService", "Sessions"] | ["EventService", "Subscriptions"] => "GET, HEAD, POST",
+        ["SessionService", "Sessions", _] | ["EventService", "Subscriptions", _] => "GET, HEAD, DELETE",
+        [.., "Actions", _] => "POST",
+        _ => "GET, HEAD",
+    }
 }
 
 /// The time a BMC takes for every answer.
@@ -119,6 +154,15 @@ fn malformed() -> Reply {
 
 /// The resource that a path names answers.
 fn route(request: &Request<'_>) -> Reply {
+    if let Some(recorded) = &request.rack.spec.recorded {
+        return match (&request.method, request.path.rsplit_once('/')) {
+            (&Method::POST, _) if recorded.is_login(&request.path) => sessions::log_in(request),
+            (&Method::DELETE, Some((_, id))) if request.path.contains("/Sessions/") => {
+                sessions::log_out(request, id)
+            }
+            _ => recorded.answer(request),
+        };
+    }
     let parts: Vec<&str> = request.path.split('/').skip(1).collect();
     let model = &request.machine.model.bmc;
     if request.method != Method::GET && request.method != Method::HEAD && is_busy(request) {
@@ -126,15 +170,21 @@ fn route(request: &Request<'_>) -> Reply {
         return Reply::refuse(StatusCode::SERVICE_UNAVAILABLE, "ServiceTemporarilyUnavailable", text)
             .with(http::header::RETRY_AFTER, "2");
     }
-    let ["redfish", "v1", rest @ ..] = parts.as_slice() else {
-        return if parts == ["redfish"] { root::versions() } else { Reply::missing(&request.path) };
+    let rest = match parts.as_slice() {
+        ["redfish"] | ["redfish", "v1"] | ["redfish", "v1", "odata" | "$metadata"] if !request.is_get() => {
+            return Reply::not_allowed();
+        }
+        ["redfish"] => return root::versions(),
+        ["redfish", "v1", rest @ ..] => rest,
+        _ => return Reply::missing(&request.path),
     };
     match rest {
         [] => root::root(request),
         ["odata"] => root::odata(),
+        ["$metadata"] => Reply::document("application/xml", schemas::metadata()),
         ["SessionService", ..] | ["Sessions"] => root::session_service(request, rest),
         ["Systems", rest @ ..] if is(rest, model.system) => match rest {
-            [] | [_] | [_, "Actions", ..] | [_, "ResetActionInfo"] => system::answer(request, rest),
+            [] | [_] | [_, "SD" | "ResetActionInfo"] | [_, "Actions", ..] => system::answer(request, rest),
             [_, "Bios", ..] => bios::answer(request, rest),
             _ => parts::answer(request, rest),
         },

@@ -43,7 +43,9 @@ pub(super) fn log_in(request: &Request<'_>) -> Reply {
     sessions.open.retain(|session| now.duration_since(session.used) < IDLE);
     if sessions.open.len() >= request.machine.model.bmc.sessions {
         let text = "The session establishment failed due to the number of simultaneous sessions exceeding the limit.";
-        return Reply::refuse(StatusCode::SERVICE_UNAVAILABLE, "SessionLimitExceeded", text);
+        let full = request.machine.model.bmc.full;
+        let status = StatusCode::from_u16(full.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        return Reply::refuse_as(status, full.message, text);
     }
     sessions.next += 1;
     let id = sessions.next;

@@ -13,7 +13,7 @@ use crate::{
         Power, Reset, Stage,
         boot_order::{Enabled, Override},
     },
-    models::{Etags, Once, ResetsIn, ShowsMode},
+    models::{BootAt, Etags, InPost, Once, ResetsIn, ShowsMode},
 };
 
 pub(super) fn answer(request: &Request<'_>, rest: &[&str]) -> Reply {
@@ -24,7 +24,12 @@ pub(super) fn answer(request: &Request<'_>, rest: &[&str]) -> Reply {
             Reply::ok(collection(path, "ComputerSystemCollection", "Computer Systems", &members))
         }
         (&Method::GET, [_]) => show(request),
-        (&Method::PATCH, [_]) => patch(request),
+        (&Method::PATCH, [_]) => patch(request, At::System),
+        (_, [_, "SD"]) if request.machine.model.bmc.boot_at == BootAt::System => {
+            Reply::missing(&request.path)
+        }
+        (&Method::GET, [_, "SD"]) => show_settings(request),
+        (&Method::PATCH, [_, "SD"]) => patch(request, At::Settings),
         (&Method::GET, [_, "ResetActionInfo"]) => action_info(request),
         (&Method::POST, [_, "Actions", "ComputerSystem.Reset"]) => reset(request),
         (&Method::GET, _) => Reply::missing(&request.path),
@@ -32,7 +37,56 @@ pub(super) fn answer(request: &Request<'_>, rest: &[&str]) -> Reply {
     }
 }
 
+/// What a change is addressed to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    System,
+    Settings,
+}
+
+/// What the system is to be, where that is a resource of its own.
+fn show_settings(request: &Request<'_>) -> Reply {
+    forgets_boot(request);
+    let (path, tag) = (format!("{}/SD", request.system()), etag(request));
+    let boot = request.machine.state().boot;
+    let mut body = json!({
+        "@odata.id": path,
+        "@odata.type": "#ComputerSystem.v1_20_1.ComputerSystem",
+        "Id": "SD",
+        "Name": "System Settings",
+        "Boot": boot_of(request, boot),
+    });
+    if let (Some(tag), Some(body)) = (&tag, body.as_object_mut()) {
+        body.insert("@odata.etag".into(), tag.clone().into());
+    }
+    tagged(Reply::ok(body), tag)
+}
+
+fn tagged(reply: Reply, tag: Option<String>) -> Reply {
+    match tag {
+        Some(tag) => reply.with(header::ETAG, tag),
+        None => reply,
+    }
+}
+
+/// One that forgets has shown the override that was set once, and then has none.
+fn forgets_boot(request: &Request<'_>) {
+    let reads = {
+        let mut state = request.machine.state();
+        state.bmc.boot_reads = state.bmc.boot_reads.saturating_add(1);
+        state.bmc.boot_reads
+    };
+    let is_set = request.machine.state().boot.enabled != Enabled::Disabled;
+    if reads > 1 && is_set && request.rack.faults.forgets_boot(request.machine) {
+        let mut state = request.machine.state();
+        state.boot = Override { mode: state.boot.mode, ..Override::default() };
+    }
+}
+
 fn show(request: &Request<'_>) -> Reply {
+    if request.machine.model.bmc.boot_at == BootAt::System {
+        forgets_boot(request);
+    }
     let (hardware, path, tag) = (request.machine.hardware(), request.system(), etag(request));
     let model = hardware.model;
     let link = |name: &str| json!({ "@odata.id": format!("{path}/{name}") });
@@ -81,11 +135,15 @@ fn show(request: &Request<'_>) -> Reply {
     if let (Some(tag), Some(body)) = (&tag, body.as_object_mut()) {
         body.insert("@odata.etag".into(), tag.clone().into());
     }
-    let reply = Reply::ok(body);
-    match tag {
-        Some(tag) => reply.with(header::ETAG, tag),
-        None => reply,
+    if let (BootAt::Settings, Some(body)) = (model.bmc.boot_at, body.as_object_mut()) {
+        let settings = json!({
+            "@odata.type": "#Settings.v1_3_5.Settings",
+            "SettingsObject": { "@odata.id": format!("{path}/SD") },
+        });
+        body.insert("@Redfish.Settings".into(), settings);
+        body.insert("Boot".into(), json!({ "BootOrder": ["Boot0001", "Boot0002"] }));
     }
+    tagged(Reply::ok(body), tag)
 }
 
 fn action(request: &Request<'_>, path: &str) -> Value {
@@ -132,7 +190,7 @@ fn boot_of(request: &Request<'_>, boot: Override) -> Value {
         "BootOrder": ["Boot0001", "Boot0002"],
     });
     if let Some(shown) = shown.as_object_mut()
-        && model.shows_mode == ShowsMode::Yes
+        && model.shows_mode != ShowsMode::No
     {
         shown.insert("BootSourceOverrideMode".into(), boot.mode.into());
         shown.insert("BootSourceOverrideMode@Redfish.AllowableValues".into(), json!(["UEFI", "Legacy"]));
@@ -174,7 +232,7 @@ fn etag(request: &Request<'_>) -> Option<String> {
     }
 }
 
-fn patch(request: &Request<'_>) -> Reply {
+fn patch(request: &Request<'_>, at: At) -> Reply {
     if let Some(refused) = precondition(request) {
         return refused;
     }
@@ -183,6 +241,9 @@ fn patch(request: &Request<'_>) -> Reply {
     let mut boot = None;
     for (name, value) in wanted {
         match name.as_str() {
+            "Boot" if refuses_boot(request, at).is_some() => {
+                return refuses_boot(request, at).unwrap_or_else(Reply::not_allowed);
+            }
             "Boot" => match boot_from(request, value) {
                 Ok(wanted) => boot = Some(wanted),
                 Err(refused) => return refused,
@@ -196,6 +257,7 @@ fn patch(request: &Request<'_>) -> Reply {
         let mut state = request.machine.state();
         if let Some(boot) = boot {
             state.boot = boot;
+            state.bmc.boot_reads = 0;
         }
         if let Some(tag) = wanted.get("AssetTag").and_then(Value::as_str) {
             state.bmc.extra().asset_tag = tag.to_owned();
@@ -203,6 +265,22 @@ fn patch(request: &Request<'_>) -> Reply {
     }
     request.has_changed();
     Reply::empty()
+}
+
+/// Why an override is not taken there, or not now.
+fn refuses_boot(request: &Request<'_>, at: At) -> Option<Reply> {
+    let model = &request.machine.model.bmc;
+    if model.boot_at == BootAt::Settings && at == At::System {
+        let text = format!("Boot properties are to be written to {}/SD.", request.system());
+        let id = "Ami.1.0.OperationSupportedInFutureStateURI";
+        return Some(Reply::refuse_as(StatusCode::BAD_REQUEST, id, text));
+    }
+    if model.in_post == InPost::Refuses && request.machine.state().stage == Stage::Post {
+        let text = "The property cannot be modified while the system is in POST.";
+        let id = "iLO.2.37.UnableToModifyDuringSystemPOST";
+        return Some(Reply::refuse_as(StatusCode::BAD_REQUEST, id, text));
+    }
+    None
 }
 
 fn precondition(request: &Request<'_>) -> Option<Reply> {
@@ -240,7 +318,11 @@ fn boot_from(request: &Request<'_>, value: &Value) -> Result<Override, Reply> {
             "BootSourceOverrideTarget" => {
                 boot.target = model.targets.iter().copied().find(|target| *target == word).ok_or_else(bad)?;
             }
-            "BootSourceOverrideMode" if model.shows_mode == ShowsMode::Yes => {
+            "BootSourceOverrideMode" if model.shows_mode == ShowsMode::ReadOnly => {
+                let text = "The property BootSourceOverrideMode is a read only property.";
+                return Err(Reply::refuse(StatusCode::BAD_REQUEST, "PropertyNotWritable", text));
+            }
+            "BootSourceOverrideMode" if model.shows_mode != ShowsMode::No => {
                 boot.mode = ["UEFI", "Legacy"].into_iter().find(|mode| *mode == word).ok_or_else(bad)?;
             }
             name => return Err(Reply::unknown_property(name)),
@@ -248,6 +330,9 @@ fn boot_from(request: &Request<'_>, value: &Value) -> Result<Override, Reply> {
     }
     if boot.enabled == Enabled::Disabled {
         boot.target = "None";
+    }
+    if model.shows_mode == ShowsMode::FallsBack && !wanted.contains_key("BootSourceOverrideMode") {
+        boot.mode = "Legacy";
     }
     Ok(boot)
 }

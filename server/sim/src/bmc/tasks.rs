@@ -77,6 +77,7 @@ pub(super) fn answer(request: &Request<'_>, rest: &[&str]) -> Reply {
                 status: StatusCode::ACCEPTED,
                 headers: vec![(header::LOCATION, monitor(task.id)), (header::RETRY_AFTER, "2".into())],
                 body: task.show(),
+                text: None,
             },
             Some(_) => Reply::empty(),
             None => Reply::missing(&request.path),

@@ -57,7 +57,12 @@ pub(super) fn answer(request: &Request<'_>, rest: &[&str]) -> Reply {
                 return Reply::bad_value("ImageURI", uri.unwrap_or(&Value::Null));
             }
             let (location, body) = tasks::begin(request, "Firmware Update", TAKES);
-            Reply { status: StatusCode::ACCEPTED, headers: vec![(header::LOCATION, location)], body }
+            Reply {
+                status: StatusCode::ACCEPTED,
+                headers: vec![(header::LOCATION, location)],
+                body,
+                text: None,
+            }
         }
         (&Method::GET, _) => Reply::missing(&request.path),
         _ => Reply::not_allowed(),

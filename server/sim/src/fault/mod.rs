@@ -12,6 +12,7 @@
 //! | `power-lies` | the BMC always reports this power state | `on` or `off`, default `on` |
 //! | `power-stuck` | the BMC takes a reset and nothing is switched | |
 //! | `lost-once` | an override for once is forgotten at the next boot | |
+//! | `forgets-boot` | the BMC has shown an override once when it forgets it | |
 //! | `wrong-serial` | the machine has another serial number than its BMC says | |
 //! | `agent-dies` | the agent's machine hangs in the middle of the image | after how many bytes, default 1 |
 //! | `double-boot` | the agent's boot is cut off after its token was used, and the machine boots again | |
@@ -54,6 +55,8 @@ pub enum Fault {
     PowerStuck,
     /// An override for once is forgotten.
     LostOnce,
+    /// An override is gone from the BMC once it was read.
+    ForgetsBoot,
     /// The machine is another one than the BMC says.
     WrongSerial,
     /// The agent's machine hangs after so many bytes.
@@ -100,7 +103,7 @@ pub enum Error {
 }
 
 /// Every word.
-pub const WORDS: [&str; 17] = [
+pub const WORDS: [&str; 18] = [
     "disk-failure",
     "dead-nic",
     "slow-link",
@@ -112,6 +115,7 @@ pub const WORDS: [&str; 17] = [
     "power-lies",
     "power-stuck",
     "lost-once",
+    "forgets-boot",
     "wrong-serial",
     "agent-dies",
     "double-boot",
@@ -158,6 +162,7 @@ impl FromStr for Fault {
             },
             "power-stuck" => value.none(Self::PowerStuck)?,
             "lost-once" => value.none(Self::LostOnce)?,
+            "forgets-boot" => value.none(Self::ForgetsBoot)?,
             "wrong-serial" => value.none(Self::WrongSerial)?,
             "agent-dies" => Self::AgentDies(value.or(Bytes(1), "a size such as 4MiB")?),
             "double-boot" => value.none(Self::DoubleBoot)?,
@@ -184,6 +189,7 @@ impl fmt::Display for Fault {
             Self::PowerLies(Power::Off) => f.write_str("power-lies=off"),
             Self::PowerStuck => f.write_str("power-stuck"),
             Self::LostOnce => f.write_str("lost-once"),
+            Self::ForgetsBoot => f.write_str("forgets-boot"),
             Self::WrongSerial => f.write_str("wrong-serial"),
             Self::AgentDies(after) => write!(f, "agent-dies={after}"),
             Self::DoubleBoot => f.write_str("double-boot"),

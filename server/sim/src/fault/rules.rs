@@ -216,6 +216,11 @@ impl Faults {
         self.find(machine, |fault| matches!(fault, Fault::LostOnce).then_some(())).is_some()
     }
 
+    /// Does its BMC forget what it was to start from?
+    pub fn forgets_boot(&self, machine: &Machine) -> bool {
+        self.find(machine, |fault| matches!(fault, Fault::ForgetsBoot).then_some(())).is_some()
+    }
+
     /// The serial number it has in place of its own.
     pub fn serial(&self, machine: &Machine) -> Option<String> {
         self.find(machine, |fault| {

@@ -1,9 +1,12 @@
-//! A machine with a BMC like AMI's MegaRAC, as whitebox vendors ship it: what was set `Once` stays until something else
-//! is set.
+//! A machine with a BMC like AMI's MegaRAC, as whitebox vendors ship it: the boot override is in a
+//! settings resource, and what was set `Once` stays until something else is set.
 
 use std::time::Duration;
 
-use super::{BmcModel, DiskModel, Etags, Media, Model, NicsWhileOff, Once, ResetsIn, ShowsMode};
+use super::{
+    BmcModel, BootAt, DiskModel, Etags, FULL, InPost, Media, Model, NicsWhileOff, Once, ResetsIn, Root,
+    ShowsMode,
+};
 
 /// Like a whitebox with MegaRAC.
 pub const AMI: Model = Model {
@@ -23,6 +26,7 @@ pub const AMI: Model = Model {
     nic_driver: "igb",
     bmc: BmcModel {
         product: "MegaRAC (simulated)",
+        root: Root { vendor: Some("GIGABYTE"), product: Some("AMI Redfish Server"), oem: Some("Ami") },
         firmware: "12.61.21",
         system: "Self",
         manager: "Self",
@@ -31,8 +35,11 @@ pub const AMI: Model = Model {
         resets_in: ResetsIn::AllowableValues,
         targets: &["None", "Pxe", "Hdd", "Cd", "Usb", "BiosSetup", "UefiHttp"],
         shows_mode: ShowsMode::Yes,
+        boot_at: BootAt::Settings,
+        in_post: InPost::Takes,
         etags: Etags::Required,
         sessions: 8,
+        full: FULL,
         nics_while_off: NicsWhileOff::Hidden,
         busy_after_change: Duration::from_secs(1),
         stale_power: Duration::from_secs(4),

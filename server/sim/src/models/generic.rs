@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{BmcModel, DiskModel, Etags, Media, Model, NicsWhileOff, Once, ResetsIn, ShowsMode};
+use super::{
+    BmcModel, BootAt, DiskModel, Etags, FULL, InPost, Media, Model, NicsWhileOff, Once, ResetsIn, Root,
+    ShowsMode,
+};
 
 /// The plain one.
 pub const GENERIC: Model = Model {
@@ -22,6 +25,7 @@ pub const GENERIC: Model = Model {
     nic_driver: "ixgbe",
     bmc: BmcModel {
         product: "Plain BMC",
+        root: Root { vendor: Some("Underlay Simulations"), product: Some("Plain BMC"), oem: None },
         firmware: "1.0.0",
         system: "1",
         manager: "1",
@@ -40,8 +44,11 @@ pub const GENERIC: Model = Model {
         resets_in: ResetsIn::AllowableValues,
         targets: &["None", "Pxe", "Hdd", "Cd", "Usb", "BiosSetup", "UefiHttp"],
         shows_mode: ShowsMode::Yes,
+        boot_at: BootAt::System,
+        in_post: InPost::Takes,
         etags: Etags::Checked,
         sessions: 16,
+        full: FULL,
         nics_while_off: NicsWhileOff::Listed,
         busy_after_change: Duration::ZERO,
         stale_power: Duration::ZERO,

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{BmcModel, DiskModel, Etags, Media, Model, NicsWhileOff, Once, ResetsIn, ShowsMode};
+use super::{
+    BmcModel, BootAt, DiskModel, Etags, Full, InPost, Media, Model, NicsWhileOff, Once, ResetsIn, Root,
+    ShowsMode,
+};
 
 /// Like a PowerEdge with an iDRAC.
 pub const IDRAC: Model = Model {
@@ -26,6 +29,11 @@ pub const IDRAC: Model = Model {
     nic_driver: "bnxt_en",
     bmc: BmcModel {
         product: "Integrated Dell Remote Access Controller (simulated)",
+        root: Root {
+            vendor: Some("Dell"),
+            product: Some("Integrated Dell Remote Access Controller"),
+            oem: Some("Dell"),
+        },
         firmware: "6.10.80.00",
         system: "System.Embedded.1",
         manager: "iDRAC.Embedded.1",
@@ -54,8 +62,11 @@ pub const IDRAC: Model = Model {
             "UefiHttp",
         ],
         shows_mode: ShowsMode::Yes,
+        boot_at: BootAt::System,
+        in_post: InPost::Takes,
         etags: Etags::Checked,
         sessions: 8,
+        full: Full { status: 503, message: "IDRAC.2.8.RAC0218" },
         nics_while_off: NicsWhileOff::Listed,
         busy_after_change: Duration::from_secs(3),
         stale_power: Duration::from_secs(5),

@@ -1,8 +1,12 @@
-//! A machine with a BMC like HPE's iLO: wants If-Match, hides NICs while off, and asks for a licence.
+//! A machine with a BMC like HPE's iLO: wants If-Match, hides NICs while off, takes no boot source during POST and no boot
+//! mode at all, and asks for a licence.
 
 use std::time::Duration;
 
-use super::{BmcModel, DiskModel, Etags, Media, Model, NicsWhileOff, Once, ResetsIn, ShowsMode};
+use super::{
+    BmcModel, BootAt, DiskModel, Etags, Full, InPost, Media, Model, NicsWhileOff, Once, ResetsIn, Root,
+    ShowsMode,
+};
 
 /// Like a ProLiant with an iLO.
 pub const ILO: Model = Model {
@@ -25,6 +29,7 @@ pub const ILO: Model = Model {
     nic_driver: "tg3",
     bmc: BmcModel {
         product: "iLO 5 (simulated)",
+        root: Root { vendor: Some("HPE"), product: Some("ProLiant DL360 Gen10"), oem: Some("Hpe") },
         firmware: "2.78",
         system: "1",
         manager: "1",
@@ -53,12 +58,15 @@ pub const ILO: Model = Model {
             "UefiHttp",
             "UefiTarget",
         ],
-        shows_mode: ShowsMode::Yes,
+        shows_mode: ShowsMode::ReadOnly,
+        boot_at: BootAt::System,
+        in_post: InPost::Refuses,
         etags: Etags::Required,
         sessions: 6,
+        full: Full { status: 400, message: "iLO.2.37.CreateLimitReachedForResource" },
         nics_while_off: NicsWhileOff::Hidden,
         busy_after_change: Duration::ZERO,
-        stale_power: Duration::from_secs(2),
+        stale_power: Duration::from_secs(4),
         once: Once::Once,
         media: Media::Unlicensed,
     },

@@ -74,6 +74,8 @@ pub struct DiskModel {
 pub struct BmcModel {
     /// As the Manager names itself.
     pub product: &'static str,
+    /// What the service root says of who made it.
+    pub root: Root,
     /// Version of its firmware.
     pub firmware: &'static str,
     /// Id of the ComputerSystem.
@@ -90,10 +92,16 @@ pub struct BmcModel {
     pub targets: &'static [&'static str],
     /// Does it show `BootSourceOverrideMode`?
     pub shows_mode: ShowsMode,
+    /// Where the boot override is.
+    pub boot_at: BootAt,
+    /// Is a boot override taken while the firmware tests the machine?
+    pub in_post: InPost,
     /// How it uses ETags.
     pub etags: Etags,
     /// How many sessions it holds; the next one is refused.
     pub sessions: usize,
+    /// How it is refused.
+    pub full: Full,
     /// What it lists of its NICs while the machine is off.
     pub nics_while_off: NicsWhileOff,
     /// How long its job queue refuses further changes after one.
@@ -115,14 +123,59 @@ pub enum ResetsIn {
     ActionInfo,
 }
 
+/// What a service root says of who made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// `Vendor`.
+    pub vendor: Option<&'static str>,
+    /// `Product`.
+    pub product: Option<&'static str>,
+    /// A key in `Oem`.
+    pub oem: Option<&'static str>,
+}
+
 /// Does a system show `BootSourceOverrideMode`?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShowsMode {
     /// Yes, and takes it.
     Yes,
+    /// Yes, and falls back to `Legacy` where a change of the override leaves it out.
+    FallsBack,
+    /// Yes, and answers 400 to it: it shows how the firmware is set.
+    ReadOnly,
     /// No, and answers 400 to it.
     No,
 }
+
+/// Where the boot override is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootAt {
+    /// In the ComputerSystem.
+    System,
+    /// In its settings resource; the system shows none and refuses one (400).
+    Settings,
+}
+
+/// Is a boot override taken while the firmware tests the machine?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InPost {
+    /// Yes.
+    Takes,
+    /// No (400), with a message of the vendor's.
+    Refuses,
+}
+
+/// How a login is refused for want of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// Status.
+    pub status: u16,
+    /// Message id.
+    pub message: &'static str,
+}
+
+/// As most do.
+pub const FULL: Full = Full { status: 503, message: "Base.1.18.SessionLimitExceeded" };
 
 /// How ETags are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

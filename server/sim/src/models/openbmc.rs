@@ -1,8 +1,12 @@
-//! A machine with a BMC like OpenBMC's bmcweb: named resources, no override mode.
+//! A machine with a BMC like OpenBMC's bmcweb: named resources, no override mode, and a service root that says nothing of
+//! who made it.
 
 use std::time::Duration;
 
-use super::{BmcModel, DiskModel, Etags, Media, Model, NicsWhileOff, Once, ResetsIn, ShowsMode};
+use super::{
+    BmcModel, BootAt, DiskModel, Etags, FULL, InPost, Media, Model, NicsWhileOff, Once, ResetsIn, Root,
+    ShowsMode,
+};
 
 /// Like an open-hardware server with bmcweb.
 pub const OPENBMC: Model = Model {
@@ -22,6 +26,7 @@ pub const OPENBMC: Model = Model {
     nic_driver: "mlx5_core",
     bmc: BmcModel {
         product: "OpenBmc",
+        root: Root { vendor: None, product: None, oem: None },
         firmware: "2.14.0",
         system: "system",
         manager: "bmc",
@@ -39,11 +44,14 @@ pub const OPENBMC: Model = Model {
         resets_in: ResetsIn::ActionInfo,
         targets: &["None", "Pxe", "Hdd", "Cd", "Diags", "BiosSetup", "Usb"],
         shows_mode: ShowsMode::No,
+        boot_at: BootAt::System,
+        in_post: InPost::Takes,
         etags: Etags::Checked,
         sessions: 64,
+        full: FULL,
         nics_while_off: NicsWhileOff::Hidden,
         busy_after_change: Duration::ZERO,
-        stale_power: Duration::from_secs(1),
+        stale_power: Duration::from_secs(4),
         once: Once::Once,
         media: Media::Licensed,
     },

@@ -1,8 +1,12 @@
-//! A machine with a BMC like Supermicro's: few sessions, resets in an ActionInfo, an ETag that never fits.
+//! A machine with a BMC like Supermicro's: few sessions, resets in an ActionInfo, an ETag that never fits, a boot mode that
+//! has to be said each time.
 
 use std::time::Duration;
 
-use super::{BmcModel, DiskModel, Etags, Media, Model, NicsWhileOff, Once, ResetsIn, ShowsMode};
+use super::{
+    BmcModel, BootAt, DiskModel, Etags, FULL, InPost, Media, Model, NicsWhileOff, Once, ResetsIn, Root,
+    ShowsMode,
+};
 
 /// Like an X12 board.
 pub const SUPERMICRO: Model = Model {
@@ -22,6 +26,7 @@ pub const SUPERMICRO: Model = Model {
     nic_driver: "i40e",
     bmc: BmcModel {
         product: "BMC (simulated)",
+        root: Root { vendor: Some("Supermicro"), product: None, oem: Some("Supermicro") },
         firmware: "01.01.48",
         system: "1",
         manager: "1",
@@ -40,9 +45,12 @@ pub const SUPERMICRO: Model = Model {
             "UefiBootNext",
             "UefiHttp",
         ],
-        shows_mode: ShowsMode::Yes,
+        shows_mode: ShowsMode::FallsBack,
+        boot_at: BootAt::System,
+        in_post: InPost::Takes,
         etags: Etags::Fickle,
         sessions: 4,
+        full: FULL,
         nics_while_off: NicsWhileOff::Listed,
         busy_after_change: Duration::ZERO,
         stale_power: Duration::from_secs(3),

@@ -1,10 +1,14 @@
 //! What a rack is to be.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use underlay_core::SecretString;
 
 use crate::{
+    bmc::recorded::Recorded,
     fault::order::Order,
     machine::hardware,
     models::{self, Model},
@@ -40,6 +44,8 @@ pub struct Spec {
     pub login: Login,
     /// How BMCs are spoken to.
     pub scheme: Scheme,
+    /// The BMC that all of them are, in place of their models'.
+    pub recorded: Option<Arc<Recorded>>,
 }
 
 /// A BMC's user and password; the same for the whole rack.
@@ -97,6 +103,7 @@ impl Spec {
             ramdisk: Fetch::Whole,
             login,
             scheme: Scheme::Http,
+            recorded: None,
         }
     }
 

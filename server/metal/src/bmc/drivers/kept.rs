@@ -4,7 +4,6 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use secrecy::ExposeSecret;
@@ -140,7 +139,7 @@ impl Drivers {
         Ok(match driver.address() {
             Some(webhook) => self.metered(id, webhook.to_owned(), driver),
             // A person keeps their own pace.
-            None => self.queued(id, format!("manual:{id}"), Duration::ZERO, None, driver),
+            None => self.unmetered(id, format!("manual:{id}"), driver),
         })
     }
 }

@@ -157,12 +157,12 @@ async fn hosts_behind_one_address_share_its_queue_and_forgetting_leaves_nothing(
     let (drivers, first, second) = (drivers(), host("bmc"), host("bmc"));
     let one = drivers.bmc(&first, &only("x")).await.expect("a driver");
     let other = drivers.bmc(&second, &only("x")).await.expect("a driver");
-    assert_eq!(drivers.held.queues.lock().expect("whole").len(), 1);
+    assert_eq!(drivers.held.lines.lock().expect("whole").len(), 1);
     one.forget().await.expect("nothing was made");
-    assert_eq!(drivers.held.queues.lock().expect("whole").len(), 1, "the other one still waits in it");
+    assert_eq!(drivers.held.lines.lock().expect("whole").len(), 1, "the other one still waits in it");
     drop(one);
     other.forget().await.expect("nothing was made");
-    assert!(drivers.held.queues.lock().expect("whole").is_empty());
+    assert!(drivers.held.lines.lock().expect("whole").is_empty());
     assert!(drivers.held.sessions.lock().expect("whole").is_empty());
 }
 
@@ -202,7 +202,7 @@ async fn an_ipmi_driver_is_kept_until_what_it_was_made_from_changes() {
     assert!(!Arc::ptr_eq(&made(&host, "new").await, &second), "another identity");
     drivers.bmc(&host, &only("new")).await.expect("a driver").forget().await.expect("nothing was made");
     assert!(drivers.held.ipmi.kept(host.meta.id).is_none());
-    assert!(drivers.held.queues.lock().expect("whole").is_empty());
+    assert!(drivers.held.lines.lock().expect("whole").is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,7 +223,7 @@ async fn a_bmc_is_not_asked_for_more_power_changes_than_its_host_may_have() {
     );
     let error = bmc.observe().await.expect_err("looking costs nothing, and nobody is there");
     assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
-    let qemu = drivers.held.queues.lock().expect("whole").values().all(|line| line.budget.is_some());
+    let qemu = drivers.held.lines.lock().expect("whole").values().all(|line| line.budget.is_some());
     assert!(qemu, "and every BMC has one");
 }
 

@@ -1,15 +1,22 @@
 //! Requests to one Redfish service: login, bounds, and its errors in our words.
 //!
-//! The login goes to one origin only; a link that leaves it is refused. A session is opened once and used until the
-//! BMC forgets it.
+//! The login goes to one origin only; a link that leaves it is refused. A session is opened once, used until the BMC
+//! forgets it, and ended when the client is done. Nothing is sent twice but what a BMC refused with the time to come back,
+//! and what it refused for want of a session.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use reqwest::{Method, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
 use underlay_core::{
     Cause, SecretString,
     bmc::Error,
@@ -17,8 +24,10 @@ use underlay_core::{
 };
 
 use super::{
-    model::{Collection, Complaint, Root},
-    quirks,
+    check::{Read, Sort},
+    model::{Collection, Complaint, Manager, Root},
+    quirks::{self, Quirks},
+    session::{Auth, Session},
     tls::{self, Pin},
 };
 
@@ -33,6 +42,10 @@ const IDLE: Duration = Duration::from_secs(15);
 const CONNECT: Duration = Duration::from_secs(5);
 /// BMCs were seen to think for 20 s over a single answer.
 const REQUEST: Duration = Duration::from_secs(25);
+/// How long a BMC may take to end a session.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// A BMC that asks us to come back sooner is asked after this.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// A BMC's user and password.
 #[derive(Clone, Debug)]
@@ -41,17 +54,6 @@ pub struct Login {
     pub user: String,
     /// Never shown.
     pub password: SecretString,
-}
-
-/// How requests are authorised.
-#[derive(Clone)]
-enum Auth {
-    /// Not logged in yet.
-    None,
-    /// With the password each time.
-    Basic,
-    /// With a session's token.
-    Session(SecretString),
 }
 
 /// Who asks, for a BMC's own log: one of several servers can be told from the others.
@@ -68,6 +70,7 @@ pub(super) struct Client {
     origin: reqwest::Url,
     login: Login,
     auth: Mutex<Auth>,
+    quirks: OnceLock<&'static Quirks>,
     pin: Arc<Pin>,
     shows_certificate: Shows,
 }
@@ -83,8 +86,30 @@ enum Shows {
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     etag: Option<String>,
+    allow: Option<String>,
     token: Option<SecretString>,
+    location: Option<String>,
+    /// When to come back, where it says.
+    retry_after: Option<Duration>,
     body: Vec<u8>,
+}
+
+/// What a look brought.
+pub(super) struct Answer {
+    reply: Reply,
+    took: Duration,
+}
+
+impl Answer {
+    /// As it is kept, with its size.
+    pub(super) fn read(self, path: String, sort: Sort) -> (Read, usize) {
+        let Self { reply, took } = self;
+        let body = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let etag = reply.etag.map(|text| ("etag", text));
+        let headers = etag.into_iter().chain(reply.allow.map(|text| ("allow", text))).collect();
+        let status = reply.status.as_u16();
+        (Read { path, sort, status, headers, body, took }, reply.body.len())
+    }
 }
 
 impl Client {
@@ -112,7 +137,68 @@ impl Client {
             _ => Shows::Nothing,
         };
         let address = bmc.address.clone();
-        Ok(Self { http, address, origin, login, auth: Mutex::new(Auth::None), pin, shows_certificate })
+        let (auth, quirks) = (Mutex::new(Auth::None), OnceLock::new());
+        Ok(Self { http, address, origin, login, auth, quirks, pin, shows_certificate })
+    }
+
+    /// What is known of its make; until it was asked, what is assumed of any.
+    pub(super) fn quirks(&self) -> &'static Quirks {
+        self.quirks.get().copied().unwrap_or(&quirks::UNKNOWN)
+    }
+
+    /// From now on it is taken for one of these, whatever it says.
+    pub(super) fn is_one_of(&self, quirks: &'static Quirks) {
+        let _kept = self.quirks.set(quirks);
+    }
+
+    /// Whose BMC it is, as its service root or its first manager says.
+    pub(super) async fn detect(&self, root: &Root) -> Result<(), Error> {
+        if self.quirks.get().is_some() {
+            return Ok(());
+        }
+        let mut found = quirks::by_root(root);
+        if found.is_none()
+            && quirks::says_nothing(root)
+            && let Some(managers) = root.managers()
+        {
+            found = match self.first_manager(managers).await {
+                Ok(manager) => manager.as_ref().and_then(quirks::by_manager),
+                // Nothing depends on it, but one that had no time is asked again.
+                Err(error @ (Error::Unreachable { .. } | Error::Busy { .. } | Error::Refused { .. })) => {
+                    return Err(error);
+                }
+                Err(_) => None,
+            };
+        }
+        let found = found.unwrap_or(&quirks::UNKNOWN);
+        tracing::debug!(address = %self.address, quirks = found.name, "a BMC was asked who made it");
+        self.is_one_of(found);
+        Ok(())
+    }
+
+    async fn first_manager(&self, managers: &str) -> Result<Option<Manager>, Error> {
+        match self.members(managers).await?.first() {
+            Some(path) => Ok(Some(self.get::<Manager>(path).await?.0)),
+            None => Ok(None),
+        }
+    }
+
+    /// Ends the session, where there is one and the BMC lets us. A later request opens another.
+    pub(super) async fn log_out(&self) {
+        // A call that still goes on holds the session.
+        let ended = timeout(GOODBYE, async {
+            let mut auth = self.auth.lock().await;
+            let Auth::Session(Session { path, .. }) = &*auth else { return true };
+            let ended = match path {
+                Some(path) => self.exchange(Method::DELETE, path, None, None, &auth).await,
+                None => return false,
+            };
+            *auth = Auth::None;
+            matches!(&ended, Ok(reply) if reply.status.is_success())
+        });
+        if !matches!(ended.await, Ok(true)) {
+            tracing::debug!(address = %self.address, "a session is left behind until it idles out");
+        }
     }
 
     /// The pinned certificate, once one was seen.
@@ -128,6 +214,34 @@ impl Client {
         }
         let value = self.decode(&reply, path)?;
         Ok((value, reply.etag))
+    }
+
+    /// Read whatever is at `path`, with the time it takes: an answer that is no JSON has no body.
+    pub(super) async fn look(&self, path: &str) -> Result<Answer, Error> {
+        let began = Instant::now();
+        let reply = self.send(Method::GET, path, None, None).await?;
+        if matches!(reply.status, StatusCode::UNAUTHORIZED) {
+            return Err(self.complaint(&reply, &format!("GET {path}")));
+        }
+        Ok(Answer { reply, took: began.elapsed() })
+    }
+
+    /// How it is logged in to now.
+    pub(super) async fn login_is(&self) -> &'static str {
+        match *self.auth.lock().await {
+            Auth::Session(_) => "session",
+            Auth::None | Auth::Basic | Auth::Full(_) => "basic",
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Who logs in.
+    pub(super) fn user(&self) -> &str {
+        &self.login.user
     }
 
     /// The paths of a collection's members.
@@ -170,6 +284,9 @@ impl Client {
     pub(super) fn complaint(&self, reply: &Reply, request: &str) -> Error {
         let address = self.address.clone();
         let why = self.said(reply);
+        if self.is_for_now(reply) {
+            return Error::Busy { address, why };
+        }
         match reply.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Refused { address, why },
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Error::Busy { address, why },
@@ -207,20 +324,52 @@ impl Client {
         etag: Option<&str>,
     ) -> Result<Reply, Error> {
         let mut auth = self.auth.lock().await;
-        if let Auth::None = *auth {
-            *auth = self.log_in().await?;
-        }
-        let reply = self.exchange(method.clone(), path, body, etag, &auth).await?;
-        if reply.status == StatusCode::UNAUTHORIZED && matches!(*auth, Auth::Session(_)) {
-            // The session ended: idle for too long, or the BMC restarted.
-            *auth = Auth::None;
-            *auth = self.log_in().await?;
-            return self.exchange(method, path, body, etag, &auth).await;
+        let reply = self.send_authorised(&mut auth, &method, path, body, etag).await?;
+        let began = Instant::now();
+        let mut reply = reply;
+        // It was refused whole, and when to send it again was said.
+        while let Some(after) = self.comes_back(&reply, began) {
+            sleep(after).await;
+            reply = self.send_authorised(&mut auth, &method, path, body, etag).await?;
         }
         Ok(reply)
     }
 
-    /// Open a session (DSP0266, section 13.3.4), or settle on Basic where there are none.
+    /// When a refused request is to be sent again, if it is to be.
+    fn comes_back(&self, reply: &Reply, began: Instant) -> Option<Duration> {
+        let after = reply.retry_after.filter(|_| quirks::may_pass(reply.status))?.max(BREATH);
+        (began.elapsed() + after <= self.quirks().patience).then_some(after)
+    }
+
+    async fn send_authorised(
+        &self,
+        auth: &mut Auth,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+        etag: Option<&str>,
+    ) -> Result<Reply, Error> {
+        if auth.is_due() {
+            *auth = self.log_in().await?;
+        }
+        let reply = self.exchange(method.clone(), path, body, etag, auth).await?;
+        match auth {
+            Auth::Session(_) if reply.status == StatusCode::UNAUTHORIZED => {
+                // The session ended: idle for too long, or the BMC restarted.
+                *auth = Auth::None;
+                *auth = self.log_in().await?;
+                self.exchange(method.clone(), path, body, etag, auth).await
+            }
+            // The password may well be right.
+            Auth::Full(_) if reply.status == StatusCode::UNAUTHORIZED => {
+                *auth = Auth::None;
+                Err(self.busy("it has no room for another session and takes no HTTP Basic; end some of its sessions, or wait until they idle out"))
+            }
+            _ => Ok(reply),
+        }
+    }
+
+    /// Open a session, or settle on Basic where there are none.
     async fn log_in(&self) -> Result<Auth, Error> {
         let root = self.exchange(Method::GET, ROOT, None, None, &Auth::None).await?;
         if root.status == StatusCode::UNAUTHORIZED {
@@ -234,13 +383,30 @@ impl Client {
         let login = json!({ "UserName": self.login.user, "Password": self.login.password.expose_secret() });
         let reply = self.exchange(Method::POST, &sessions.path, Some(&login), None, &Auth::None).await?;
         match (reply.status, &reply.token) {
-            (status, Some(token)) if status.is_success() => Ok(Auth::Session(token.clone())),
+            (status, Some(token)) if status.is_success() => {
+                Ok(Auth::Session(Session { token: token.clone(), path: self.session_path(&reply) }))
+            }
             (status, None) if status.is_success() => {
                 Err(self.nonsense("the login", "it sends no X-Auth-Token"))
             }
             (status, _) if quirks::lacks_sessions(status) => Ok(Auth::Basic),
+            (status, _) if quirks::is_full(status) => {
+                tracing::debug!(address = %self.address, why = self.said(&reply), "no session is to be had");
+                Ok(Auth::full())
+            }
             _ => Err(self.complaint(&reply, "the login")),
         }
+    }
+
+    /// Where a session is ended: its `Location`, or its `@odata.id` where that is missing; a path of this service.
+    fn session_path(&self, reply: &Reply) -> Option<String> {
+        let in_body = || {
+            let body: Value = serde_json::from_slice(&reply.body).ok()?;
+            Some(body.get("@odata.id")?.as_str()?.to_owned())
+        };
+        let said = reply.location.clone().or_else(in_body)?;
+        let url = self.origin.join(&said).ok().filter(|url| url.origin() == self.origin.origin())?;
+        self.locate(url.path()).ok().map(|_| url.path().to_owned())
     }
 
     async fn exchange(
@@ -258,8 +424,10 @@ impl Client {
             .header("OData-Version", "4.0");
         request = match auth {
             Auth::None => request,
-            Auth::Basic => request.basic_auth(&self.login.user, Some(self.login.password.expose_secret())),
-            Auth::Session(token) => request.header("X-Auth-Token", token.expose_secret()),
+            Auth::Basic | Auth::Full(_) => {
+                request.basic_auth(&self.login.user, Some(self.login.password.expose_secret()))
+            }
+            Auth::Session(session) => request.header("X-Auth-Token", session.token.expose_secret()),
         };
         if let Some(etag) = etag {
             request = request.header(header::IF_MATCH, etag);
@@ -277,20 +445,36 @@ impl Client {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
         let etag = text(header::ETAG);
+        let allow = text(header::ALLOW);
         let token = text(header::HeaderName::from_static("x-auth-token")).map(SecretString::from);
+        let location = text(header::LOCATION);
+        // The other form, a date, is as good as none: a BMC's clock is seldom right.
+        let seconds = text(header::RETRY_AFTER).and_then(|text| text.trim().parse().ok());
+        let retry_after = seconds.map(Duration::from_secs);
         let body = self.body(response, &format!("{method} {path}")).await?;
-        Ok(Reply { status, etag, token, body })
+        Ok(Reply { status, etag, allow, token, location, retry_after, body })
     }
 
     async fn body(&self, mut response: reqwest::Response, request: &str) -> Result<Vec<u8>, Error> {
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(error))? {
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| self.broke_off(error, request, &body))?
+        {
             if body.len() + chunk.len() > LARGEST_REPLY {
                 return Err(self.nonsense(request, format!("the reply is longer than {LARGEST_REPLY} bytes")));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body)
+    }
+
+    /// Why the rest of a reply never came.
+    fn broke_off(&self, error: reqwest::Error, request: &str, read: &[u8]) -> Error {
+        if error.is_timeout() {
+            return self.lost(error);
+        }
+        let why = underlay_core::because(&error.without_url());
+        self.nonsense(request, format!("the reply breaks off after {} bytes: {why}", read.len()))
     }
 
     /// A link as an address on this service.
@@ -332,6 +516,13 @@ impl Client {
             }
             _ => Error::Unreachable { address, source: Some(Box::new(Cause::of(&error))) },
         }
+    }
+
+    /// Does a refusal hold only for now, as its vendor puts it?
+    fn is_for_now(&self, reply: &Reply) -> bool {
+        let Ok(complaint) = serde_json::from_slice::<Complaint>(&reply.body) else { return false };
+        let mut ids = complaint.error.extended.iter().filter_map(|info| info.id.as_deref());
+        ids.any(|id| self.quirks().later.contains(&id.rsplit('.').next().unwrap_or(id)))
     }
 
     /// What the BMC says in an error reply, in at most 300 characters.

@@ -1,6 +1,10 @@
 //! The wishes of a Redfish host.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex as Held, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
@@ -13,12 +17,13 @@ use underlay_core::{
 };
 
 use super::{
+    asked::Asked,
     client::{Client, Login, ROOT},
     drives::Drives,
     events::Events,
     media::Media,
-    model::{ActionInfo, Boot, BootWish, Interface, Reset, Root, System},
-    quirks,
+    model::{ActionInfo, Interface, Reset, Root, System},
+    quirks::{self, Quirks},
 };
 
 /// How long the NICs that were read are believed to be there.
@@ -26,11 +31,12 @@ const NICS: Duration = Duration::from_secs(3600);
 
 /// The driver of one Redfish host.
 pub struct Redfish {
-    client: Client,
+    pub(super) client: Client,
     system: Option<String>,
-    mode: host::Firmware,
+    pub(super) mode: host::Firmware,
     /// The path of its ComputerSystem, once found.
     path: Mutex<Option<String>>,
+    asked: Held<Asked>,
     nics: Mutex<Nics>,
     drives: Drives,
     media: Media,
@@ -46,10 +52,10 @@ struct Nics {
 }
 
 /// A ComputerSystem as just read.
-struct Found {
-    path: String,
-    etag: Option<String>,
-    system: System,
+pub(super) struct Found {
+    pub(super) path: String,
+    pub(super) etag: Option<String>,
+    pub(super) system: System,
 }
 
 impl Redfish {
@@ -70,6 +76,7 @@ impl Redfish {
             system: bmc.system.clone(),
             mode: boot.mode,
             path: Mutex::default(),
+            asked: Held::default(),
             nics: Mutex::default(),
             drives: Drives::default(),
             media: Media::default(),
@@ -91,12 +98,24 @@ impl Redfish {
         self
     }
 
+    /// The same, which takes the BMC for one of that make, whatever it says.
+    #[must_use]
+    pub fn of_make(self, quirks: &'static Quirks) -> Self {
+        self.client.is_one_of(quirks);
+        self
+    }
+
+    /// Ends its session, if it has one. A later call opens another.
+    pub async fn log_out(&self) {
+        self.client.log_out().await;
+    }
+
     /// SHA-256 of the certificate the BMC has shown or must show, where it is pinned.
     pub fn certificate(&self) -> Option<String> {
         self.client.certificate()
     }
 
-    async fn read(&self) -> Result<Found, Error> {
+    pub(super) async fn read(&self) -> Result<Found, Error> {
         let mut known = self.path.lock().await;
         let path = match known.as_ref() {
             Some(path) => path.clone(),
@@ -119,6 +138,7 @@ impl Redfish {
     /// Service root, then Systems, then the one that is meant.
     async fn find(&self) -> Result<String, Error> {
         let (root, _) = self.client.get::<Root>(ROOT).await?;
+        self.client.detect(&root).await?;
         let systems =
             root.systems.ok_or_else(|| self.client.nonsense("GET /redfish/v1/", "it lists no Systems"))?;
         let paths = self.client.members(&systems.path).await?;
@@ -167,6 +187,16 @@ impl Redfish {
         Ok(nics.macs.iter().copied().collect())
     }
 
+    pub(super) fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state that it is on the way to, if what it shows is from before it was switched.
+    fn on_the_way(&self, system: &System) -> Option<Power> {
+        let (shown, settle) = (power_of(system), self.client.quirks().settle);
+        self.asked().on_the_way(shown, settle)
+    }
+
     async fn reset(&self, found: &Found, power: Power) -> Result<(), Error> {
         let wish = wish_of(power);
         let reset = found.system.actions.as_ref().and_then(|actions| actions.reset.as_ref());
@@ -178,12 +208,20 @@ impl Redfish {
         let reply =
             self.client.write(Method::POST, &reset.target, &json!({ "ResetType": chosen }), None).await?;
         if reply.status.is_success() {
+            self.asked().switched(power);
             return Ok(());
         }
-        if quirks::may_mean_already(reply.status) && power_of(&self.read().await?.system) == power {
-            return Ok(());
+        if !quirks::may_mean_already(reply.status) {
+            return Err(self.client.complaint(&reply, wish));
         }
-        Err(self.client.complaint(&reply, wish))
+        match (reply.status, power_of(&self.read().await?.system)) {
+            (_, now) if now == power => Ok(()),
+            // It contradicts itself, as one does that was switched by somebody else just now.
+            (StatusCode::CONFLICT, _) => Err(self
+                .client
+                .busy("it says that there is nothing to switch, and shows another power state")),
+            _ => Err(self.client.complaint(&reply, wish)),
+        }
     }
 
     async fn allowed(&self, reset: &Reset) -> Result<Option<Vec<String>>, Error> {
@@ -194,44 +232,6 @@ impl Redfish {
         let of_type = info.parameters.into_iter().find(|parameter| parameter.name == "ResetType");
         Ok(of_type.and_then(|parameter| parameter.allowable_values))
     }
-
-    /// Ask for `wish`; `Ok(false)` when the BMC says that it will never do.
-    async fn patch(&self, found: Found, wish: &BootWish) -> Result<Result<(), Error>, Error> {
-        let body = json!({ "Boot": wish });
-        let mut found = found;
-        for use_etag in [UseEtag::Yes, UseEtag::Yes, UseEtag::No] {
-            let etag = found.etag.as_deref().filter(|_| use_etag == UseEtag::Yes);
-            let reply = self.client.write(Method::PATCH, &found.path, &body, etag).await?;
-            if reply.status == StatusCode::PRECONDITION_FAILED {
-                found = self.read().await?;
-                continue;
-            }
-            let complaint = || self.client.complaint(&reply, "set the boot source");
-            return match reply.status {
-                status if status.is_success() => Ok(Ok(())),
-                status if quirks::is_rejected(status) => Ok(Err(complaint())),
-                _ => Err(complaint()),
-            };
-        }
-        Err(self.client.busy("its ComputerSystem keeps changing under us"))
-    }
-
-    async fn confirm(&self, wish: &BootWish) -> Result<(), Error> {
-        let boot = self.read().await?.system.boot.unwrap_or_default();
-        if quirks::is_reached(wish, &boot) {
-            return Ok(());
-        }
-        let Boot { enabled, target, mode, .. } = boot;
-        let why = format!("it took {wish:?} and then says {enabled:?}, {target:?}, {mode:?}");
-        Err(self.client.nonsense("PATCH Boot", why))
-    }
-}
-
-/// Send `If-Match`?
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum UseEtag {
-    Yes,
-    No,
 }
 
 fn wish_of(power: Power) -> &'static str {
@@ -253,15 +253,21 @@ fn power_of(system: &System) -> Power {
 #[async_trait]
 impl Bmc for Redfish {
     async fn observe(&self) -> Result<Observation, Error> {
-        let Found { system, .. } = self.read().await?;
+        let found = self.read().await?;
+        let boot = self.boot_of(&found).await?.boot;
+        let system = found.system;
+        let power = match self.on_the_way(&system) {
+            Some(_) => Power::Unknown,
+            None => power_of(&system),
+        };
         let given = |text: &Option<String>| {
             text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
         };
         let macs = self.macs(&system).await?;
         let disks = self.drives.read(&self.client, system.storage()).await?;
         Ok(Observation {
-            power: power_of(&system),
-            next_boot: system.boot.as_ref().and_then(quirks::next_boot),
+            power,
+            next_boot: quirks::next_boot(&boot),
             serial: given(&system.serial_number),
             uuid: given(&system.uuid).map(|uuid| uuid.to_ascii_lowercase()),
             macs,
@@ -277,31 +283,32 @@ impl Bmc for Redfish {
             return Err(Error::Invalid("a host is switched on or off, nothing else".into()));
         }
         let found = self.read().await?;
+        match self.on_the_way(&found.system) {
+            Some(wanted) if wanted == power => return Ok(()),
+            Some(_) => return Err(self.client.busy("it still shows the state from before it was switched")),
+            None => {}
+        }
         match (power, found.system.power_state.as_deref()) {
             (Power::On, Some("On" | "PoweringOn")) | (Power::Off, Some("Off" | "PoweringOff")) => Ok(()),
             (Power::On, Some("PoweringOff")) => Err(self.client.busy("it is still switching off")),
+            (Power::On, _) => {
+                let found = self.keep_boot(found).await?;
+                self.reset(&found, power).await
+            }
             _ => self.reset(&found, power).await,
         }
     }
 
     async fn ensure_next_boot(&self, target: Target) -> Result<(), Error> {
-        let mut found = self.read().await?;
-        let now = found.system.boot.clone().unwrap_or_default();
-        let mut last = None;
-        for wish in quirks::boot_wishes(target, self.mode, &now) {
-            if quirks::is_exactly(&wish, &now) {
-                return Ok(());
-            }
-            match self.patch(found, &wish).await? {
-                Ok(()) => return self.confirm(&wish).await,
-                Err(rejected) => last = Some(rejected),
-            }
-            found = self.read().await?;
+        let found = self.read().await?;
+        // It was switched on with just that, which it may have used up by now: set again, it would start from it twice.
+        if self.on_the_way(&found.system) == Some(Power::On) && self.asked().has_used(target) {
+            return Ok(());
         }
-        Err(last.unwrap_or_else(|| {
-            let allowed = now.targets.unwrap_or_default().join(", ");
-            self.client.unsupported(quirks::words(target), format!("it only knows {allowed}"))
-        }))
+        let now = self.boot_of(&found).await?;
+        let wish = self.set_boot(now, target).await?;
+        self.asked().set_boot(target, wish);
+        Ok(())
     }
 
     fn virtual_media(&self) -> Option<&dyn VirtualMedia> {
@@ -315,12 +322,13 @@ impl Bmc for Redfish {
         }
     }
 
-    /// Nothing was made on the BMC but a subscription; a session ends by itself. A BMC that does not answer is forgotten
-    /// with its subscription: what it still sends is for a host that is not known.
+    /// Nothing was made on the BMC but a subscription and a session. A BMC that does not answer is forgotten with both:
+    /// what it still sends is for a host that is not known.
     async fn forget(&self) -> Result<(), Error> {
         if let Some(events) = &self.events {
             events.end(&self.client).await;
         }
+        self.client.log_out().await;
         Ok(())
     }
 }

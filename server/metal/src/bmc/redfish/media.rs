@@ -113,8 +113,8 @@ async fn managers(client: &Client, system: &System) -> Result<Vec<String>, Error
         return Ok(named);
     }
     let (root, _) = client.get::<Root>(ROOT).await?;
-    let Some(list) = root.managers else { return Ok(Vec::new()) };
-    let all = client.members(&list.path).await?;
+    let Some(list) = root.managers() else { return Ok(Vec::new()) };
+    let all = client.members(list).await?;
     // Of several, nobody says which one is this host's.
     Ok(if all.len() == 1 { all } else { Vec::new() })
 }

@@ -1,7 +1,13 @@
 //! The Redfish resources as far as they are read (DSP2046): a wrong type is an error, an absent property is not.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use underlay_core::{Bytes, bmc::is_media_of_ours, host::Facts};
+
+/// A text that nothing depends on: of another type, it is absent.
+fn if_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_str().map(str::to_owned))
+}
 
 /// A reference to a resource.
 #[derive(Debug, Deserialize)]
@@ -14,11 +20,34 @@ pub(super) struct Link {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Root {
+    #[serde(default, deserialize_with = "if_text")]
+    pub(super) name: Option<String>,
+    #[serde(default, deserialize_with = "if_text")]
+    pub(super) vendor: Option<String>,
+    #[serde(default, deserialize_with = "if_text")]
+    pub(super) product: Option<String>,
+    pub(super) oem: Option<Value>,
     pub(super) systems: Option<Link>,
-    /// Read with patience: nothing depends on it.
-    pub(super) event_service: Option<serde_json::Value>,
-    pub(super) managers: Option<Link>,
+    /// Read with patience, as what follows: nothing depends on it.
+    pub(super) managers: Option<Value>,
+    pub(super) event_service: Option<Value>,
     pub(super) links: Option<RootLinks>,
+}
+
+impl Root {
+    /// Where its managers are listed.
+    pub(super) fn managers(&self) -> Option<&str> {
+        self.managers.as_ref()?.get("@odata.id")?.as_str()
+    }
+}
+
+/// `Manager`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Manager {
+    #[serde(default, deserialize_with = "if_text")]
+    pub(super) model: Option<String>,
+    pub(super) virtual_media: Option<Link>,
 }
 
 /// `ServiceRoot.Links`.
@@ -37,6 +66,15 @@ pub(super) struct Collection {
     pub(super) next: Option<String>,
 }
 
+/// The settings resource of a `ComputerSystem`, as far as it differs from that.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Settings {
+    #[serde(rename = "@odata.etag")]
+    pub(super) etag: Option<String>,
+    pub(super) boot: Option<Boot>,
+}
+
 /// `ComputerSystem`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -51,7 +89,10 @@ pub(super) struct System {
     pub(super) boot: Option<Boot>,
     pub(super) ethernet_interfaces: Option<Link>,
     /// Read with patience: a host is enrolled without it too.
-    pub(super) storage: Option<serde_json::Value>,
+    pub(super) storage: Option<Value>,
+    /// Read with patience too.
+    #[serde(rename = "@Redfish.Settings")]
+    pub(super) settings: Option<Value>,
     pub(super) actions: Option<Actions>,
     pub(super) processor_summary: Option<ProcessorSummary>,
     pub(super) memory_summary: Option<MemorySummary>,
@@ -65,13 +106,6 @@ pub(super) struct System {
 pub(super) struct SystemLinks {
     #[serde(default)]
     pub(super) managed_by: Vec<Link>,
-}
-
-/// `Manager`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Manager {
-    pub(super) virtual_media: Option<Link>,
 }
 
 /// `VirtualMedia`.
@@ -160,6 +194,11 @@ pub(super) struct MemorySummary {
 }
 
 impl System {
+    /// Where what it is to be is written, where that is not here.
+    pub(super) fn settings(&self) -> Option<&str> {
+        self.settings.as_ref()?.get("SettingsObject")?.get("@odata.id")?.as_str()
+    }
+
     /// Where its storage is listed.
     pub(super) fn storage(&self) -> Option<&str> {
         self.storage.as_ref()?.get("@odata.id")?.as_str()
@@ -294,6 +333,8 @@ pub(super) struct ComplaintBody {
 /// One message in it.
 #[derive(Debug, Deserialize)]
 pub(super) struct ExtendedInfo {
+    #[serde(rename = "MessageId", default, deserialize_with = "if_text")]
+    pub(super) id: Option<String>,
     #[serde(rename = "Message")]
     pub(super) message: Option<String>,
 }
@@ -307,4 +348,7 @@ pub(super) struct BootWish {
     pub(super) target: &'static str,
     #[serde(rename = "BootSourceOverrideMode", skip_serializing_if = "Option::is_none")]
     pub(super) mode: Option<&'static str>,
+    /// What the mode is to read as afterwards, where it can be read.
+    #[serde(skip)]
+    pub(super) checked: Option<&'static str>,
 }

@@ -3,10 +3,13 @@
 mod drives;
 mod events;
 mod hostile;
+mod late;
 mod media;
 mod service;
+mod sessions;
 mod sushy;
 mod trust;
+mod wire;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -17,7 +20,7 @@ use underlay_core::{
 };
 
 use self::service::{PASSWORD, Service, Sessions};
-use super::{Login, Redfish};
+use super::{Login, Redfish, quirks};
 use crate::bmc::conformance;
 
 const SYSTEM: &str = "/redfish/v1/Systems/1";

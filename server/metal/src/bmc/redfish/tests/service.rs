@@ -53,6 +53,17 @@ impl Media {
 pub(super) struct State {
     pub(super) sessions: Sessions,
     pub(super) token: Option<String>,
+    /// How a login is refused for want of a session, while it is.
+    pub(super) full: Option<StatusCode>,
+    /// Does it take HTTP Basic beside sessions?
+    pub(super) basic_too: bool,
+    /// How many more changes are refused for now, with the seconds after which to come back, if it says.
+    pub(super) busy: (u32, Option<u32>),
+    /// The power state that is shown, while that is not the one it has.
+    pub(super) shows: Option<String>,
+    /// How many more times an override is forgotten when it was read once.
+    pub(super) forgets: u32,
+    boot_reads: u32,
     pub(super) systems: Vec<String>,
     pub(super) power: String,
     pub(super) resets: Option<Vec<String>>,
@@ -73,6 +84,7 @@ pub(super) struct State {
     pub(super) if_match: Vec<Option<String>>,
     pub(super) requests: Vec<(Method, String)>,
     answers: HashMap<(Method, String), (StatusCode, String)>,
+    redirects: HashMap<(Method, String), (StatusCode, String)>,
     version: u64,
 }
 
@@ -93,6 +105,12 @@ pub(super) fn routes() -> (Router, Arc<Mutex<State>>) {
     let state = Arc::new(Mutex::new(State {
         sessions: Sessions::Kept,
         token: None,
+        full: None,
+        basic_too: false,
+        busy: (0, None),
+        shows: None,
+        forgets: 0,
+        boot_reads: 0,
         systems: vec!["1".into()],
         power: "Off".into(),
         resets: None,
@@ -109,6 +127,7 @@ pub(super) fn routes() -> (Router, Arc<Mutex<State>>) {
         if_match: Vec::new(),
         requests: Vec::new(),
         answers: HashMap::new(),
+        redirects: HashMap::new(),
         version: 0,
     }));
     (Router::new().fallback(handle).with_state(state.clone()), state)
@@ -130,6 +149,11 @@ impl Service {
     /// From now on it answers just this.
     pub(super) fn answer(&self, method: Method, path: &str, status: StatusCode, body: &str) {
         self.state().answers.insert((method, path.into()), (status, body.into()));
+    }
+
+    /// From now on it sends whoever asks this to another address.
+    pub(super) fn redirect(&self, method: Method, path: &str, status: StatusCode, to: &str) {
+        self.state().redirects.insert((method, path.into()), (status, to.into()));
     }
 
     /// It answers as it did before [`Service::answer`].
@@ -155,6 +179,9 @@ async fn handle(
     if let Some((status, body)) = state.answers.get(&(method.clone(), path.clone())) {
         return (*status, body.clone()).into_response();
     }
+    if let Some((status, to)) = state.redirects.get(&(method.clone(), path.clone())) {
+        return (*status, [(header::LOCATION, to.clone())]).into_response();
+    }
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     if method == Method::GET && path == "/redfish/v1/" {
         return state.root().into_response();
@@ -167,6 +194,18 @@ async fn handle(
     }
     if let Some(answer) = state.virtual_media(&method, &path, &body) {
         return answer;
+    }
+    if method == Method::DELETE && path.starts_with(super::SESSIONS) {
+        state.token = None;
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    if method != Method::GET && state.busy.0 > 0 {
+        state.busy.0 -= 1;
+        let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
+        if let Some(seconds) = state.busy.1 {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        return response;
     }
     match (method, path.strip_prefix("/redfish/v1/Systems").unwrap_or("?")) {
         (Method::GET, "") => state.systems().into_response(),
@@ -214,15 +253,20 @@ impl State {
         if body != &json!({ "UserName": "root", "Password": PASSWORD }) {
             return StatusCode::UNAUTHORIZED.into_response();
         }
+        if let Some(full) = self.full {
+            return full.into_response();
+        }
         let token = format!("token-{}", self.requests.len());
         self.token = Some(token.clone());
-        (StatusCode::CREATED, [("X-Auth-Token", token)], "{}").into_response()
+        let location = format!("{}/{token}", super::SESSIONS);
+        (StatusCode::CREATED, [("X-Auth-Token", token), ("Location", location)], "{}").into_response()
     }
 
     fn knows(&self, headers: &HeaderMap) -> bool {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("root:{PASSWORD}")));
         match self.sessions {
+            Sessions::Kept if self.basic_too && text("authorization") == Some(&basic) => true,
             Sessions::Kept => self.token.is_some() && text("x-auth-token") == self.token.as_deref(),
             Sessions::Missing => text("authorization") == Some(&basic),
         }
@@ -237,7 +281,12 @@ impl State {
         collection("Systems", &self.systems.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    fn system(&self, path: &str) -> Response {
+    fn system(&mut self, path: &str) -> Response {
+        self.boot_reads += 1;
+        if self.boot_reads > 1 && self.forgets > 0 && self.boot_enabled != "Disabled" {
+            self.forgets -= 1;
+            self.boot_enabled = "Disabled".into();
+        }
         let path = path.trim_end_matches('/');
         let mut reset =
             json!({ "target": format!("/redfish/v1/Systems{path}/Actions/ComputerSystem.Reset") });
@@ -245,7 +294,7 @@ impl State {
             reset["ResetType@Redfish.AllowableValues"] = json!(resets);
         }
         let mut system = json!({
-            "PowerState": self.power,
+            "PowerState": self.shows.as_ref().unwrap_or(&self.power),
             "SerialNumber": " SN-1 ",
             "UUID": "6BA7B810-9DAD-11D1-80B4-00C04FD430C8",
             "Boot": {
@@ -362,6 +411,7 @@ impl State {
         if !fits {
             return StatusCode::PRECONDITION_FAILED.into_response();
         }
+        self.boot_reads = 0;
         let text = |name: &str| body["Boot"][name].as_str().map(str::to_owned);
         let enabled = text("BootSourceOverrideEnabled").unwrap_or_default();
         self.boot_enabled =
