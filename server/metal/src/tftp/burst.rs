@@ -12,8 +12,8 @@ use tokio::net::UdpSocket;
 
 /// UDP_MAX_SEGMENTS of the kernels that have the fewest.
 const SEGMENTS: usize = 64;
-/// How many datagrams of a large window go first.
-const FEW: usize = 4;
+/// How many datagrams of a window go first.
+const FIRST: usize = 2;
 /// What one IPv4 datagram holds, which is what the kernel cuts.
 const LARGEST: usize = 65_507;
 
@@ -39,18 +39,19 @@ impl Burst {
         burst
     }
 
-    /// Sends datagrams that lie one behind the other, all of the full size but the last. Of many, a few go first: the
-    /// client takes them while the others are on their way, where it would wait for the whole otherwise.
+    /// Sends datagrams that lie one behind the other, all of the full size but the last: a few first, then twice as many
+    /// each time. The client takes those that are there while the next are on their way, where it would wait for the whole
+    /// otherwise.
     pub async fn send(&mut self, datagrams: &[u8]) -> io::Result<()> {
         let mut rest = datagrams;
-        let mut most = if datagrams.len() > 2 * FEW * self.datagram { FEW } else { self.at_once };
+        let mut most = FIRST;
         while !rest.is_empty() {
             let length = rest.len().min(self.datagram.saturating_mul(most.min(self.at_once)));
             let (now, later) = rest.split_at_checked(length).unwrap_or((rest, &[]));
             match self.socket.send(now).await {
                 Ok(_) => {
                     rest = later;
-                    most = self.at_once;
+                    most = most.saturating_mul(2).min(self.at_once);
                 }
                 Err(error) if self.at_once > 1 && is_about_segments(&error) => {
                     self.at_once = 1;

@@ -1,12 +1,14 @@
-//! Content read a piece at a time, so that a transfer's memory does not grow with its file.
+//! Content read a piece at a time, so that a transfer's memory does not grow with its file. While the client takes one
+//! piece, the next one is read.
 
 use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
 
 use bytes::Bytes;
+use tokio::task::JoinHandle;
 
 use super::{files::Content, kept::Kept};
 
-/// Read from a file at once, at least; a window may need more.
+/// Read from a file at once, about; a window may need more.
 const CHUNK: usize = 64 * 1024;
 
 /// Opened content.
@@ -24,6 +26,8 @@ pub enum Source {
         chunk: Bytes,
         /// Where the piece begins.
         at: u64,
+        /// The piece behind it, which is being read.
+        next: Option<JoinHandle<io::Result<Bytes>>>,
     },
 }
 
@@ -40,7 +44,7 @@ impl Source {
                         return Ok(Self::Memory(content));
                     }
                     let size = file.metadata()?.len();
-                    Ok(Self::File { file: Arc::new(file), size, chunk: Bytes::new(), at: 0 })
+                    Ok(Self::File { file: Arc::new(file), size, chunk: Bytes::new(), at: 0, next: None })
                 })
                 .await
             }
@@ -61,19 +65,38 @@ impl Source {
         let length = length.min(left);
         match self {
             Self::Memory(bytes) => Ok(part(bytes, 0, offset, length)),
-            Self::File { file, chunk, at, .. } => {
-                let have = *at..=*at + u64::try_from(chunk.len()).unwrap_or(0);
-                let end = offset + u64::try_from(length).unwrap_or(0);
-                if !have.contains(&offset) || !have.contains(&end) {
-                    let file = Arc::clone(file);
-                    let size = length.max(CHUNK).min(left);
-                    *chunk = blocking(move || read_at(&file, offset, size)).await?;
+            Self::File { file, size, chunk, at, next } => {
+                let is_there = |chunk: &Bytes, at: u64| {
+                    let end = at + u64::try_from(chunk.len()).unwrap_or(0);
+                    (at..=end).contains(&offset) && offset + u64::try_from(length).unwrap_or(0) <= end
+                };
+                if !is_there(chunk, *at) {
+                    let behind = *at + u64::try_from(chunk.len()).unwrap_or(0);
+                    let begun = next.take().filter(|_| behind == offset);
+                    // Whole windows, so that the piece behind it begins where a window does.
+                    let piece = length.saturating_mul((CHUNK / length.max(1)).max(1));
+                    *chunk = match begun {
+                        Some(begun) => begun.await.map_err(io::Error::other)??,
+                        None => reading(file, offset, piece, *size).await.map_err(io::Error::other)??,
+                    };
                     *at = offset;
+                    if !is_there(chunk, offset) {
+                        *chunk = reading(file, offset, length, *size).await.map_err(io::Error::other)??;
+                    }
+                    let behind = offset + u64::try_from(chunk.len()).unwrap_or(0);
+                    *next = (behind < *size).then(|| reading(file, behind, piece, *size));
                 }
                 Ok(part(chunk, *at, offset, length))
             }
         }
     }
+}
+
+/// Begins to read a piece, or what there is of it.
+fn reading(file: &Arc<File>, offset: u64, piece: usize, size: u64) -> JoinHandle<io::Result<Bytes>> {
+    let file = Arc::clone(file);
+    let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
+    tokio::task::spawn_blocking(move || read_at(&file, offset, piece.min(left)))
 }
 
 fn part(bytes: &Bytes, at: u64, offset: u64, length: usize) -> Bytes {
