@@ -8,7 +8,7 @@ use underlay_tests::rack::{
     PATIENCE,
     client::{Client, phase},
     console,
-    debian::debian,
+    debian::{Way, debian, deploys_and_lives_alone},
     ipmi::{Bmc, PASSWORD, USER},
     needs,
     parts::{printed, script},
@@ -47,6 +47,15 @@ async fn is_deployed_once(client: &Client) -> Result<()> {
     let imagings = only.steps.iter().filter(|step| step.phase == "imaging").count();
     ensure!(imagings == 1, "imaging was entered {imagings} times");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: make e2e-full"]
+async fn debian_comes_to_its_login_on_a_uefi_machine_that_boots_over_http() -> Result<()> {
+    if !needs::met(&["mmdebstrap", "ssh", "python3"]) {
+        return Ok(());
+    }
+    deploys_and_lives_alone(Way { mode: "uefi", method: "http", loaders: 0 }).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

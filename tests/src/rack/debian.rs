@@ -31,6 +31,8 @@ const WHOLE: Duration = Duration::from_secs(1500);
 pub struct Way {
     /// "bios" or "uefi".
     pub mode: &'static str,
+    /// "pxe" or "http".
+    pub method: &'static str,
     /// Loaders it fetches by TFTP, as `underlay_tftp_completed` counts them: at least so many.
     pub loaders: u64,
 }
@@ -46,12 +48,13 @@ pub async fn deploys_and_lives_alone(way: Way) -> Result<()> {
     let mut server = Server::start(&segment, &["--start-patience", "1200"]).await?;
     let client = server.client();
     let began = Instant::now();
-    let story = |what: &str| eprintln!("{}: {:6.1} s {what}", way.mode, began.elapsed().as_secs_f64());
+    let story =
+        |what: &str| eprintln!("{} {}: {:6.1} s {what}", way.mode, way.method, began.elapsed().as_secs_f64());
 
     client.put_network("boot", specs::network(Dhcp::Server, "")).await?;
     let image = client.import("debian", debian(&server)?, WHOLE).await?;
     story("image imported");
-    let host = client.put_host("r1", specs::qemu(TAP, MAC, way.mode, "pxe", specs::LARGE)).await?;
+    let host = client.put_host("r1", specs::qemu(TAP, MAC, way.mode, way.method, specs::LARGE)).await?;
     let host = server.data().join("qemu").join(host.meta.context("a host has an id")?.id);
     let spec = pb::MachineSpec {
         ssh_keys: vec![fs::read_to_string(key.with_extension("pub")).context("reading the public key")?],

@@ -12,7 +12,7 @@ use underlay_core::{
     bmc::Bmc,
     host::{self, Boot, Tls},
 };
-use underlay_metal::bmc::redfish::{Login, Redfish};
+use underlay_metal::bmc::{Login, redfish::Redfish};
 use underlay_tests::{Simulated, rack::parts};
 
 use crate::rig::Rig;

@@ -12,9 +12,12 @@ use underlay_core::{
     bmc::{Bmc, Error, Power, Target},
     host::{self, Boot, BootMethod, Firmware, Tls},
 };
-use underlay_metal::bmc::redfish::{
-    Login, Redfish,
-    quirks::{self, Quirks, STANDARD},
+use underlay_metal::bmc::{
+    Login,
+    redfish::{
+        Redfish,
+        quirks::{self, Quirks, STANDARD},
+    },
 };
 use underlay_proto::v1 as pb;
 use underlay_tests::{Simulated, rack::image::Image};

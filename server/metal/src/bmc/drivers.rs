@@ -13,9 +13,8 @@ use std::{
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use secrecy::ExposeSecret;
 use underlay_core::{
-    ErrorKind, Object, ObjectId, SecretString, View,
+    ErrorKind, Object, ObjectId, View,
     bmc::{Bmc, Bmcs, Error, EventAddress, MediaUrl, Observation, Power, Target, VirtualMedia},
     check::{Check, Whose},
     clock,
@@ -23,13 +22,14 @@ use underlay_core::{
 };
 
 use super::{
+    Login,
     budget::{self, Budget},
     ipmi::Ipmi,
     manual::Manual,
     none::NoDriver,
     qemu::{self, Qemu},
     queue::Queue,
-    redfish::{self, Looking, Redfish},
+    redfish::{Looking, Redfish},
 };
 
 mod kept;
@@ -77,8 +77,7 @@ struct Held {
 struct Session {
     redfish: host::Redfish,
     boot: host::Boot,
-    user: String,
-    password: SecretString,
+    login: Login,
     /// The pin the host's status held when it was last looked at.
     pin: Option<String>,
     driver: Arc<Redfish>,
@@ -145,20 +144,19 @@ impl Drivers {
         &self,
         host: &Object<Host>,
         wanted: &host::Redfish,
-        (user, password): (String, SecretString),
+        login: Login,
     ) -> Result<(Arc<Redfish>, Option<Session>), Error> {
         let id = host.meta.id;
         let pin = host.status.pinned_certificate.clone();
         let mut sessions = self.held.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = sessions.get_mut(&id).filter(|session| session.fits(host, wanted, &user, &password));
+        let kept = sessions.get_mut(&id).filter(|session| session.fits(host, wanted, &login));
         Ok(match kept {
             Some(session) => {
                 session.pin = pin;
                 (session.driver.clone(), None)
             }
             None => {
-                let login = redfish::Login { user: user.clone(), password: password.clone() };
-                let driver = Redfish::new(wanted, &host.spec.boot, login, pin.clone())?;
+                let driver = Redfish::new(wanted, &host.spec.boot, login.clone(), pin.clone())?;
                 // The agent knows better, and what was told once is kept.
                 let is_told = host.status.inventory.is_some() || host.status.told.disks.is_some();
                 let driver = if is_told { driver } else { driver.inspecting_drives() };
@@ -167,7 +165,7 @@ impl Drivers {
                     None => driver,
                 });
                 let (redfish, boot) = (wanted.clone(), host.spec.boot.clone());
-                let session = Session { redfish, boot, user, password, pin, driver: driver.clone() };
+                let session = Session { redfish, boot, login, pin, driver: driver.clone() };
                 (driver, sessions.insert(id, session))
             }
         })
@@ -222,11 +220,11 @@ impl Drivers {
                         host.meta.key.name
                     )));
                 };
-                let (user, password) = credential(&host, &redfish.credential, view).await?;
+                let login = credential(&host, &redfish.credential, view).await?;
                 let pin = host.status.pinned_certificate.clone();
-                (redfish.clone(), redfish::Login { user, password }, pin)
+                (redfish.clone(), login, pin)
             }
-            Whose::Nobodys { redfish, user, password } => (redfish, redfish::Login { user, password }, None),
+            Whose::Nobodys { redfish, user, password } => (redfish, Login { user, password }, None),
         };
         let mut looking = Looking::at(Redfish::new(&redfish, &host::Boot::default(), login, pin)?);
         let line = self.line(&redfish.address);
@@ -244,13 +242,9 @@ impl Drivers {
     }
 }
 
-async fn credential(
-    host: &Object<Host>,
-    name: &str,
-    view: &dyn View,
-) -> Result<(String, SecretString), Error> {
+async fn credential(host: &Object<Host>, name: &str, view: &dyn View) -> Result<Login, Error> {
     match view.credential(&host.meta.key, name).await {
-        Ok(Some(login)) => Ok(login),
+        Ok(Some((user, password))) => Ok(Login { user, password }),
         Ok(None) => Err(Error::Invalid(format!("there is no credential named {name}"))),
         Err(error) if error.kind() == ErrorKind::Transient => {
             Err(Error::Local { wish: format!("read credential {name}"), source: Box::new(error) })
@@ -261,18 +255,11 @@ async fn credential(
 
 impl Session {
     /// Was it made from just this? A pin taken over from what the driver itself saw changes nothing.
-    fn fits(
-        &self,
-        host: &Object<Host>,
-        redfish: &host::Redfish,
-        user: &str,
-        password: &SecretString,
-    ) -> bool {
+    fn fits(&self, host: &Object<Host>, redfish: &host::Redfish, login: &Login) -> bool {
         let pin = &host.status.pinned_certificate;
         self.redfish == *redfish
             && self.boot == host.spec.boot
-            && self.user == user
-            && self.password.expose_secret() == password.expose_secret()
+            && self.login == *login
             && (self.pin == *pin || (pin.is_some() && self.driver.certificate() == *pin))
     }
 }

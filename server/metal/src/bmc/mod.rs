@@ -19,6 +19,7 @@ mod drivers;
 pub mod fake;
 pub(crate) mod gate;
 pub mod ipmi;
+mod login;
 pub mod manual;
 mod none;
 pub mod qemu;
@@ -27,3 +28,4 @@ pub mod redfish;
 
 pub use drivers::{Config, Drivers};
 pub use gate::Gate;
+pub use login::Login;

@@ -6,9 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use secrecy::ExposeSecret;
 use underlay_core::{
-    ErrorKind, Object, ObjectId, SecretString, View,
+    ErrorKind, Object, ObjectId, View,
     bmc::{Bmc, Error},
     host::{self, Host},
     observation::{Body, Source},
@@ -16,8 +15,9 @@ use underlay_core::{
 
 use super::{Drivers, credential};
 use crate::bmc::{
-    ipmi::{self, Ipmi},
-    manual::{self, Known, Manual},
+    Login,
+    ipmi::Ipmi,
+    manual::{Known, Manual},
 };
 
 /// Drivers by their host, with what each was made from.
@@ -58,15 +58,6 @@ impl<O: PartialEq, D> Kept<O, D> {
     }
 }
 
-/// Somebody's login.
-struct Login(String, SecretString);
-
-impl PartialEq for Login {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0 && self.1.expose_secret() == other.1.expose_secret()
-    }
-}
-
 /// What the driver of an IPMI host is made from.
 #[derive(PartialEq)]
 pub(super) struct IpmiOrigin {
@@ -92,16 +83,15 @@ impl Drivers {
         wanted: &host::Ipmi,
         view: &dyn View,
     ) -> Result<Arc<dyn Bmc>, Error> {
-        let (user, password) = credential(host, &wanted.credential, view).await?;
+        let login = credential(host, &wanted.credential, view).await?;
         let origin = IpmiOrigin {
             spec: wanted.clone(),
             boot: host.spec.boot.clone(),
             identity: host.spec.identity.clone(),
-            login: Login(user, password),
+            login,
         };
         let driver = self.held.ipmi.get(host.meta.id, origin, |made| {
-            let login = ipmi::Login { user: made.login.0.clone(), password: made.login.1.clone() };
-            Ipmi::new(&made.spec, &made.boot, &made.identity, login)
+            Ipmi::new(&made.spec, &made.boot, &made.identity, made.login.clone())
         })?;
         // One BMC is one, however it is written.
         let address = wanted.endpoint().map(|(name, port)| format!("{name}:{port}"));
@@ -115,9 +105,7 @@ impl Drivers {
         view: &dyn View,
     ) -> Result<Arc<dyn Bmc>, Error> {
         let login = match &wanted.credential {
-            Some(name) => {
-                Some(credential(host, name, view).await.map(|(user, password)| Login(user, password))?)
-            }
+            Some(name) => Some(credential(host, name, view).await?),
             None => None,
         };
         let origin = ManualOrigin {
@@ -128,12 +116,7 @@ impl Drivers {
         };
         let id = host.meta.id;
         let driver = self.held.manual.get(id, origin, |made| {
-            let login = made.login.as_ref();
-            let login = login.map(|Login(user, password)| manual::Login {
-                user: user.clone(),
-                password: password.clone(),
-            });
-            Manual::new(&made.spec, login, &host.meta.key, &made.identity, made.boot.mode)
+            Manual::new(&made.spec, made.login.clone(), &host.meta.key, &made.identity, made.boot.mode)
         })?;
         driver.knowing(known(id, view).await?);
         Ok(match driver.address() {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use underlay_core::{
-    Incarnation, Key, Kind, Name, Standing,
+    Incarnation, Key, Kind, Name, SecretString, Standing,
     host::{Boot, Identity, OnDestroy, Tls},
     object::Meta,
     observation::{Body, Observation as Seen, Source},

@@ -13,10 +13,11 @@ use underlay_core::{
 };
 
 use super::{
+    super::Login,
     fru,
     packet::{Answer, Bytes, Flaw, Request},
     quirks::{self, Flags},
-    session::{Fault, Login, Session},
+    session::{Fault, Session},
     suite::Suite,
 };
 

@@ -10,9 +10,9 @@ use underlay_core::{
 };
 
 use super::{
+    super::Login,
     client::{Client, Conversation},
     quirks::{self, Flags, Validity},
-    session::Login,
 };
 
 /// How long a serial number that was read is believed: it takes a dozen requests.

@@ -24,4 +24,3 @@ mod suite;
 mod tests;
 
 pub use driver::Ipmi;
-pub use session::Login;

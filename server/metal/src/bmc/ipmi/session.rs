@@ -13,9 +13,9 @@ use tokio::{
     net::UdpSocket,
     time::{Instant, timeout_at},
 };
-use underlay_core::SecretString;
 
 use super::{
+    super::Login,
     handshake::{Handshake, Heard, OPERATOR},
     packet::{self, Answer, Flaw, Kind, Request},
     suite::{BLOCK, Keys, Suite},
@@ -34,15 +34,6 @@ const GOODBYE: [Duration; 2] = [Duration::from_millis(500); 2];
 const APP: u8 = 6;
 const SET_PRIVILEGE: u8 = 0x3b;
 const CLOSE: u8 = 0x3c;
-
-/// A BMC's user and password.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// Who logs in; IPMI allows 16 bytes.
-    pub user: String,
-    /// Never shown; IPMI 2.0 allows 20 bytes.
-    pub password: SecretString,
-}
 
 /// Why there is no answer.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use underlay_core::{
 };
 
 use self::bmc::{Bmc, Fault, PASSWORD, USER};
-use super::{Ipmi, Login, packet::Kind};
+use super::{super::Login, Ipmi, packet::Kind};
 use crate::bmc::conformance;
 
 fn login(password: &str) -> Login {

@@ -18,10 +18,12 @@ use rustls::{ClientConfig, RootCertStore};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use underlay_core::{
-    Cause, Key, SecretString,
+    Cause, Key,
     bmc::{Error, Power, Target},
     host::{Firmware, Identity},
 };
+
+use super::super::Login;
 
 /// The largest answer that is read.
 const LARGEST: usize = 16 << 10;
@@ -30,15 +32,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 const REQUEST: Duration = Duration::from_secs(20);
 /// A webhook is asked rarely.
 const IDLE: Duration = Duration::from_secs(15);
-
-/// Who we are there (HTTP Basic).
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// Who logs in.
-    pub user: String,
-    /// Never shown.
-    pub password: SecretString,
-}
 
 /// Speaks to one webhook about one host.
 pub(super) struct Client {

@@ -14,7 +14,8 @@ use underlay_core::{
 };
 
 use super::{
-    client::{Client, From, Login, Wish},
+    super::Login,
+    client::{Client, From, Wish},
     quirks::Known,
 };
 

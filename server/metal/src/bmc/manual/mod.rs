@@ -11,6 +11,5 @@ mod quirks;
 #[cfg(test)]
 mod tests;
 
-pub use client::Login;
 pub use driver::Manual;
 pub use quirks::Known;

@@ -12,7 +12,7 @@ use underlay_core::{
 };
 
 use self::webhook::Webhook;
-use super::{Known, Login, Manual};
+use super::{super::Login, Known, Manual};
 use crate::bmc::conformance;
 
 const PASSWORD: &str = "of-the-webhook";

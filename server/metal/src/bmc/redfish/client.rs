@@ -24,6 +24,7 @@ use underlay_core::{
 };
 
 use super::{
+    super::Login,
     check::{Read, Sort},
     model::{Collection, Complaint, Manager, Root},
     quirks::{self, Quirks},
@@ -46,15 +47,6 @@ const REQUEST: Duration = Duration::from_secs(25);
 const GOODBYE: Duration = Duration::from_secs(5);
 /// A BMC that asks us to come back sooner is asked after this.
 const BREATH: Duration = Duration::from_millis(100);
-
-/// A BMC's user and password.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// Who logs in.
-    pub user: String,
-    /// Never shown.
-    pub password: SecretString,
-}
 
 /// Who asks, for a BMC's own log: one of several servers can be told from the others.
 fn name() -> String {

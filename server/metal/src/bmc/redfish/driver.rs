@@ -17,8 +17,9 @@ use underlay_core::{
 };
 
 use super::{
+    super::Login,
     asked::Asked,
-    client::{Client, Login, ROOT},
+    client::{Client, ROOT},
     drives::Drives,
     events::Events,
     media::Media,

@@ -26,5 +26,4 @@ pub(super) mod tests;
 mod tls;
 
 pub use check::Looking;
-pub use client::Login;
 pub use driver::Redfish;

@@ -20,7 +20,7 @@ use underlay_core::{
 };
 
 use self::service::{PASSWORD, Service, Sessions};
-use super::{Login, Redfish, quirks};
+use super::{super::Login, Redfish, quirks};
 use crate::bmc::conformance;
 
 const SYSTEM: &str = "/redfish/v1/Systems/1";
