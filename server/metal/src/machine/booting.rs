@@ -71,20 +71,16 @@ async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<St
     if world.snapshot.is_stalled(patience) && world.was_away(run) {
         return Ok(world.boot_again(run));
     }
-    // Silent for long: what its BMC says now tells a boot source that was lost from a cable that is not there.
-    let last = if world.snapshot.is_stalled(patience / 2) {
-        format!("{last}; {}", claim(world, host).await)
-    } else {
-        last
-    };
-    let evidence = if world.snapshot.is_stalled(patience) {
-        Some(format!("nothing new for {} s; {last}", patience.as_secs()))
+    let what = if world.snapshot.is_stalled(patience) {
+        Some(format!("nothing new for {} s", patience.as_secs()))
     } else if world.snapshot.has_lasted(patience * LOOPS) {
-        Some(format!("it boots again and again, for {} s by now; {last}", (patience * LOOPS).as_secs()))
+        Some(format!("it boots again and again, for {} s by now", (patience * LOOPS).as_secs()))
     } else {
         None
     };
-    if let Some(evidence) = evidence {
+    if let Some(what) = what {
+        // What its BMC says now tells a boot source that was lost from a cable that is not there.
+        let last = format!("{last}; {}", claim(world, host).await);
         let waited = world.snapshot.now.duration_since(world.snapshot.object.progress.since).unsigned_abs();
         let why = ways::in_vain(host, run, waited, &last);
         if let Some(step) = ways::fall_back(world, run, host, &why) {
@@ -93,7 +89,7 @@ async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<St
         let failure = Failure::new(
             ErrorKind::Permanent,
             format!("machine {}: waiting for the agent on host {name}", world.name()),
-            evidence,
+            format!("{what}; {last}"),
             "the host was left on as it is; nothing was written to its disk",
             format!("look at its console and boot order, see underlay explain host/{name}, then apply again"),
         );

@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU8, Ordering},
 };
 
 use tempfile::TempDir;
@@ -68,6 +69,19 @@ fn met() -> bool {
     false
 }
 
+/// Below those that the kernel gives to whoever asks for any.
+const PORT: u16 = 6230;
+
+/// An address that no other simulator on this machine has, in this process or another.
+fn own_address() -> std::net::Ipv4Addr {
+    static LAST: AtomicU8 = AtomicU8::new(0);
+    let [.., high, middle, low] = std::process::id().to_be_bytes();
+    // A pid has 22 bits at most; three simulators fit beside it, and 127.0 is everybody's.
+    let beside = LAST.fetch_add(1, Ordering::Relaxed);
+    assert!(high < 0x40 && beside < 3, "a pid of 22 bits and three simulators");
+    std::net::Ipv4Addr::new(127, high << 2 | (beside + 1), middle, low)
+}
+
 impl Sim {
     fn start() -> Self {
         let work = tempfile::tempdir().expect("a directory");
@@ -75,14 +89,12 @@ impl Sim {
         let write = |name: &str, text: &str| fs::write(work.path().join(name), text).expect("written");
         write("chassis", CHASSIS);
         fs::set_permissions(work.path().join("chassis"), PermissionsExt::from_mode(0o755)).expect("its own");
-        // It takes no port 0; the port is free but for the moment in between.
-        let free = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
+        // It takes no port 0: a loopback address of its own, and a port that nobody is given by chance.
+        let address = own_address();
         let guid: String = UUID.replace('-', "");
         let guid: String = (0..16).rev().map(|at| &guid[2 * at..2 * at + 2]).collect();
         let config = format!(
-            "name \"bmc\"\nset_working_mc 0x20\nstartlan 1\naddr 127.0.0.1 {port}\npriv_limit admin\n\
+            "name \"bmc\"\nset_working_mc 0x20\nstartlan 1\naddr {address} {PORT}\npriv_limit admin\n\
              allowed_auths_admin none\nguid {guid}\nendlan\nchassis_control \"{path}/chassis 0x20\"\n\
              user 2 true \"{USER}\" \"{PASSWORD}\" admin 10 none\n"
         );
@@ -104,7 +116,7 @@ impl Sim {
             .stderr(Stdio::null())
             .spawn()
             .expect("it starts");
-        Self { process, work, address: format!("127.0.0.1:{port}") }
+        Self { process, work, address: format!("{address}:{PORT}") }
     }
 
     /// What ipmitool says, with the password in a file.
