@@ -53,7 +53,7 @@ use crate::{
         audits::Rarely,
         boot_url::{USER_NETWORKING, Ways},
         check::Look,
-        dhcp::{Directory as DhcpDirectory, Durable},
+        dhcp::{Directory as DhcpDirectory, Durable, Place},
         directory::Directory,
         hints::{self, Proofs},
         keepers::Asking,
@@ -149,7 +149,8 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     let boot_listener = listen(settings.boot_listen.unwrap_or(everywhere(7480)), "the boot endpoint").await?;
     let boot_port = boot_listener.local_addr()?.port();
-    let projection = Projection::new(boot_port);
+    let ramdisk = settings.beneath_data(settings.ramdisk.as_deref(), "ramdisk");
+    let projection = Projection::new(Place { port: boot_port, ramdisk: ramdisk.clone() });
     let proofs = settings.event_address.map(|address| Proofs::new(&events_key, address, boot_port));
     let secrets = Secrets::new(&events_key);
     let drivers = Arc::new(Drivers::new(drivers(&settings, &data, boot_port, proofs.clone())));
@@ -158,7 +159,6 @@ pub async fn run(
     let (doors, api_address) = doors(&settings, &data, &authority).await?;
     let api =
         api(&settings, &store, &authority, (&bmcs, &drivers), &projection, (boot_port, api_address.port()));
-    let ramdisk = settings.beneath_data(settings.ramdisk.as_deref(), "ramdisk");
     let ways = Ways { port: boot_port, address: settings.boot_address, projection: projection.clone() };
     let images = BootImages {
         secrets: secrets.clone(),

@@ -6,6 +6,7 @@ use underlay_proto::v1 as pb;
 use underlay_tests::rack::{
     PATIENCE,
     client::phase,
+    console,
     debian::{Way, counter, deploys_and_lives_alone},
     image::Image,
     needs,
@@ -46,5 +47,7 @@ async fn firmware_that_boots_over_http_reaches_the_agent_without_tftp() -> Resul
         ready.status.and_then(|status| status.inventory).context("the agent left an inventory")?;
     ensure!(inventory.firmware == "uefi", "the agent booted by {}", inventory.firmware);
     ensure!(counter(&segment, "underlay_tftp_requests")? == 0, "a file was asked for by TFTP");
+    let console = disk.with_file_name("console.log");
+    ensure!(!console::read(&console).await.contains("iPXE"), "it came by a loader and not as one program");
     image.is_on(&disk)
 }

@@ -2,25 +2,47 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, UdpSocket},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
 use underlay_core::{Mac, boot::Plan, network};
-use underlay_metal::dhcp::{
-    AddressRange, Advertise, Boot, BootAnswer, BootDirectory, Lease, LeaseState, Leases, Loader, Mode,
-    Network, NetworkName, leases,
+use underlay_metal::{
+    dhcp::{
+        AddressRange, Advertise, Boot, BootAnswer, BootDirectory, Lease, LeaseState, Leases, Loader, Mode,
+        Network, NetworkName, leases,
+    },
+    http::uki,
 };
 use underlay_store::{Store, dhcp_lease};
 
 use super::projection::Projection;
 
+/// Where machines boot from.
+pub struct Place {
+    /// Port of the boot endpoint.
+    pub port: u16,
+    /// Directory with what it serves as the agent.
+    pub ramdisk: PathBuf,
+}
+
+impl Place {
+    /// Firmware that boots by HTTP gets the agent as one program where that was built.
+    fn boot(&self, base: &str) -> Boot {
+        match self.ramdisk.join(uki::BASE).exists() {
+            true => Boot::at(base).with_uki(base),
+            false => Boot::at(base),
+        }
+    }
+}
+
 /// A network as DHCP serves it.
 ///
 /// # Errors
 /// In words, where it cannot be served on this server.
-pub fn served(name: &str, spec: &network::Spec, boot_port: u16) -> Result<Network, String> {
+pub fn served(name: &str, spec: &network::Spec, from: &Place) -> Result<Network, String> {
     let (server, interface) = place(spec).ok_or_else(|| {
         format!("this server has no address in {}; is the interface up, or is a relay missing?", spec.cidr)
     })?;
@@ -37,7 +59,7 @@ pub fn served(name: &str, spec: &network::Spec, boot_port: u16) -> Result<Networ
         unknown: spec.unknown(),
         interface,
         server,
-        boot: Boot::at(&format!("http://{server}:{boot_port}")),
+        boot: from.boot(&format!("http://{server}:{}", from.port)),
         advertise: match spec.dhcp.mode {
             Mode::Server => Advertise::Presence,
             Mode::Proxy | Mode::Off => Advertise::Nothing,

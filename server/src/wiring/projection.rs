@@ -30,7 +30,7 @@ use underlay_store::{
     hint::Topic,
 };
 
-use super::dhcp::served;
+use super::dhcp::{Place, served};
 
 /// How many changes are taken at once.
 const BATCH: usize = 500;
@@ -41,7 +41,7 @@ pub struct Projection {
     networks: watch::Sender<Arc<[dhcp::Network]>>,
     /// Told the same, for machines that wait in RAM.
     register: Arc<Register>,
-    boot_port: u16,
+    place: Place,
 }
 
 #[derive(Default)]
@@ -117,9 +117,9 @@ impl Known {
 
 impl Projection {
     /// An empty one; [`Projection::follow`] fills it.
-    pub fn new(boot_port: u16) -> Arc<Self> {
+    pub fn new(place: Place) -> Arc<Self> {
         let networks = watch::Sender::new(Arc::from([]));
-        Arc::new(Self { known: RwLock::default(), networks, register: Arc::default(), boot_port })
+        Arc::new(Self { known: RwLock::default(), networks, register: Arc::default(), place })
     }
 
     /// What reports of machines that nobody enrolled are held against.
@@ -363,7 +363,7 @@ impl Projection {
         let mut networks: Vec<dhcp::Network> = known
             .networks
             .values()
-            .filter_map(|Segment { name, spec, .. }| match served(name, spec, self.boot_port) {
+            .filter_map(|Segment { name, spec, .. }| match served(name, spec, &self.place) {
                 Ok(network) => Some(dhcp::Network { unknown: known.unknown(spec), ..network }),
                 Err(error) => {
                     tracing::warn!(network = name, error, "this network cannot be served");
@@ -444,7 +444,7 @@ mod tests {
         let database = Database::sqlite().await.expect("SQLite needs nothing");
         let store = database.open().await;
         furnish(&store).await;
-        let projection = Projection::new(7480);
+        let projection = Projection::new(Place { port: 7480, ramdisk: "/nowhere".into() });
         let (plan, unknown) = seen(&projection, &store).await;
         assert!(matches!(plan, Some(Plan::Agent { .. })) && unknown == Unknown::Discover);
         for kind in brake::Kind::ALL {

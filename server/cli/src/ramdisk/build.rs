@@ -20,6 +20,7 @@ use super::{
     firmware::{self, Firmware},
     modinfo::{self, Modinfo},
     modules::{self, All},
+    uki,
 };
 
 /// Kernel and initramfs together must stay below this many bytes.
@@ -34,6 +35,8 @@ pub struct Options {
     pub kernel_deb: PathBuf,
     /// Debian packages with firmware for the drivers (`firmware-*.deb`).
     pub firmware_debs: Vec<PathBuf>,
+    /// Debian package with systemd's EFI stub (`systemd-boot-efi_*.deb`), for `boot.efi`.
+    pub stub_deb: Option<PathBuf>,
     /// The static agent binary.
     pub agent: PathBuf,
     /// Folder for the files; made if it is not there.
@@ -59,6 +62,9 @@ pub struct Built {
     pub initrd: Made,
     /// The agent in it.
     pub agent: Made,
+    /// Both in one EFI program, where a stub was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uki: Option<Made>,
 }
 
 /// One file.
@@ -79,6 +85,9 @@ pub enum Error {
     /// A firmware package cannot be read.
     #[error("a firmware package cannot be used")]
     FirmwarePackage(#[source] deb::Error),
+    /// There is a stub, and no EFI program can be made with it.
+    #[error("boot.efi cannot be made")]
+    Uki(#[source] uki::Error),
     /// It holds no kernel.
     #[error("the package has no boot/vmlinuz-*; is it a linux-image package (not a metapackage)?")]
     NoKernel,
@@ -145,6 +154,13 @@ pub fn build(options: &Options) -> Result<Built, Error> {
     if total > MAX_TOTAL {
         return Err(Error::TooLarge(total));
     }
+    let program = match &options.stub_deb {
+        Some(deb) => {
+            let stub = uki::stub(deb).map_err(Error::Uki)?;
+            Some(uki::make(&stub, &package.release, &package.kernel, &initrd).map_err(Error::Uki)?)
+        }
+        None => None,
+    };
     let built = Built {
         kernel_release: package.release,
         builder_version: env!("CARGO_PKG_VERSION"),
@@ -154,11 +170,15 @@ pub fn build(options: &Options) -> Result<Built, Error> {
         vmlinuz: made(&package.kernel),
         initrd: made(&initrd),
         agent: made(&agent),
+        uki: program.as_deref().map(made),
     };
     fs::create_dir_all(&options.out).map_err(writing(&options.out))?;
     put(&options.out.join("vmlinuz"), &package.kernel)?;
     put(&options.out.join("initrd"), &initrd)?;
     put(&options.out.join("agent"), &agent)?;
+    if let Some(program) = &program {
+        put(&options.out.join("boot.efi"), program)?;
+    }
     let manifest =
         serde_json::to_string_pretty(&built).map_err(io::Error::other).map_err(writing(&options.out))?;
     put(&options.out.join("manifest.json"), format!("{manifest}\n").as_bytes())?;

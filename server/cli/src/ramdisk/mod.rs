@@ -6,6 +6,7 @@
 //! - [`firmware`]: what the drivers ask the kernel for
 //! - [`profile`]: which drivers are wanted; [`modules`]: those and what they need, and the tables the agent reads
 //! - [`cpio`]: the initramfs (newc)
+//! - [`uki`]: both in one EFI program
 //! - [`iso`]: the image for CDs and USB sticks, which other programs make; [`stick`]: what one is told of a server
 //!
 //! Invariant: the same package and agent give the same bytes.
@@ -21,6 +22,7 @@ mod profile;
 pub mod stick;
 #[cfg(test)]
 mod tests;
+mod uki;
 
 pub use build::{Built, Error, MAX_TOTAL, Options, build};
 pub use firmware::Firmware;

@@ -90,7 +90,7 @@ fn options(folder: &Path, files: &[(&str, Vec<u8>)]) -> Options {
     let (kernel_deb, agent) = (folder.join("kernel.deb"), folder.join("agent"));
     package(&kernel_deb, "data.tar.xz", files);
     fs::write(&agent, b"\x7fELF and the rest").unwrap();
-    Options { kernel_deb, firmware_debs: Vec::new(), agent, out: folder.join("out") }
+    Options { kernel_deb, firmware_debs: Vec::new(), stub_deb: None, agent, out: folder.join("out") }
 }
 
 /// Path and bytes of every entry of a newc archive.

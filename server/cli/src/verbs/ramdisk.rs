@@ -29,6 +29,9 @@ enum Act {
         /// Debian package with firmware for the kernel's drivers (firmware-*.deb); once for each
         #[arg(long = "firmware-deb", value_name = "FILE")]
         firmware_debs: Vec<PathBuf>,
+        /// Debian package with systemd's EFI stub (systemd-boot-efi_*.deb): makes boot.efi too, for UEFI HTTP Boot
+        #[arg(long, value_name = "FILE")]
+        stub_deb: Option<PathBuf>,
         /// The agent's static binary
         #[arg(long, value_name = "FILE")]
         agent: PathBuf,
@@ -65,8 +68,8 @@ struct Iso {
 
 pub(super) fn run(verb: Ramdisk) -> Result<(), Error> {
     match verb.act {
-        Act::Build { kernel_deb, firmware_debs, agent, out } => {
-            build(ramdisk::Options { kernel_deb, firmware_debs, agent, out })
+        Act::Build { kernel_deb, firmware_debs, stub_deb, agent, out } => {
+            build(ramdisk::Options { kernel_deb, firmware_debs, stub_deb, agent, out })
         }
         Act::Iso(iso) => make(iso),
     }

@@ -32,6 +32,9 @@ impl BootFile {
             (Loader::Script(url), Program::Ipxe) => Some(Self::Script(url.clone())),
             (Loader::Network, Program::Ipxe) => Some(Self::Script(boot.script_for(request.mac))),
             (_, Program::Pxe) => loader_name(boot, request.arch).map(|name| Self::Tftp(name.to_owned())),
+            (Loader::Network, Program::Http) if request.arch == Some(Arch::UefiX64) && boot.uki.is_some() => {
+                boot.uki_for(request.mac).map(Self::Http)
+            }
             (_, Program::Http) => {
                 loader_name(boot, request.arch).map(|name| Self::Http(format!("{}/{name}", boot.loaders)))
             }

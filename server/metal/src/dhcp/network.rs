@@ -75,6 +75,10 @@ pub struct Boot {
     pub loaders: String,
     /// URL of the iPXE script; `{mac}` becomes `52:54:00:12:34:56`.
     pub script: String,
+    /// URL of the agent as one EFI program for 64-bit x86, for firmware that boots by HTTP; `{mac}` becomes
+    /// `52-54-00-12-34-56`. Without one, that firmware gets the loader.
+    #[serde(default)]
+    pub uki: Option<String>,
     /// TFTP name of the loader for BIOS firmware.
     pub bios: String,
     /// TFTP name (and, below [`Boot::loaders`], HTTP path) of the loader for 64-bit x86 UEFI.
@@ -89,10 +93,23 @@ impl Boot {
         Self {
             loaders: format!("{http}/v1/loader"),
             script: format!("{http}/v1/ipxe/{{mac}}"),
+            uki: None,
             bios: "undionly.kpxe".into(),
             uefi_x64: "snponly.efi".into(),
             uefi_arm64: "snponly-arm64.efi".into(),
         }
+    }
+
+    /// The same, with one EFI program instead of a loader where firmware boots by HTTP.
+    #[must_use]
+    pub fn with_uki(self, http: &str) -> Self {
+        Self { uki: Some(format!("{http}/v1/uki/{{mac}}.efi")), ..self }
+    }
+
+    /// The URL of one machine's EFI program, where there is one.
+    pub fn uki_for(&self, mac: Mac) -> Option<String> {
+        // EDK2 takes a colon in a path for the beginning of a port.
+        Some(self.uki.as_ref()?.replace("{mac}", &mac.to_string().replace(':', "-")))
     }
 
     /// The URL of one machine's iPXE script.
@@ -170,12 +187,13 @@ impl Network {
         if !(Duration::from_secs(60)..=YEAR).contains(&self.lease_time) {
             return Err(Invalid::LeaseTime(self.lease_time));
         }
-        let Boot { loaders, script, bios, uefi_x64, uefi_arm64 } = &self.boot;
+        let Boot { loaders, script, uki, bios, uefi_x64, uefi_arm64 } = &self.boot;
         let uefi = uefi_x64.len().max(uefi_arm64.len());
         let lengths = [
             ("dns", self.dns.len(), MAX_DNS),
             ("domain", self.domain.as_ref().map_or(0, String::len), MAX_DOMAIN),
             ("boot.script", script.len() + "52:54:00:12:34:56".len(), MAX_BOOT_FILE),
+            ("boot.uki", uki.as_ref().map_or(0, String::len) + "52:54:00:12:34:56".len(), MAX_BOOT_FILE),
             ("boot.bios", bios.len(), MAX_BOOT_FILE),
             ("boot.loaders", loaders.len() + 1 + uefi, MAX_BOOT_FILE),
         ];

@@ -5,6 +5,7 @@
 //! - `direct.rs`: how most requests for files are answered, without a copy
 //! - `ranges.rs`, `shelf.rs`: which part of a file a request gets; open files with the tags of their content
 //! - `iso`: the image of one host's boot, for its BMC; `line.rs`: the kernel's line
+//! - `uki.rs`: the agent as one EFI program, for UEFI HTTP Boot
 //! - `phone_home.rs`: the one-time URL of an installed system
 //! - `events.rs`: where BMCs say that something happened
 //! - [`paths`]: where each of them is
@@ -25,6 +26,7 @@ mod phone_home;
 mod ranges;
 mod script;
 mod shelf;
+pub mod uki;
 
 #[cfg(test)]
 mod tests;
@@ -51,7 +53,8 @@ pub struct Config {
     pub api_port: u16,
     /// The server's CA certificate, DER.
     pub ca_certificate: Vec<u8>,
-    /// Directory with `vmlinuz`, `initrd` and, for virtual media, `boot.iso` of the agent, and the `agent` itself.
+    /// Directory with `vmlinuz` and `initrd` of the agent, the `agent` itself, and of both first `boot.iso` for virtual media
+    /// and `boot.efi` for UEFI HTTP Boot, where they were built.
     pub ramdisk: PathBuf,
     /// Directory with network boot loaders (`ipxe.efi`, `undionly.kpxe`).
     pub loaders: PathBuf,
@@ -96,6 +99,7 @@ fn routes(endpoint: Arc<Endpoint>) -> Router {
         .route(paths::LOADER, get(files::loader))
         .route(paths::IMAGE, get(files::image))
         .route(paths::MEDIA, get(iso::serve))
+        .route(paths::UKI, get(uki::serve))
         .route(paths::EVENTS, post(events::hear))
         .route(paths::PHONE_HOME, post(phone_home::call))
         .layer(axum::extract::DefaultBodyLimit::max(64 << 10))

@@ -85,7 +85,7 @@ fn again(base: &str) -> String {
 }
 
 /// How the asker reaches us: by the address it asked, so that relays and QEMU's user networking need no setting.
-fn base(endpoint: &Endpoint, headers: &HeaderMap) -> String {
+pub(super) fn base(endpoint: &Endpoint, headers: &HeaderMap) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '[' | ']');
     let sound = host.len() <= 255 && host.chars().all(plain) && host.parse::<Authority>().is_ok();

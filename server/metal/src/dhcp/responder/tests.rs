@@ -159,6 +159,18 @@ fn each_program_and_architecture_is_told_its_own_file_beside_another_server() {
 }
 
 #[test]
+fn where_the_agent_is_one_program_x64_firmware_is_told_its_own_url_over_http() {
+    let bench = Bench::new(|network| network.boot = network.boot.clone().with_uki("http://10.12.0.1:8080"));
+    let told = |datagram: &Datagram| text(&bench.reply(datagram), OptionCode::BootfileName);
+    let own = "http://10.12.0.1:8080/v1/uki/02-00-00-00-00-01.efi";
+    let mac = discover(1).request().mac.to_string().replace(':', "-");
+    assert_eq!(told(&discover(1).http(16)), Some(own.replace("02-00-00-00-00-01", &mac)));
+    let arm = told(&discover(1).http(19)).expect("a loader");
+    assert!(arm.ends_with("/v1/loader/snponly-arm64.efi"), "{arm}");
+    assert_eq!(told(&discover(1).pxe(7)).as_deref(), Some("snponly.efi"), "by TFTP comes a loader");
+}
+
+#[test]
 fn port_4011_answers_the_sender_with_the_boot_item_it_chose() {
     let bench = Bench::proxy();
     let from = SocketAddrV4::new(Ipv4Addr::new(10, 12, 0, 77), 4011);

@@ -13,6 +13,7 @@ mod placeholder;
 mod tests;
 
 use std::{
+    collections::VecDeque,
     os::unix::fs::FileExt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -20,7 +21,7 @@ use std::{
 use axum::{
     body::{Body, Bytes},
     extract::{Path, Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures::stream;
@@ -41,21 +42,30 @@ pub const BASE: &str = "boot.iso";
 const TYPE: &str = "application/octet-stream";
 const CHUNK: u64 = 256 << 10;
 
-/// Where the place in the base image is, found once for each image.
+/// Where the place in each base image is, found once for each; there are two of them, and perhaps those of before.
 #[derive(Debug, Default)]
-pub(super) struct Places(Mutex<Option<(String, Place)>>);
+pub(super) struct Places(Mutex<VecDeque<(String, Place)>>);
+
+/// How many are remembered.
+const REMEMBERED: usize = 4;
 
 impl Places {
+    fn known(&self, etag: &str) -> Option<Place> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|(known, _)| known == etag).map(|(_, place)| place.clone())
+    }
+
     async fn find(&self, base: &Arc<Shelved>) -> Place {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, place)) = known.filter(|(etag, _)| *etag == base.etag) {
+        if let Some(place) = self.known(&base.etag) {
             return place;
         }
         let (file, size) = (Arc::clone(&base.file), base.size);
         let found = tokio::task::spawn_blocking(move || placeholder::find(&*file, size)).await;
         let place = found.unwrap_or_else(|error| Place::Unreadable(error.to_string()));
         if !matches!(place, Place::Unreadable(_)) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((base.etag.clone(), place.clone()));
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            known.push_front((base.etag.clone(), place.clone()));
+            known.truncate(REMEMBERED);
         }
         place
     }
@@ -73,13 +83,31 @@ pub(super) async fn serve(
     let Some((host, media)) = asked else {
         return (StatusCode::NOT_FOUND, "no such image\n").into_response();
     };
-    let (base, overlay) = match overlaid(&endpoint, &media).await {
+    let Media { url, mac, address, token, .. } = &media;
+    let words = Agent { base: url, mac: *mac, address: *address, token: Some(token) }.words(&endpoint);
+    let (base, overlay) = match overlaid(&endpoint, BASE, &words).await {
         Ok(image) => image,
         Err(why) => {
             tracing::error!(%host, why, "a boot image cannot be served");
             return (StatusCode::SERVICE_UNAVAILABLE, "the server has no boot image\n").into_response();
         }
     };
+    let part = asked_part(&base, &overlay, &request);
+    if request.method == Method::GET {
+        notice(&endpoint, host, part, &overlay);
+    }
+    let etag = overlay.etag(&base.etag);
+    answer(base, overlay, etag, part)
+}
+
+/// The part of an overlaid file that a request asks for.
+pub(super) fn part_of(base: Arc<Shelved>, overlay: Overlay, request: &Parts) -> Response {
+    let part = asked_part(&base, &overlay, request);
+    let etag = overlay.etag(&base.etag);
+    answer(base, overlay, etag, part)
+}
+
+fn asked_part(base: &Shelved, overlay: &Overlay, request: &Parts) -> Part {
     let given = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
     let conditions = Conditions {
         if_match: given(header::IF_MATCH),
@@ -88,38 +116,37 @@ pub(super) async fn serve(
         // A range is for GET alone (RFC 9110 section 14.2).
         range: given(header::RANGE).filter(|_| request.method == Method::GET),
     };
-    let etag = overlay.etag(&base.etag);
-    let part = conditions.part(&etag, base.size);
-    if request.method == Method::GET {
-        notice(&endpoint, host, part, &overlay);
-    }
-    answer(base, overlay, etag, part)
+    conditions.part(&overlay.etag(&base.etag), base.size)
 }
 
-/// The base image, and what is laid over it; or why there is none, for the operator.
-async fn overlaid(endpoint: &Endpoint, media: &Media) -> Result<(Arc<Shelved>, Overlay), String> {
-    let path = endpoint.config.ramdisk.join(BASE);
+/// A file of the ramdisk with a place for a line, and these words laid over it; or why there is none, for the operator.
+pub(super) async fn overlaid(
+    endpoint: &Endpoint,
+    file: &str,
+    words: &str,
+) -> Result<(Arc<Shelved>, Overlay), String> {
+    let path = endpoint.config.ramdisk.join(file);
     let asset = Asset { path: path.clone(), tagged_by: None, content_type: TYPE };
     let path = path.display();
-    let base = endpoint.shelf.take(&asset).await.map_err(|error| {
-        format!("{path}: {error}; make it: underlay ramdisk build, or underlay ramdisk iso")
-    })?;
+    let base = endpoint
+        .shelf
+        .take(&asset)
+        .await
+        .map_err(|error| format!("{path}: {error}; make it: underlay ramdisk build"))?;
     let at = match endpoint.places.find(&base).await {
         Place::At(at) => at,
         Place::Unreadable(why) => return Err(format!("{path}: {why}")),
         Place::Missing => {
             return Err(format!(
-                "{path} has no place for a kernel line; make it again: underlay ramdisk iso"
+                "{path} has no place for a kernel line; make it again: underlay ramdisk build"
             ));
         }
         Place::Several => {
             let why = "has several places for a kernel line, and which one counts is not known";
-            return Err(format!("{path} {why}; make it again: underlay ramdisk iso"));
+            return Err(format!("{path} {why}; make it again: underlay ramdisk build"));
         }
     };
-    let Media { url, mac, address, token, .. } = media;
-    let agent = Agent { base: url, mac: *mac, address: *address, token: Some(token) };
-    Ok((base, Overlay::new(at, &agent.words(endpoint))?))
+    Ok((base, Overlay::new(at, words)?))
 }
 
 /// Who reads the line starts from the image: no more can be seen of that from here.

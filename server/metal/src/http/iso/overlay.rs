@@ -4,7 +4,7 @@ use super::LENGTH;
 
 /// The line, and where it goes.
 #[derive(Clone)]
-pub(super) struct Overlay {
+pub(in crate::http) struct Overlay {
     at: u64,
     line: Vec<u8>,
 }
@@ -27,7 +27,7 @@ impl Overlay {
     }
 
     /// The tag of the image with this line over the base image of that tag.
-    pub(super) fn etag(&self, base: &str) -> String {
+    pub(in crate::http) fn etag(&self, base: &str) -> String {
         let mut hasher = blake3::Hasher::new_derive_key("underlay 2026 boot image");
         hasher.update(&self.at.to_le_bytes()).update(&self.line).update(base.as_bytes());
         format!("\"{}\"", hasher.finalize().to_hex())

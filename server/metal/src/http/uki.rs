@@ -1,0 +1,144 @@
+//! The agent as one EFI program for firmware that boots over HTTP: the ramdisk's `boot.efi`, with the kernel line of the NIC
+//! that asks laid over the placeholder in it while it is read. Saves the loader and its script.
+//!
+//! It proves the segment and no more, as a boot script does. A machine that is to start its disk gets "not found": its
+//! firmware goes on to its next way to boot.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    extract::{ConnectInfo, Path, Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use underlay_core::{
+    Mac,
+    boot::{Answer, Plan},
+    network::Unknown,
+};
+
+use super::{Endpoint, iso, line::Agent, script};
+
+/// The base program, beside kernel and initramfs.
+pub const BASE: &str = "boot.efi";
+
+/// Answers firmware.
+pub(super) async fn serve(
+    State(endpoint): State<Arc<Endpoint>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(file): Path<String>,
+    request: Request,
+) -> Response {
+    // A body is not to be held across a wait.
+    let (request, _) = request.into_parts();
+    let Some(mac) = file.strip_suffix(".efi").and_then(|mac| mac.parse::<Mac>().ok()) else {
+        return (StatusCode::NOT_FOUND, "no such program\n").into_response();
+    };
+    let token = match endpoint.directory.answer(mac, peer.ip()).await {
+        Ok(Answer::Known { plan: Plan::Agent { token, .. }, .. }) => Some(token),
+        Ok(Answer::Unknown(Unknown::Discover)) => None,
+        Ok(_) => return (StatusCode::NOT_FOUND, "nothing is asked of this machine\n").into_response(),
+        Err(error) => {
+            tracing::warn!(%mac, error = underlay_core::because(&error), "no boot plan could be read");
+            return (StatusCode::SERVICE_UNAVAILABLE, "the server cannot read its store\n").into_response();
+        }
+    };
+    let base = script::base(&endpoint, &request.headers);
+    let words = Agent { base: &base, mac: Some(mac), address: None, token: token.as_ref() }.words(&endpoint);
+    let (program, overlay) = match iso::overlaid(&endpoint, BASE, &words).await {
+        Ok(program) => program,
+        Err(why) => {
+            tracing::error!(%mac, why, "a boot program cannot be served");
+            return (StatusCode::SERVICE_UNAVAILABLE, "the server has no boot program\n").into_response();
+        }
+    };
+    endpoint.directory.saw(mac, "fetched the agent as one EFI program");
+    iso::part_of(program, overlay, &request)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use async_trait::async_trait;
+    use axum::{
+        body::{Body, to_bytes},
+        extract::connect_info::MockConnectInfo,
+        http::{HeaderMap, header},
+    };
+    use tower::ServiceExt as _;
+    use underlay_core::{
+        ObjectId,
+        boot::{Directory, PhoneHome, Redemption, Token},
+        view,
+    };
+
+    use super::*;
+    use crate::http::{router, tests::config};
+
+    const TOKEN: &str = "canary-4711";
+
+    /// Each NIC by its last byte: one that is to deploy, one that is to start its disk, and strangers.
+    struct Three;
+
+    #[async_trait]
+    impl Directory for Three {
+        async fn answer(&self, mac: Mac, _: IpAddr) -> Result<Answer, view::Error> {
+            let host = ObjectId::new();
+            let token = Token(TOKEN.to_owned().into());
+            Ok(match mac.0[5] {
+                1 => Answer::Known { host, plan: Plan::Agent { token, epoch: 1, host } },
+                2 => Answer::Known { host, plan: Plan::LocalDisk },
+                3 => Answer::Unknown(Unknown::Discover),
+                _ => Answer::Unknown(Unknown::Ignore),
+            })
+        }
+
+        fn saw(&self, _: Mac, _: &str) {}
+
+        async fn phone_home(&self, _: PhoneHome) -> Result<Redemption, view::Error> {
+            Ok(Redemption::Refused)
+        }
+    }
+
+    async fn ask(ramdisk: &std::path::Path, file: &str, range: &str) -> (StatusCode, HeaderMap, String) {
+        let peer = MockConnectInfo("10.77.0.9:1000".parse::<SocketAddr>().unwrap());
+        let app = router(config(ramdisk), Arc::new(Three)).layer(peer);
+        let request =
+            axum::http::Request::get(format!("/v1/uki/{file}")).header(header::HOST, "10.77.0.1:7480");
+        let request = if range.is_empty() { request } else { request.header(header::RANGE, range) };
+        let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        (parts.status, parts.headers, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[tokio::test]
+    async fn each_machine_gets_the_program_with_its_own_line_or_none() {
+        let ramdisk = tempfile::tempdir().unwrap();
+        let program = format!("MZ{}tail", iso::placeholder());
+        std::fs::create_dir(ramdisk.path().join("ramdisk")).unwrap();
+        std::fs::write(ramdisk.path().join("ramdisk").join(BASE), &program).unwrap();
+        let (status, headers, text) = ask(ramdisk.path(), "52-54-00-00-00-01.efi", "").await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(headers[header::CONTENT_LENGTH], program.len().to_string());
+        assert!(text.contains(&format!("underlay.mode=deploy underlay.token={TOKEN}")), "{text}");
+        assert!(text.contains("underlay.url=http://10.77.0.1:7480 ") && text.ends_with("tail"), "{text}");
+        let (status, _, part) = ask(ramdisk.path(), "52-54-00-00-00-01.efi", "bytes=2-30").await;
+        assert_eq!((status, part.as_str()), (StatusCode::PARTIAL_CONTENT, &text[2..31]));
+
+        let (status, _, stranger) = ask(ramdisk.path(), "52-54-00-00-00-03.efi", "").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(stranger.contains("underlay.mode=discover") && !stranger.contains(TOKEN), "{stranger}");
+        for file in ["52-54-00-00-00-02.efi", "52-54-00-00-00-04.efi", "x.efi", "52-54-00-00-00-01"] {
+            assert_eq!(ask(ramdisk.path(), file, "").await.0, StatusCode::NOT_FOUND, "{file}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_without_the_program_says_so_and_goes_on() {
+        let ramdisk = tempfile::tempdir().unwrap();
+        let (status, ..) = ask(ramdisk.path(), "52-54-00-00-00-01.efi", "").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+}
