@@ -30,6 +30,6 @@ build() {
 # Without the programs there is no boot.iso; with them there has to be one.
 iso=''
 ! { have grub-mkrescue && have xorriso && have mformat; } || iso=-$(digest server/cli/src/ramdisk/iso.rs)
-built=$UNDERLAY_CACHE/ramdisks/$(basename "$kernel" .deb)-$(digest "$agent" "$stub")$iso
+built=$UNDERLAY_CACHE/ramdisks/$(basename "$kernel" .deb)-$(digest "$agent" "$stub" server/cli/src/ramdisk/uki.rs)$iso
 once "$built" build
 printf '%s\n' "$built"

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, Path, Request, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, uri::Authority},
     response::{IntoResponse, Response},
 };
 use underlay_core::{
@@ -43,7 +43,7 @@ pub(super) async fn serve(
             return (StatusCode::SERVICE_UNAVAILABLE, "the server cannot read its store\n").into_response();
         }
     };
-    let base = script::base(&endpoint, &request.headers);
+    let base = base(&endpoint, &request.headers);
     let words = Agent { base: &base, mac: Some(mac), address: None, token: token.as_ref() }.words(&endpoint);
     let (program, overlay) = match iso::overlaid(&endpoint, BASE, &words).await {
         Ok(program) => program,
@@ -56,6 +56,16 @@ pub(super) async fn serve(
     iso::part_of(program, overlay, &request)
 }
 
+/// How the firmware reached us. EDK2 leaves the port out of its Host header, whatever the URL says (OVMF 2022.11).
+fn base(endpoint: &Endpoint, headers: &HeaderMap) -> String {
+    let base = script::base(endpoint, headers);
+    let authority = base.strip_prefix("http://").and_then(|authority| authority.parse::<Authority>().ok());
+    match authority {
+        Some(authority) if authority.port().is_none() => format!("{base}:{}", endpoint.config.port),
+        _ => base,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
@@ -64,7 +74,7 @@ mod tests {
     use axum::{
         body::{Body, to_bytes},
         extract::connect_info::MockConnectInfo,
-        http::{HeaderMap, header},
+        http::header,
     };
     use tower::ServiceExt as _;
     use underlay_core::{
@@ -102,10 +112,18 @@ mod tests {
     }
 
     async fn ask(ramdisk: &std::path::Path, file: &str, range: &str) -> (StatusCode, HeaderMap, String) {
+        ask_as("10.77.0.1:7480", ramdisk, file, range).await
+    }
+
+    async fn ask_as(
+        host: &str,
+        ramdisk: &std::path::Path,
+        file: &str,
+        range: &str,
+    ) -> (StatusCode, HeaderMap, String) {
         let peer = MockConnectInfo("10.77.0.9:1000".parse::<SocketAddr>().unwrap());
         let app = router(config(ramdisk), Arc::new(Three)).layer(peer);
-        let request =
-            axum::http::Request::get(format!("/v1/uki/{file}")).header(header::HOST, "10.77.0.1:7480");
+        let request = axum::http::Request::get(format!("/v1/uki/{file}")).header(header::HOST, host);
         let request = if range.is_empty() { request } else { request.header(header::RANGE, range) };
         let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -132,6 +150,22 @@ mod tests {
         assert!(stranger.contains("underlay.mode=discover") && !stranger.contains(TOKEN), "{stranger}");
         for file in ["52-54-00-00-00-02.efi", "52-54-00-00-00-04.efi", "x.efi", "52-54-00-00-00-01"] {
             assert_eq!(ask(ramdisk.path(), file, "").await.0, StatusCode::NOT_FOUND, "{file}");
+        }
+    }
+
+    #[tokio::test]
+    async fn firmware_that_leaves_the_port_out_is_told_ours_and_one_behind_another_port_that_one() {
+        let ramdisk = tempfile::tempdir().unwrap();
+        std::fs::create_dir(ramdisk.path().join("ramdisk")).unwrap();
+        std::fs::write(ramdisk.path().join("ramdisk").join(BASE), iso::placeholder()).unwrap();
+        let ours = config(ramdisk.path()).port;
+        for (host, base) in [
+            ("10.77.0.1", format!("http://10.77.0.1:{ours}")),
+            ("[fd00::1]", format!("http://[fd00::1]:{ours}")),
+            ("boot.example:8080", "http://boot.example:8080".to_owned()),
+        ] {
+            let (_, _, text) = ask_as(host, ramdisk.path(), "52-54-00-00-00-01.efi", "").await;
+            assert!(text.starts_with(&format!("underlay.url={base} ")), "{host}: {text}");
         }
     }
 
