@@ -86,32 +86,6 @@ async fn debian_comes_to_its_login_behind_an_ipmi_bmc() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: make e2e-full"]
-async fn debian_comes_to_its_login_by_uefi_http_boot_of_one_program() -> Result<()> {
-    if !needs::met(&["mmdebstrap"]) {
-        return Ok(());
-    }
-    let segment = Segment::new(&["tap0"])?;
-    let server = Server::start(&segment, &["--start-patience", "1200"]).await?;
-    let client = server.client();
-    let began = std::time::Instant::now();
-    begin_on(&server, &client, specs::qemu("tap0", MAC, "uefi", "http", specs::LARGE)).await?;
-    for word in ["booting", "imaging", "starting", "ready"] {
-        let reached = |machine: &pb::Machine| [word, "ready", "failed"].contains(&phase(machine));
-        client.machine_when("web", WHOLE, reached).await?;
-        eprintln!("uefi http: {:6.1} s {word}", began.elapsed().as_secs_f64());
-    }
-    is_deployed_once(&client).await?;
-    let host = client.host("r1").await?.meta.context("a host has an id")?.id;
-    let console = server.data().join("qemu").join(host).join("console.log");
-    console::says(&console, "login:", 1, PATIENCE).await?;
-    eprintln!("uefi http: {:6.1} s login", began.elapsed().as_secs_f64());
-    let said = console::read(&console).await;
-    ensure!(said.contains("/v1/uki/") && !said.contains("iPXE"), "it did not come by one program");
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "minutes: make e2e-full"]
 async fn debian_arrives_though_the_server_is_killed_every_few_seconds() -> Result<()> {
     if !needs::met(&["mmdebstrap"]) {
         return Ok(());
