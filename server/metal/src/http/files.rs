@@ -4,28 +4,26 @@
 //! never come here: `direct.rs` answers them without a copy. What it leaves to the router (an escaped path, HTTP/1.0)
 //! is answered alike, by the same [`locate`], shelf and conditions.
 
-use std::{net::SocketAddr, os::unix::fs::FileExt, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    body::{Body, Bytes},
     extract::{ConnectInfo, Path, Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures::stream;
 use underlay_core::image::Sha256;
 
 use super::{
-    Config, Endpoint, direct,
-    ranges::{Conditions, Part},
-    shelf::{Asset, Shelved},
+    Config, Endpoint,
+    answer::{answer, conditions},
+    direct,
+    shelf::Asset,
 };
 
 const RAMDISK: [&str; 2] = ["vmlinuz", "initrd"];
 const LOADERS: [&str; 6] =
     ["ipxe.efi", "snponly.efi", "snponly-arm64.efi", "undionly.kpxe", "ipxe.pxe", "ipxe.lkrn"];
 const BINARY: &str = "application/octet-stream";
-const CHUNK: u64 = 256 << 10;
 
 /// Why no file is meant; for who reads the answer.
 pub(super) type Missing = &'static str;
@@ -121,51 +119,8 @@ async fn serve(endpoint: &Endpoint, asset: Result<Asset, Missing>, request: Requ
             return missing("not there");
         }
     };
-    let given = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
-    let conditions = Conditions {
-        if_match: given(header::IF_MATCH),
-        if_none_match: given(header::IF_NONE_MATCH),
-        if_range: given(header::IF_RANGE),
-        // A range is for GET alone (RFC 9110 section 14.2).
-        range: given(header::RANGE).filter(|_| request.method == Method::GET),
-    };
-    answer(&asset, shelved.clone(), conditions.part(&shelved.etag, shelved.size))
-}
-
-fn answer(asset: &Asset, shelved: Arc<Shelved>, part: Part) -> Response {
-    let size = shelved.size;
-    let mut headers = HeaderMap::new();
-    let mut say = |name, value: String| value.parse().map(|value| headers.insert(name, value)).is_ok();
-    say(header::ETAG, shelved.etag.clone());
-    say(header::ACCEPT_RANGES, "bytes".into());
-    let (status, from, length) = match part {
-        Part::NotModified => return (StatusCode::NOT_MODIFIED, headers).into_response(),
-        Part::Failed => return (StatusCode::PRECONDITION_FAILED, headers).into_response(),
-        Part::Unsatisfiable => {
-            say(header::CONTENT_RANGE, format!("bytes */{size}"));
-            return (StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response();
-        }
-        Part::Whole => (StatusCode::OK, 0, size),
-        Part::Bytes { from, length } => {
-            say(header::CONTENT_RANGE, format!("bytes {from}-{}/{size}", from + length - 1));
-            (StatusCode::PARTIAL_CONTENT, from, length)
-        }
-    };
-    say(header::CONTENT_TYPE, asset.content_type.into());
-    say(header::CONTENT_LENGTH, length.to_string());
-    let chunks = stream::unfold((shelved, from, from + length), |(shelved, at, end)| async move {
-        if at >= end {
-            return None;
-        }
-        let (file, length) = (Arc::clone(&shelved.file), (end - at).min(CHUNK));
-        let read = tokio::task::spawn_blocking(move || {
-            let mut chunk = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
-            file.read_exact_at(&mut chunk, at).map(|()| Bytes::from(chunk))
-        });
-        let chunk = read.await.map_err(std::io::Error::other).flatten();
-        Some((chunk, (shelved, at + length, end)))
-    });
-    (status, headers, Body::from_stream(chunks)).into_response()
+    let part = conditions(&request).part(&shelved.etag, shelved.size);
+    answer(shelved.clone(), &shelved.etag, asset.content_type, part, Arc::new(|_, _| {}))
 }
 
 fn missing(why: Missing) -> Response {

@@ -3,6 +3,7 @@
 //! - `script.rs`: iPXE scripts, rendered on request from the boot plan of the MAC that asks
 //! - `files.rs`: kernel, initramfs, the agent's program, loaders, images
 //! - `direct.rs`: how most requests for files are answered, without a copy
+//! - `answer.rs`: the answer to all others
 //! - `ranges.rs`, `shelf.rs`: which part of a file a request gets; open files with the tags of their content
 //! - `iso`: the image of one host's boot, for its BMC; `line.rs`: the kernel's line
 //! - `uki.rs`: the agent as one EFI program, for UEFI HTTP Boot
@@ -15,6 +16,7 @@
 //! must be trusted is checked elsewhere: the agent knows the server by the digest of its CA certificate, an image by
 //! its own. Every MAC that belongs to a host gets a script, never an error.
 
+mod answer;
 mod connections;
 mod direct;
 mod events;

@@ -14,24 +14,22 @@ mod tests;
 
 use std::{
     collections::VecDeque,
-    os::unix::fs::FileExt,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use axum::{
-    body::{Body, Bytes},
     extract::{Path, Request, State},
-    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use futures::stream;
 use underlay_core::{ObjectId, boot::Media};
 
 use self::{overlay::Overlay, placeholder::Place};
 use super::{
     Endpoint,
+    answer::conditions,
     line::Agent,
-    ranges::{Conditions, Part},
+    ranges::Part,
     shelf::{Asset, Shelved},
 };
 
@@ -40,7 +38,6 @@ pub use placeholder::{LENGTH, MARKER, placeholder};
 /// The base image, beside kernel and initramfs.
 pub const BASE: &str = "boot.iso";
 const TYPE: &str = "application/octet-stream";
-const CHUNK: u64 = 256 << 10;
 
 /// Where the place in each base image is, found once for each; there are two of them, and perhaps those of before.
 #[derive(Debug, Default)]
@@ -96,27 +93,17 @@ pub(super) async fn serve(
     if request.method == Method::GET {
         notice(&endpoint, host, part, &overlay);
     }
-    let etag = overlay.etag(&base.etag);
-    answer(base, overlay, etag, part)
+    answer(base, overlay, part)
 }
 
 /// The part of an overlaid file that a request asks for.
 pub(super) fn part_of(base: Arc<Shelved>, overlay: Overlay, request: &Parts) -> Response {
     let part = asked_part(&base, &overlay, request);
-    let etag = overlay.etag(&base.etag);
-    answer(base, overlay, etag, part)
+    answer(base, overlay, part)
 }
 
 fn asked_part(base: &Shelved, overlay: &Overlay, request: &Parts) -> Part {
-    let given = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
-    let conditions = Conditions {
-        if_match: given(header::IF_MATCH),
-        if_none_match: given(header::IF_NONE_MATCH),
-        if_range: given(header::IF_RANGE),
-        // A range is for GET alone (RFC 9110 section 14.2).
-        range: given(header::RANGE).filter(|_| request.method == Method::GET),
-    };
-    conditions.part(&overlay.etag(&base.etag), base.size)
+    conditions(request).part(&overlay.etag(&base.etag), base.size)
 }
 
 /// A file of the ramdisk with a place for a line, and these words laid over it; or why there is none, for the operator.
@@ -161,45 +148,11 @@ fn notice(endpoint: &Endpoint, host: ObjectId, part: Part, overlay: &Overlay) {
     }
 }
 
-fn answer(base: Arc<Shelved>, overlay: Overlay, etag: String, part: Part) -> Response {
-    let size = base.size;
-    let mut headers = HeaderMap::new();
-    let mut say = |name, value: String| value.parse().map(|value| headers.insert(name, value)).is_ok();
-    say(header::ETAG, etag);
-    say(header::ACCEPT_RANGES, "bytes".into());
+fn answer(base: Arc<Shelved>, overlay: Overlay, part: Part) -> Response {
+    let etag = overlay.etag(&base.etag);
+    let over = Arc::new(move |at, chunk: &mut [u8]| overlay.lay_over(at, chunk));
+    let mut response = super::answer::answer(base, &etag, TYPE, part, over);
     // It holds a token.
-    say(header::CACHE_CONTROL, "no-store".into());
-    let (status, from, length) = match part {
-        Part::NotModified => return (StatusCode::NOT_MODIFIED, headers).into_response(),
-        Part::Failed => return (StatusCode::PRECONDITION_FAILED, headers).into_response(),
-        Part::Unsatisfiable => {
-            say(header::CONTENT_RANGE, format!("bytes */{size}"));
-            return (StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response();
-        }
-        Part::Whole => (StatusCode::OK, 0, size),
-        Part::Bytes { from, length } => {
-            say(header::CONTENT_RANGE, format!("bytes {from}-{}/{size}", from + length - 1));
-            (StatusCode::PARTIAL_CONTENT, from, length)
-        }
-    };
-    say(header::CONTENT_TYPE, TYPE.into());
-    say(header::CONTENT_LENGTH, length.to_string());
-    let overlay = Arc::new(overlay);
-    let chunks =
-        stream::unfold((base, overlay, from, from + length), |(base, overlay, at, end)| async move {
-            if at >= end {
-                return None;
-            }
-            let (file, length) = (Arc::clone(&base.file), (end - at).min(CHUNK));
-            let read = tokio::task::spawn_blocking(move || {
-                let mut chunk = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
-                file.read_exact_at(&mut chunk, at).map(|()| chunk)
-            });
-            let chunk = read.await.map_err(std::io::Error::other).flatten().map(|mut chunk| {
-                overlay.lay_over(at, &mut chunk);
-                Bytes::from(chunk)
-            });
-            Some((chunk, (base, overlay, at + length, end)))
-        });
-    (status, headers, Body::from_stream(chunks)).into_response()
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
