@@ -31,6 +31,8 @@ declare -A targets=(
     [wire]="underlay-api --lib convert::tests"
     [inventory]="underlay-api --lib convert::inventory::tests"
     [dmi]="underlay-agent --lib inventory::dimms::tests"
+    [smart]="underlay-agent --lib inventory::health"
+    [tpm]="underlay-agent --lib tpm::tests"
     [lldp]="underlay-agent --lib net::lldp::tests"
 )
 

@@ -5,7 +5,7 @@
 #
 #   base       build and download tools, a Rust toolchain is checked for
 #   terraform  `terraform` on PATH, or else `tofu` built into the cache; with UNDERLAY_TOFU=1 both
-#   metal      QEMU, firmware, iPXE, an IPMI BMC and its client, and what makes a Debian image and a boot ramdisk
+#   metal      QEMU, firmware, iPXE, an IPMI BMC and its client, a software TPM, and what makes a Debian image and a boot ramdisk
 #   redfish    a private libvirt; the sushy-tools Redfish emulator, Ironic's client sushy and DMTF's protocol validator, in
 #              venvs of the cache (needs metal)
 #   ironic     a standalone Ironic in a venv of the cache, with an empty database of its own
@@ -36,7 +36,8 @@ packages_of() {
     terraform) have terraform || have go || [ -d "$UNDERLAY_CACHE/tofu" ] || echo golang-go ;;
     metal) echo busybox-static kea-admin dnsmasq-base qemu-system-x86 qemu-utils ovmf ipxe ipxe-qemu seabios mmdebstrap uidmap dosfstools mtools xorriso gdisk \
         fdisk e2fsprogs grub-efi-amd64-bin grub-pc-bin grub-common debian-archive-keyring cpio kmod zstd xz-utils iproute2 \
-        openssh-client socat tcpdump curl python3 dnsmasq-base openipmi ipmitool systemd-container ;;
+        openssh-client socat tcpdump curl python3 dnsmasq-base openipmi ipmitool systemd-container \
+        swtpm swtpm-tools ;;
     redfish) echo libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients python3-libvirt \
         python3-venv openssl ;;
     ironic) echo python3-venv ;;

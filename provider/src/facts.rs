@@ -41,6 +41,12 @@ pub struct Hardware {
     /// Whether there is a TPM.
     #[tf(computed)]
     pub tpm: Attr<bool>,
+    /// `1.2` or `2.0`; null where not known.
+    #[tf(computed)]
+    pub tpm_version: Attr<String>,
+    /// What the TPM is known by: the SHA-256 of its endorsement key's certificate, or of its public area where it has none.
+    #[tf(computed)]
+    pub tpm_endorsement: Attr<String>,
     /// Disks.
     #[tf(computed)]
     pub disks: Attr<Vec<Disk>>,
@@ -116,6 +122,8 @@ fn found(inventory: &pb::Inventory) -> Hardware {
         cpus: inventory.cpus.into(),
         memory_bytes: inventory.memory_bytes.into(),
         tpm: inventory.tpm.into(),
+        tpm_version: seen_text(&inventory.tpm_version),
+        tpm_endorsement: seen_text(inventory.endorsement.as_ref().map_or("", |key| &key.sha256)),
         disks: inventory.disks.iter().map(disk).collect::<Vec<_>>().into(),
         nics: inventory.nics.iter().map(nic).collect::<Vec<_>>().into(),
     }

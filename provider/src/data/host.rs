@@ -94,7 +94,7 @@ pub struct Resident {
 /// One thing that holds true, or does not.
 #[derive(Debug, Clone, Default, PartialEq, Schema)]
 pub struct Condition {
-    /// `Reachable`, `IdentityVerified`, `Resident`, `Quarantined` or `Intruder`.
+    /// `Reachable`, `IdentityVerified`, `IdentityUnique`, `DisksHealthy`, `Resident`, `Quarantined` or `Intruder`.
     #[tf(computed)]
     pub name: Attr<String>,
     /// Whether that is as it should be.

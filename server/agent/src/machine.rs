@@ -10,7 +10,7 @@ use underlay_core::{
 use crate::{
     deploy::run::Host,
     disk::{Disk, block::Block},
-    inventory::{self, Places},
+    inventory::{self, Places, asked::Asked},
     net::{link, listen::Neighbours},
 };
 
@@ -21,11 +21,14 @@ pub struct Machine {
     pub boot: Option<Mac>,
     /// What switches said of themselves.
     pub neighbours: Neighbours,
+    /// What its hardware was asked.
+    pub asked: Asked,
 }
 
 impl Host for Machine {
     fn inventory(&self) -> Inventory {
         let mut inventory = inventory::read(Places::real(), self.boot);
+        self.asked.add_to(Places::real(), &mut inventory);
         let links = link::links(Places::real().sys);
         self.neighbours.add_to(&mut inventory, |name| {
             let index = links.iter().find(|link| link.name == name)?.index;

@@ -15,6 +15,7 @@ use crate::{
         work::Session,
     },
     http::Endpoint,
+    inventory::asked::Asked,
     machine::Machine,
     net::{self, link, listen::Neighbours},
     pace::Pace,
@@ -103,6 +104,8 @@ async fn work(settings: &Path, role: Role, log: Log) -> Result<Leave, Error> {
         log.add_kernel();
     }
     let neighbours = Neighbours::listen();
+    let asked = Asked::default();
+    let machine = |boot| Machine { boot, neighbours: neighbours.clone(), asked: asked.clone() };
     let endpoint = Endpoint(settings.url);
     let trust = fetch_trust(&endpoint, settings.ca).await?;
     let session = |token, boot| -> Result<Session, Error> {
@@ -111,7 +114,7 @@ async fn work(settings: &Path, role: Role, log: Log) -> Result<Leave, Error> {
             trust: trust.clone(),
             key: Key::generate().map_err(Error::Key)?,
             token,
-            host: Arc::new(Machine { boot, neighbours: neighbours.clone() }),
+            host: Arc::new(machine(boot)),
             source: Arc::new(endpoint.clone()),
             log: log.clone(),
         })
@@ -120,7 +123,7 @@ async fn work(settings: &Path, role: Role, log: Log) -> Result<Leave, Error> {
         Mode::Discover => {
             let boot = boot.ok_or(Error::NoBootNic)?;
             loop {
-                let machine = Machine { boot: Some(boot), neighbours: neighbours.clone() };
+                let machine = machine(Some(boot));
                 let token =
                     discover::run(settings.api, &trust, boot, &machine).await.map_err(Error::Trust)?;
                 // Work that was called off before it began is no reason to leave: there may be other work.

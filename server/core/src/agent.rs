@@ -1,16 +1,23 @@
 //! What the server and the agent in a host's RAM say to each other, as it is stored: inventory, assignment, report, token.
 //!
-//! [`changes`] tells two inventories of one machine apart.
+//! [`changes`] tells two inventories of one machine apart; [`health`] is what disks say of themselves, [`endorsement`] what a
+//! TPM is known by.
 //!
 //! An epoch counts the boots of the agent that an object asked for; whatever carries an older one is refused.
 
 pub mod changes;
+pub mod endorsement;
+pub mod health;
 
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    endorsement::Endorsement,
+    health::{Health, Verdict},
+};
 use crate::{Bytes, Mac, ObjectId, machine::RootHint, seed::Seed};
 
 /// What the agent found on the host.
@@ -54,6 +61,12 @@ pub struct Inventory {
     /// Memory modules, empty slots left out (SMBIOS type 17).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dimms: Vec<Dimm>,
+    /// Version of the TPM, `2.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tpm_version: Option<String>,
+    /// What the TPM is known by, where it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endorsement: Option<Endorsement>,
 }
 
 /// Memory and CPUs that are near to each other.
@@ -97,17 +110,6 @@ pub struct Dimm {
     pub part: Option<String>,
     /// Serial number.
     pub serial: Option<String>,
-}
-
-/// What a disk says of its own health, as far as the kernel shows it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Health {
-    /// The kernel's word for the state it holds the disk in, where that is not the working one: `offline`, `resetting`.
-    pub state: Option<String>,
-    /// How warm it is, in degrees Celsius.
-    pub celsius: Option<i32>,
-    /// Errors that the kernel counted.
-    pub errors: Option<u64>,
 }
 
 /// Who is at the other end of a cable, as it says by LLDP (IEEE 802.1AB).

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 /// One thing that holds true, or does not, with the reason and since when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Condition {
-    /// Of a host `Reachable`, `IdentityVerified`, `IdentityUnique`, `Quarantined`, `Intruder`, `Resident`; of a network
-    /// `OnlyDhcpServer`.
+    /// Of a host `Reachable`, `IdentityVerified`, `IdentityUnique`, `Quarantined`, `Intruder`, `Resident`,
+    /// `DisksHealthy`; of a network `OnlyDhcpServer`.
     pub name: String,
     /// Is that good or bad news?
     pub health: Health,

@@ -10,6 +10,7 @@ use underlay_core::{
     agent::{
         Inventory,
         changes::{self, Change},
+        health,
     },
 };
 
@@ -76,8 +77,10 @@ impl Store {
             Some(before) => (before.first_seen, before.changes.clone()),
             None => (seen.at, Vec::new()),
         };
+        let mut inventory = seen.inventory.clone();
         if let Some(before) = &before {
-            changes::remember(&mut changed, &before.inventory, seen.inventory, seen.at);
+            health::keep_unseen(&before.inventory, &mut inventory);
+            changes::remember(&mut changed, &before.inventory, &inventory, seen.at);
         }
         sql::query(
             "INSERT INTO discovered (mac, serial, uuid, network, first_seen, last_seen, inventory, changes) \
@@ -91,7 +94,7 @@ impl Store {
         .bind(seen.network.map(str::to_owned))
         .bind(micros(first_seen))
         .bind(micros(seen.at))
-        .bind(column::json("inventory", seen.inventory)?)
+        .bind(column::json("inventory", &inventory)?)
         .bind(column::json("changes", &changed)?)
         .execute(write.connection())
         .await

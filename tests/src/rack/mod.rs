@@ -5,7 +5,7 @@
 //! - [`server`]: the server as a process that can be stopped, killed and started again
 //! - [`client`]: the API over its unix socket, and waits on its streams; [`specs`]: what tests ask of it
 //! - [`image`]: disks of a few MiB that say on the serial port that they were booted
-//! - [`vm`]: machines that the test itself runs; [`console`]: waits for what a serial port says
+//! - [`vm`]: machines that the test itself runs; [`console`]: waits for what a serial port says; [`tpm`]: a TPM for one
 //! - [`live`]: a Debian that runs already, in nspawn
 //! - [`redfish`]: machines behind sushy-tools; [`ipmi`]: one behind ipmi_sim; [`debian`]: a whole deployment, then a life without the server
 //!
@@ -23,6 +23,7 @@ pub mod redfish;
 pub mod segment;
 pub mod server;
 pub mod specs;
+pub mod tpm;
 pub mod vm;
 
 use std::time::Duration;

@@ -132,6 +132,13 @@ pub fn inventory(from: &Inventory) -> v1::Inventory {
                     state: text(&health.state),
                     celsius: health.celsius,
                     errors: health.errors,
+                    verdict: health.verdict.map(|verdict| verdict.as_str().into()).unwrap_or_default(),
+                    reason: text(&health.reason),
+                    percent_used: health.percent_used.map(u32::from),
+                    spare_percent: health.spare_percent.map(u32::from),
+                    media_errors: health.media_errors,
+                    reallocated: health.reallocated,
+                    power_on_hours: health.power_on_hours,
                 }),
             })
             .collect(),
@@ -191,6 +198,11 @@ pub fn inventory(from: &Inventory) -> v1::Inventory {
             .iter()
             .map(|gpu| v1::Gpu { address: gpu.address.clone(), device: gpu.device.clone() })
             .collect(),
+        tpm_version: text(&from.tpm_version),
+        endorsement: from.endorsement.map(|key| v1::EndorsementKey {
+            source: key.source.as_str().into(),
+            sha256: key.sha256.to_string(),
+        }),
     }
 }
 

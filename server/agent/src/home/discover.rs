@@ -1,6 +1,6 @@
 //! An unknown machine's reports: its inventory once, then a call that the server holds open until there is work.
 //!
-//! What has changed is sent again; what has not is named. A server of an older release holds no call and names no report:
+//! What has changed is sent again, with what moves by itself; what has not is named. A server of an older release holds no call and names no report:
 //! it is told everything, as often as it wants.
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tonic::{Code, transport::Channel};
 use tracing::{info, warn};
-use underlay_core::agent::Inventory;
+use underlay_core::agent::{Inventory, health};
 use underlay_proto::v1::{DiscoverRequest, DiscoverResponse, agent_service_client::AgentServiceClient};
 
 use super::{channel, convert, trust::Trust};
@@ -84,7 +84,8 @@ async fn report(
     told: &mut Told,
 ) -> Result<DiscoverResponse, tonic::Status> {
     let inventory = host.inventory();
-    let is_known = !told.report.is_empty() && told.inventory.as_ref() == Some(&inventory);
+    let steady = health::steady(&inventory);
+    let is_known = !told.report.is_empty() && told.inventory.as_ref() == Some(&steady);
     let mut request = tonic::Request::new(DiscoverRequest {
         inventory: (!is_known).then(|| convert::inventory(&inventory)),
         boot_mac: boot.to_string(),
@@ -93,6 +94,6 @@ async fn report(
     });
     request.set_timeout(Duration::from_secs(WAIT.into()) + GRACE);
     let answer = AgentServiceClient::new(channel).discover(request).await?.into_inner();
-    *told = Told { inventory: Some(inventory), report: answer.report.clone() };
+    *told = Told { inventory: Some(steady), report: answer.report.clone() };
     Ok(answer)
 }

@@ -75,8 +75,8 @@ fn wwn(device: &Path) -> Option<String> {
     }
 }
 
-/// What the kernel shows of its health: the state it holds the disk in, a sensor, and what it counted. The disk's own log
-/// (SMART) would take an ioctl.
+/// What the kernel shows of its health: the state it holds the disk in, a sensor, and what it counted. What the disk itself says
+/// comes from [`super::health`].
 fn health(device: &Path) -> Option<Health> {
     let state = sysfs::text(device.join("device/state"));
     let celsius = || {
@@ -100,6 +100,7 @@ fn health(device: &Path) -> Option<Health> {
         state: state.filter(|state| !["live", "running"].contains(&state.as_str())),
         celsius: celsius(),
         errors: errors(),
+        ..Health::default()
     };
     (health != Health::default()).then_some(health)
 }

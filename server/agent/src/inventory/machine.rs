@@ -56,12 +56,23 @@ pub fn read(places: Places<'_>, boot: Option<Mac>) -> Inventory {
             .unwrap_or(u32::MAX),
         memory: memory(&fs::read_to_string(places.proc.join("meminfo")).unwrap_or_default()),
         tpm: fs::read_dir(places.sys.join("class/tpm")).is_ok_and(|mut entries| entries.next().is_some()),
+        tpm_version: tpm_version(places.sys),
+        endorsement: None,
         disks: disks::read(places.sys),
         nics: nics::read(places, boot),
         gpus: gpus::read(places.sys),
         numa: pci::nodes(places.sys),
         pci: pci::devices(places.sys),
         dimms: dimms::read(places.sys),
+    }
+}
+
+/// As the kernel tells the two apart.
+fn tpm_version(sys: &Path) -> Option<String> {
+    match sysfs::value(sys.join("class/tpm/tpm0/tpm_version_major"))? {
+        1 => Some("1.2".into()),
+        2 => Some("2.0".into()),
+        _ => None,
     }
 }
 

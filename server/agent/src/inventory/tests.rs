@@ -67,7 +67,7 @@ fn smbios_cpu_memory_firmware_and_tpm_are_read_and_placeholders_are_not_believed
         .put("sys/class/dmi/id/product_uuid", "5E1F0000-0000-4000-8000-00000000000A\n")
         .put("sys/class/dmi/id/sys_vendor", "QEMU\n")
         .put("sys/firmware/efi/runtime", "")
-        .put("sys/class/tpm/tpm0/dev", "10:224\n")
+        .put("sys/class/tpm/tpm0/tpm_version_major", "2\n")
         .put("proc/cpuinfo", "processor\t: 0\nmodel name\t: A CPU\nprocessor\t: 1\nmodel name\t: A CPU\n")
         .put("proc/meminfo", "MemTotal:         490280 kB\nMemFree: 1 kB\n");
     let inventory = tree.read(None);
@@ -78,6 +78,7 @@ fn smbios_cpu_memory_firmware_and_tpm_are_read_and_placeholders_are_not_believed
         (inventory.memory, inventory.firmware.as_str(), inventory.tpm),
         (Bytes(490_280 * 1024), "uefi", true)
     );
+    assert_eq!(inventory.tpm_version.as_deref(), Some("2.0"));
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl Resident {
                 },
                 _ = again.tick() => {
                     let now = look();
-                    if now != (inventory.clone(), system.clone()) {
+                    if (steady(&now.0), &now.1) != (steady(&inventory), &system) {
                         info!("the machine has changed");
                         (inventory, system) = now;
                         to_server.send(report(&inventory, &system)).await.map_err(|_| Error::Closed)?;
@@ -145,6 +145,15 @@ pub(super) fn look() -> (Inventory, System) {
     let inventory = inventory::read(Places::real(), None);
     let system = system::read(Path::new("/"), Path::new("/proc"));
     (convert::inventory(&inventory), convert::system(&system))
+}
+
+/// Without what moves by itself.
+fn steady(inventory: &Inventory) -> Inventory {
+    let mut steady = inventory.clone();
+    for health in steady.disks.iter_mut().filter_map(|disk| disk.health.as_mut()) {
+        health.celsius = None;
+    }
+    steady
 }
 
 fn report(inventory: &Inventory, system: &System) -> ResidentReport {

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use underlay_core::{
     Bytes, FieldError,
-    agent::{Dimm, Disk, Gpu, Health, Inventory, Neighbour, Nic, NumaNode, PciDevice, changes::Change},
+    agent::{
+        Dimm, Disk, Endorsement, Gpu, Health, Inventory, Neighbour, Nic, NumaNode, PciDevice, Verdict,
+        changes::Change, endorsement::Source,
+    },
     resident::System,
 };
 use underlay_proto::v1 as pb;
@@ -40,6 +43,8 @@ pub(crate) fn inventory(message: pb::Inventory) -> Result<Inventory, Vec<FieldEr
         numa: numa.into_iter().map(|message| numa_node(&mut faults, message)).collect(),
         pci: pci.into_iter().map(|message| pci_device(&mut faults, message)).collect(),
         dimms: dimms.into_iter().map(|message| dimm(&mut faults, message)).collect(),
+        tpm_version: faults.optional("inventory.tpm_version", message.tpm_version),
+        endorsement: message.endorsement.and_then(|message| endorsement(&mut faults, message)),
     };
     faults.into_result(Some(inventory))
 }
@@ -79,7 +84,32 @@ fn dimm(faults: &mut Faults, message: pb::Dimm) -> Dimm {
 
 fn health(faults: &mut Faults, message: pb::DiskHealth) -> Health {
     let at = "inventory.disks";
-    Health { state: faults.optional(at, message.state), celsius: message.celsius, errors: message.errors }
+    let verdicts = Verdict::ALL.map(|(word, verdict)| (word, Some(verdict)));
+    let mut percent = |number: Option<u32>| number.and_then(|number| faults.narrow(at, number));
+    let (percent_used, spare_percent) = (percent(message.percent_used), percent(message.spare_percent));
+    Health {
+        state: faults.optional(at, message.state),
+        celsius: message.celsius,
+        errors: message.errors,
+        verdict: faults.word(at, &message.verdict, &verdicts, None),
+        reason: faults.optional(at, message.reason),
+        percent_used,
+        spare_percent,
+        media_errors: message.media_errors,
+        reallocated: message.reallocated,
+        power_on_hours: message.power_on_hours,
+    }
+}
+
+fn endorsement(faults: &mut Faults, message: pb::EndorsementKey) -> Option<Endorsement> {
+    let at = "inventory.endorsement";
+    let sources = Source::ALL.map(|(word, source)| (word, Some(source)));
+    let source = faults.word(at, &message.source, &sources, None);
+    if message.source.is_empty() {
+        faults.add(at, "does not say what it is of");
+    }
+    let sha256 = faults.parse(at, &message.sha256);
+    Some(Endorsement { source: source?, sha256: sha256? })
 }
 
 fn neighbour(faults: &mut Faults, message: pb::Neighbour) -> Neighbour {
@@ -147,6 +177,11 @@ pub(crate) fn message(inventory: &Inventory) -> pb::Inventory {
         numa: inventory.numa.iter().map(numa_message).collect(),
         pci: inventory.pci.iter().map(pci_message).collect(),
         dimms: inventory.dimms.iter().map(dimm_message).collect(),
+        tpm_version: text(&inventory.tpm_version),
+        endorsement: inventory.endorsement.map(|key| pb::EndorsementKey {
+            source: key.source.as_str().into(),
+            sha256: key.sha256.to_string(),
+        }),
     }
 }
 
@@ -216,6 +251,13 @@ fn health_message(health: &Health) -> pb::DiskHealth {
         state: health.state.clone().unwrap_or_default(),
         celsius: health.celsius,
         errors: health.errors,
+        verdict: health.verdict.map(|verdict| verdict.as_str().into()).unwrap_or_default(),
+        reason: health.reason.clone().unwrap_or_default(),
+        percent_used: health.percent_used.map(u32::from),
+        spare_percent: health.spare_percent.map(u32::from),
+        media_errors: health.media_errors,
+        reallocated: health.reallocated,
+        power_on_hours: health.power_on_hours,
     }
 }
 

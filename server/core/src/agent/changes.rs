@@ -1,13 +1,14 @@
 //! What became of a machine between two looks at it, in words: memory that went, a disk that was swapped, a NIC that came.
 //!
-//! What comes and goes by itself is no change: links, addresses, temperatures, names of the kernel.
+//! What comes and goes by itself is no change: links, addresses, temperatures, names of the kernel. Of a disk's health only
+//! that it turned bad is one.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Disk, Inventory};
+use super::{Disk, Inventory, Verdict};
 
 /// The most changes that are remembered of one machine; the oldest make room.
 pub const REMEMBERED: usize = 16;
@@ -55,6 +56,7 @@ pub fn between(before: &Inventory, after: &Inventory) -> Vec<String> {
     if before.tpm != after.tpm {
         said.push(if after.tpm { "a TPM appeared".into() } else { "the TPM is gone".into() });
     }
+    said.extend(exchanged(before, after));
     let disks = |of: &Inventory| of.disks.iter().map(|disk| (disk_key(disk), disk_words(disk))).collect();
     parts("disk", disks(before), disks(after), &mut said);
     let nics = |of: &Inventory| {
@@ -74,6 +76,7 @@ pub fn between(before: &Inventory, after: &Inventory) -> Vec<String> {
     if !before.dimms.is_empty() && !after.dimms.is_empty() {
         parts("memory module", dimms(before), dimms(after), &mut said);
     }
+    said.extend(sickened(before, after));
     for (old, new) in moved(before, after) {
         said.push(format!("the cable of NIC {old} went to {new}"));
     }
@@ -93,6 +96,30 @@ fn disk_key(disk: &Disk) -> String {
 fn disk_words(disk: &Disk) -> String {
     let serial = disk.serial.as_ref().map(|serial| format!(", serial {serial}")).unwrap_or_default();
     format!("{} ({} {}{serial})", disk.name, disk.kind, disk.size)
+}
+
+/// The TPM, where both say the same thing of it and it is not the same.
+fn exchanged(before: &Inventory, after: &Inventory) -> Option<String> {
+    let (old, new) = (before.endorsement?, after.endorsement?);
+    let is_other = old.source == new.source && old.sha256 != new.sha256;
+    is_other.then(|| {
+        let what = new.source.as_str();
+        format!("the TPM was replaced: the SHA-256 of its {what} was {} and is {}", old.sha256, new.sha256)
+    })
+}
+
+/// Disks that said that they are well, and now say that they fail.
+fn sickened<'a>(before: &'a Inventory, after: &'a Inventory) -> impl Iterator<Item = String> + 'a {
+    let fails =
+        |disk: &Disk| disk.health.as_ref().and_then(|health| health.verdict) == Some(Verdict::Failing);
+    let was_well = move |disk: &Disk| {
+        before
+            .disks
+            .iter()
+            .any(|old| disk_key(old) == disk_key(disk) && old.serial == disk.serial && !fails(old))
+    };
+    let now = after.disks.iter().filter(move |disk| fails(disk) && was_well(disk));
+    now.map(|disk| format!("disk {} says that it fails", disk_words(disk)))
 }
 
 /// NICs that are at another port of a switch than before.
@@ -134,7 +161,8 @@ mod tests {
     use super::*;
     use crate::{
         Bytes, Mac,
-        agent::{Neighbour, Nic},
+        agent::{Endorsement, Health, Neighbour, Nic, endorsement::Source},
+        image::Sha256,
     };
 
     fn disk(name: &str, serial: &str) -> Disk {
@@ -182,6 +210,39 @@ mod tests {
             "the cable of NIC 02:00:00:00:00:01 went to sw1 port 7",
         ];
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_tpm_that_was_exchanged_is_named_and_one_that_said_nothing_or_something_else_is_not() {
+        let with = |endorsement| Inventory { tpm: true, endorsement, ..machine() };
+        let key = |source, byte| Some(Endorsement { source, sha256: Sha256::from_bytes([byte; 32]) });
+        let (old, new) = (with(key(Source::EccKey, 1)), with(key(Source::EccKey, 2)));
+        let said = between(&old, &new);
+        let digests = (Sha256::from_bytes([1; 32]), Sha256::from_bytes([2; 32]));
+        let expected = format!(
+            "the TPM was replaced: the SHA-256 of its ecc_key was {} and is {}",
+            digests.0, digests.1
+        );
+        assert_eq!(said, [expected]);
+        for other in [None, key(Source::EccKey, 1), key(Source::RsaCertificate, 2)] {
+            assert_eq!(between(&old, &with(other)), Vec::<String>::new(), "{other:?}");
+            assert_eq!(between(&with(other), &old), Vec::<String>::new(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_begins_to_fail_is_named_once_and_its_counts_are_not() {
+        let with = |verdict, media_errors| {
+            let mut machine = machine();
+            let health =
+                Health { verdict: Some(verdict), media_errors: Some(media_errors), ..Health::default() };
+            machine.disks[0].health = Some(health);
+            machine
+        };
+        assert_eq!(between(&with(Verdict::Ok, 0), &with(Verdict::Worn, 9)), Vec::<String>::new());
+        let said = between(&with(Verdict::Ok, 0), &with(Verdict::Failing, 9));
+        assert_eq!(said, ["disk nvme0n1 (nvme 1TiB, serial A) says that it fails"]);
+        assert_eq!(between(&with(Verdict::Failing, 9), &with(Verdict::Failing, 90)), Vec::<String>::new());
     }
 
     #[test]

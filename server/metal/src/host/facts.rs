@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use underlay_core::{
     ErrorKind, Failure, Noun, Snapshot, View,
-    agent::{Inventory, changes},
+    agent::{Inventory, Verdict, changes, health},
     bmc::{self, Bmcs},
     host::{Driver, Facts, Health, Host, Identity, Status},
     identity,
@@ -101,12 +101,15 @@ pub(super) async fn known(snapshot: &Snapshot<Host>, view: &dyn View) -> Result<
     wait(&mut status, snapshot);
     resemble(&mut status, snapshot);
     if let Some((at, inventory)) = inventory(snapshot) {
-        let before = status.inventory.replace(inventory.clone());
-        if let Some(before) = before.filter(|_| status.inventoried_at != Some(at)) {
-            changes::remember(&mut status.changes, &before, inventory, at);
+        let mut inventory = inventory.clone();
+        if let Some(before) = &status.inventory {
+            health::keep_unseen(before, &mut inventory);
+            if status.inventoried_at != Some(at) {
+                changes::remember(&mut status.changes, before, &inventory, at);
+            }
         }
         status.inventoried_at = Some(at);
-        match identity::check(&snapshot.object.spec.identity, inventory) {
+        match identity::check(&snapshot.object.spec.identity, &inventory) {
             Ok(()) => status.set_condition(
                 "IdentityVerified",
                 Health::Good,
@@ -115,8 +118,10 @@ pub(super) async fn known(snapshot: &Snapshot<Host>, view: &dyn View) -> Result<
             ),
             Err(mismatch) => status.set_condition("IdentityVerified", Health::Bad, mismatch.to_string(), at),
         }
+        status.inventory = Some(inventory);
     }
     residence(&mut status, snapshot);
+    disks(&mut status, snapshot.now);
     let holder = view.holder(snapshot.object.meta.id).await.map_err(unreadable)?;
     status.machine = match holder {
         None => None,
@@ -213,9 +218,26 @@ fn residence(status: &mut Status, snapshot: &Snapshot<Host>) {
             }
         }
     }
-    if fits.is_ok() && status.inventory.as_ref() != Some(&**inventory) {
-        status.inventory = Some((**inventory).clone());
+    let mut inventory = (**inventory).clone();
+    if let Some(before) = &status.inventory {
+        health::keep_unseen(before, &mut inventory);
+    }
+    if fits.is_ok() && status.inventory.as_ref() != Some(&inventory) {
+        status.inventory = Some(inventory);
         status.inventoried_at = Some(at);
+    }
+}
+
+/// What its disks say of themselves. A disk that fails is for a person to see: nothing is moved or refused because of it.
+fn disks(status: &mut Status, now: Timestamp) {
+    const CONDITION: &str = "DisksHealthy";
+    let said = status.inventory.as_ref().and_then(|inventory| health::of_disks(&inventory.disks));
+    match said {
+        None => status.conditions.retain(|condition| condition.name != CONDITION),
+        Some((verdict, why)) => {
+            let health = if verdict == Verdict::Failing { Health::Bad } else { Health::Good };
+            status.set_condition(CONDITION, health, why, now);
+        }
     }
 }
 

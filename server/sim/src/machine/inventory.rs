@@ -31,6 +31,8 @@ pub fn inventory(rack: &Rack, machine: &Machine) -> v1::Inventory {
         }],
         pci: Vec::new(),
         dimms: dimms(&hardware),
+        tpm_version: String::new(),
+        endorsement: None,
     }
 }
 

@@ -38,7 +38,18 @@ fn sample() -> pb::Inventory {
             kind: "nvme".into(),
             size_bytes: 1 << 40,
             sector_bytes: 512,
-            health: Some(pb::DiskHealth { celsius: Some(40), errors: Some(1), ..Default::default() }),
+            health: Some(pb::DiskHealth {
+                celsius: Some(40),
+                errors: Some(1),
+                verdict: "failing".into(),
+                reason: "it can be read only".into(),
+                percent_used: Some(101),
+                spare_percent: Some(3),
+                media_errors: Some(12),
+                reallocated: Some(1),
+                power_on_hours: Some(43_000),
+                ..Default::default()
+            }),
             ..Default::default()
         }],
         nics: vec![pb::Nic {
@@ -61,6 +72,9 @@ fn sample() -> pb::Inventory {
             kind: "DDR4".into(),
             ..Default::default()
         }],
+        tpm: true,
+        tpm_version: "2.0".into(),
+        endorsement: Some(pb::EndorsementKey { source: "ecc_key".into(), sha256: "5e".repeat(32) }),
         ..Default::default()
     }
 }
