@@ -27,7 +27,7 @@ use axum::{
 use futures::stream;
 use underlay_core::{ObjectId, boot::Media};
 
-use self::{overlay::Overlay, placeholder::Place};
+use self::placeholder::Place;
 use super::{
     Endpoint,
     line::Agent,
@@ -35,6 +35,7 @@ use super::{
     shelf::{Asset, Shelved},
 };
 
+pub(super) use overlay::Overlay;
 pub use placeholder::{LENGTH, MARKER, placeholder};
 
 /// The base image, beside kernel and initramfs.
