@@ -27,6 +27,7 @@ SUSHY_TOOLS=2.2.0
 SUSHY=5.14.0
 PROTOCOL_VALIDATOR=1.3.2
 BCRYPT=5.0.0
+VIRT_FIRMWARE=26.10
 PYKICKSTART=3.78
 IGNITION=2.20.0
 
@@ -37,7 +38,7 @@ packages_of() {
     metal) echo busybox-static kea-admin dnsmasq-base qemu-system-x86 qemu-utils ovmf ipxe ipxe-qemu seabios mmdebstrap uidmap dosfstools mtools xorriso gdisk \
         fdisk e2fsprogs grub-efi-amd64-bin grub-pc-bin grub-common debian-archive-keyring cpio kmod zstd xz-utils iproute2 \
         openssh-client socat tcpdump curl python3 dnsmasq-base openipmi ipmitool systemd-container \
-        swtpm swtpm-tools ;;
+        swtpm swtpm-tools sbsigntool openssl python3-venv ;;
     redfish) echo libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients python3-libvirt \
         python3-venv openssl ;;
     ironic) echo python3-venv ;;
@@ -106,6 +107,11 @@ make_venv() {
     "$1/out/bin/python" -m pip install -q "sushy-tools==$SUSHY_TOOLS" "bcrypt==$BCRYPT"
 }
 
+make_firmware() {
+    /usr/bin/python3 -m venv "$1/out"
+    "$1/out/bin/python" -m pip install -q "virt-firmware==$VIRT_FIRMWARE"
+}
+
 make_sushy() {
     /usr/bin/python3 -m venv "$1/out"
     "$1/out/bin/python" -m pip install -q "sushy==$SUSHY"
@@ -145,6 +151,9 @@ after() {
         if [ "${UNDERLAY_TOFU:-}" = 1 ] || ! have terraform; then
             "$here/tofu.sh" >/dev/null
         fi
+        ;;
+    metal)
+        once "$UNDERLAY_CACHE/venv/firmware-$VIRT_FIRMWARE" make_firmware
         ;;
     redfish)
         once "$UNDERLAY_CACHE/venv/sushy-$SUSHY_TOOLS" make_venv

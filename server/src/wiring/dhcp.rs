@@ -31,7 +31,7 @@ pub struct Place {
 impl Place {
     /// Firmware that boots by HTTP gets the agent as one program where that was built.
     fn boot(&self, base: &str) -> Boot {
-        match self.ramdisk.join(uki::BASE).exists() {
+        match uki::is_in(&self.ramdisk) {
             true => Boot::at(base).with_uki(base),
             false => Boot::at(base),
         }

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use super::segment::{Neighbour, Process, Segment};
 
 const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+const OVMF_SECURE: &str = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
 const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
 /// What runs first.
@@ -24,6 +25,8 @@ pub enum Start<'a> {
     BiosOther,
     /// OVMF, the same.
     UefiOther,
+    /// OVMF with Secure Boot on, over these variables (which are copied), and its own HTTP Boot.
+    Secure(&'a Path),
     /// A kernel, an initrd and a command line: no firmware asks anybody.
     Kernel(&'a Path, &'a Path, &'a str),
 }
@@ -97,18 +100,12 @@ impl Vm {
         let segment = place.segment;
         let console = segment.directory().join(format!("{name}.console"));
         let mut qemu = place.command("qemu-system-x86_64");
-        qemu.args([
-            "-M",
-            "q35,graphics=off",
-            "-accel",
-            "tcg,thread=multi",
-            "-cpu",
-            "max",
-            "-smp",
-            "1",
-            "-m",
-            "512",
-        ]);
+        // Only the firmware's own code, in system management mode, may write the variables that say what is trusted.
+        let machine = match start {
+            Start::Secure(_) => "q35,graphics=off,smm=on",
+            _ => "q35,graphics=off",
+        };
+        qemu.args(["-M", machine, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-m", "512"]);
         qemu.args([
             "-nodefaults",
             "-display",
@@ -133,6 +130,17 @@ impl Vm {
                 qemu.arg("-drive").arg(format!("if=pflash,format=raw,unit=1,file={}", vars.display()));
                 let order = if matches!(start, Start::Uefi) { ",bootindex=0" } else { "" };
                 nic.push_str(&format!("{order},romfile="));
+            }
+            Start::Secure(own) => {
+                let vars = segment.directory().join(format!("{name}.vars"));
+                fs::copy(own, &vars).context("copying UEFI variables")?;
+                qemu.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
+                qemu.args(["-drive", &format!("if=pflash,format=raw,unit=0,readonly=on,file={OVMF_SECURE}")]);
+                qemu.arg("-drive").arg(format!("if=pflash,format=raw,unit=1,file={}", vars.display()));
+                for knob in ["IPv4PXESupport", "IPv6PXESupport"] {
+                    qemu.arg("-fw_cfg").arg(format!("name=opt/org.tianocore/{knob},string=n"));
+                }
+                nic.push_str(",bootindex=0,romfile=");
             }
             Start::Kernel(kernel, initrd, words) => {
                 qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initrd).args(["-append", words]);

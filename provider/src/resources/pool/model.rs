@@ -35,6 +35,12 @@ pub struct Model {
     /// named after its serial number, and is switched by hand. A machine that rules of two pools fit becomes nobody's.
     #[tf(optional)]
     pub bind: Attr<Vec<Rule>>,
+    /// Why a freshly booted agent on its hosts is believed, and so given secrets. `segment`: it is on the boot network and asked
+    /// first. `virtual_media`: the host's BMC showed it its image; hosts of this pool are booted in no other way, and those that
+    /// do not list `virtual_media` in their `boot.methods` are given to nobody. What each does not protect from stands in
+    /// docs/trust.md.
+    #[tf(default = "segment", validate = validate::one_of(&["segment", "virtual_media"]))]
+    pub trust: Attr<String>,
     /// Where it stands: `open` once it gives out hosts.
     #[tf(computed)]
     pub phase: Attr<String>,

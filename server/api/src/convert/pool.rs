@@ -3,7 +3,7 @@
 use underlay_core::{
     Bytes, FieldError, Object,
     pool::{
-        Pool, Spec,
+        Pool, Spec, Trust,
         bind::{Match, Rule},
     },
 };
@@ -20,9 +20,16 @@ pub(crate) fn spec(message: pb::PoolSpec) -> Result<Spec, Vec<FieldError>> {
     let max_disrupted = faults.parse_optional("max_disrupted", &message.max_disrupted);
     let replacements = message.replacements.unwrap_or(Spec::default().replacements);
     let values = values::values(&mut faults, "values", message.values);
+    let trust = match message.trust.as_str() {
+        "" => Trust::default(),
+        word => Trust::of(word).unwrap_or_else(|| {
+            faults.add("trust", "use \"segment\" or \"virtual_media\"");
+            Trust::default()
+        }),
+    };
     let rules = faults.list("bind", message.bind).into_iter().enumerate();
     let bind = rules.map(|(at, message)| rule(&mut faults, at, message)).collect();
-    faults.into_result(Some(Spec { max_disrupted, replacements, values, bind }))
+    faults.into_result(Some(Spec { max_disrupted, replacements, values, bind, trust }))
 }
 
 fn rule(faults: &mut Faults, at: usize, message: pb::BindRule) -> Rule {
@@ -78,6 +85,7 @@ pub(crate) fn spec_message(spec: &Spec) -> pb::PoolSpec {
         replacements: Some(spec.replacements),
         values: values::message(&spec.values),
         bind: spec.bind.iter().map(rule_message).collect(),
+        trust: if spec.trust.is_segment() { String::new() } else { spec.trust.word().into() },
     }
 }
 

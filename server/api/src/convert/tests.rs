@@ -254,8 +254,9 @@ prop_compose! {
         replacements in any::<u32>(),
         values in values(),
         bind in collection::vec(rule(), 0..3),
+        trust in select(core::pool::Trust::ALL.to_vec()),
     ) -> core::pool::Spec {
-        core::pool::Spec { max_disrupted, replacements, values, bind }
+        core::pool::Spec { max_disrupted, replacements, values, bind, trust }
     }
 }
 

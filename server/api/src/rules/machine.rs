@@ -12,7 +12,7 @@ use underlay_core::{
     profile::SecretValues,
 };
 
-use super::{Assessment, Rules, SecretDigest, fit, prospect, references};
+use super::{Assessment, Rules, SecretDigest, fit, prospect, references, trust};
 use crate::{auth::Pools, context::Context, errors::Error};
 
 #[async_trait]
@@ -103,6 +103,7 @@ impl Rules for Machine {
             }
             if writes {
                 assessment.blocks.extend(closed(host));
+                assessment.blocks.extend(trust::untrusted(context, host).await?);
                 fit::judge(spec, host, image.as_ref(), &mut assessment);
             }
         }
@@ -164,7 +165,7 @@ async fn host(
     Ok(context.store.get(held).await?.map(|record| record.raw.decode::<Host>()).transpose()?)
 }
 
-async fn read<N: underlay_core::Noun>(
+pub(super) async fn read<N: underlay_core::Noun>(
     context: &Context,
     key: &Key,
     kind: Kind,

@@ -4,7 +4,7 @@
 //! - [`assess`]: the judgement and its parts; [`fingerprint`]: what a person approved
 //! - [`planned`]: what else the plan that asks is about to change
 //! - [`references`]: does what is named exist, and who names an object
-//! - [`nouns`]: the rules of most nouns; [`machine`], [`fit`], [`prospect`]: those of machines; [`profile`]: those of profiles
+//! - [`nouns`]: the rules of most nouns; [`machine`], [`fit`], [`prospect`], [`trust`]: those of machines; [`profile`]: those of profiles
 
 mod assess;
 mod fingerprint;
@@ -15,6 +15,7 @@ mod planned;
 mod profile;
 mod prospect;
 mod references;
+mod trust;
 
 pub(crate) use assess::{Assessment, Rules, SecretDigest};
 pub(crate) use fingerprint::Fingerprint;

@@ -16,6 +16,7 @@ use underlay_core::{
     allocation::{Answer, Candidate, Placed, Want, choose},
     host::Host,
     machine::{Machine, Require, Spec, Spread},
+    pool::{Pool, Trust},
 };
 
 use crate::{context::Context, errors::Error};
@@ -94,8 +95,9 @@ pub(super) async fn warn(
     require: &Require,
 ) -> Result<Option<FieldError>, Error> {
     let Some(pool) = context.store.resolve(key, Kind::Pool, &require.pool).await? else { return Ok(None) };
+    let trust = pool.raw.clone().decode::<Pool>()?.spec.trust;
     let pool = pool.id();
-    let seen = look(context, pool).await?;
+    let seen = look(context, pool, trust).await?;
     let others = context.prospects.others(pool, key);
     let planned = others.iter().map(|(owner, name, planned)| Placed {
         owner,
@@ -132,13 +134,14 @@ pub(super) async fn warn(
     }
 }
 
-async fn look(context: &Context, pool: ObjectId) -> Result<Arc<Seen>, Error> {
+async fn look(context: &Context, pool: ObjectId, trust: Trust) -> Result<Arc<Seen>, Error> {
     if let Some(seen) = context.prospects.fresh(pool) {
         return Ok(seen);
     }
     let mut hosts = Vec::new();
     for (record, holder) in context.store.members(pool).await? {
-        hosts.push(Candidate::new(&record.raw.decode::<Host>()?, holder));
+        let host = record.raw.decode::<Host>()?;
+        hosts.push(Candidate::new(&host, holder).trusted(&host, trust));
     }
     let mut tenants = HashMap::new();
     for record in context.store.tenants(pool).await? {

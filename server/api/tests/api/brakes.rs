@@ -237,6 +237,7 @@ async fn deploying(rack: &Rack) -> (pb::Meta, Run) {
         phone_home: None,
         takeover: Default::default(),
         attempt: 0,
+        trust: Default::default(),
     };
     let claim = vec![Effect::Claim { host: id(&host) }];
     rack.enter::<Machine>(id(&web), State::Booting { run: run.clone() }, Default::default(), claim).await;

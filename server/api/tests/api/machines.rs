@@ -10,10 +10,10 @@ use underlay_core::{
 };
 use underlay_proto::v1::{
     self as pb, PutResult, host_service_client::HostServiceClient, image_service_client::ImageServiceClient,
-    machine_service_client::MachineServiceClient,
+    machine_service_client::MachineServiceClient, pool_service_client::PoolServiceClient,
 };
 
-use crate::harness::{Rack, blamed, by_id, holding, id, image, machine, qemu_host};
+use crate::harness::{Rack, blamed, by_id, holding, id, image, key, machine, qemu_host};
 
 /// A host `lab-1`, images `debian` of `a`, and a client for machines.
 struct Lab {
@@ -226,6 +226,25 @@ async fn protected_and_quarantined_hosts_are_not_written_to() {
     hosts.put(put).await.unwrap();
     let refused = lab.machines.put(machine("web", "lab-1", 'a')).await.unwrap_err();
     assert!(refused.message().contains("protected = false in underlay_host.lab-1"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_host_that_boots_in_no_way_that_its_pool_trusts_is_not_written_to() {
+    let mut lab = Lab::new().await;
+    lab.host_is(host::State::Available, None).await;
+    let pools = PoolServiceClient::new(lab.rack.local().await);
+    let put = async |trust: &str| {
+        let spec = Some(pb::PoolSpec { trust: trust.into(), ..Default::default() });
+        pools.clone().put(pb::PutPoolRequest { key: key("default"), spec, options: None }).await
+    };
+    let unknown = put("the_cable").await.unwrap_err();
+    assert_eq!((unknown.code(), blamed(&unknown)), (Code::InvalidArgument, vec!["trust".into()]));
+    put("virtual_media").await.unwrap();
+    let refused = lab.machines.put(machine("web", "lab-1", 'a')).await.unwrap_err();
+    assert_eq!((refused.code(), blamed(&refused)), (Code::FailedPrecondition, vec!["host".into()]));
+    assert!(refused.message().contains("put \"virtual_media\" into boot.methods"), "{refused}");
+    put("segment").await.unwrap();
+    lab.machines.put(machine("web", "lab-1", 'a')).await.unwrap();
 }
 
 #[tokio::test]

@@ -285,6 +285,7 @@ async fn a_host_is_switched_unless_a_machine_is_being_deployed_on_it() {
         phone_home: None,
         takeover: Default::default(),
         attempt: 0,
+        trust: Default::default(),
     };
     let claim = underlay_core::Effect::Claim { host: id(&host) };
     rack.enter::<Machine>(id(&web), State::Imaging { run }, Default::default(), vec![claim]).await;

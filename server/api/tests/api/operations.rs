@@ -157,6 +157,7 @@ async fn a_host_that_was_not_heard_is_looked_for_on_the_network() {
         phone_home: None,
         takeover: Default::default(),
         attempt: 0,
+        trust: Default::default(),
     };
     rack.enter::<Machine>(id(&web), State::Booting { run }, Default::default(), Vec::new()).await;
     let told = explain(&rack, "machine", "web").await;

@@ -136,7 +136,7 @@ pub fn placeholder() -> String {
 }
 
 /// Words for that place. GRUB takes runs of blanks for one.
-fn padded(words: &str) -> Result<String, Error> {
+pub(super) fn padded(words: &str) -> Result<String, Error> {
     let plain = |c: char| c.is_ascii_alphanumeric() || " .,:/=_[]-".contains(c);
     if !words.chars().all(plain) {
         return Err(Error::Line("it has characters that mean something to GRUB"));
@@ -166,7 +166,7 @@ fn menu_of(end: &str) -> String {
 }
 
 /// The last that a program said.
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let last: Vec<&str> = text.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
     last.into_iter().rev().collect::<Vec<_>>().join("; ").chars().take(400).collect()

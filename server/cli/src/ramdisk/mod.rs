@@ -6,7 +6,7 @@
 //! - [`firmware`]: what the drivers ask the kernel for
 //! - [`profile`]: which drivers are wanted; [`modules`]: those and what they need, and the tables the agent reads
 //! - [`cpio`]: the initramfs (newc)
-//! - [`uki`]: both in one EFI program
+//! - [`uki`]: both in one EFI program; [`sign`]: that with a signature, for Secure Boot
 //! - [`iso`]: the image for CDs and USB sticks, which other programs make; [`stick`]: what one is told of a server
 //!
 //! Invariant: the same package and agent give the same bytes.
@@ -19,6 +19,7 @@ pub mod iso;
 mod modinfo;
 mod modules;
 mod profile;
+pub mod sign;
 pub mod stick;
 #[cfg(test)]
 mod tests;

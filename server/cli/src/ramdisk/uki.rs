@@ -78,6 +78,10 @@ fn append(program: &[u8], parts: &[(&[u8; 8], &[u8])]) -> Result<Vec<u8>, Error>
     if table + SECTION * (count + parts.len()) > room {
         return Err(Error::Stub("there is no room for more sections in its header"));
     }
+    // What stands behind the last section is symbols for debuggers. Signers and firmware disagree about what of such a gap
+    // they hash (sbsign 0.9.4, OVMF 2022.11), so there is none.
+    image.truncate(end_of_content(&image, table, count)?);
+    put(&mut image, coff + 8, &[0; 8])?;
     for (position, (name, content)) in parts.iter().enumerate() {
         let too_large = |_| Error::Stub("a part has more than 4 GiB");
         let length = u32::try_from(content.len()).map_err(too_large)?;
@@ -113,6 +117,17 @@ fn end_of_sections(image: &[u8], table: usize, count: usize) -> Result<u32, Erro
         end = end.max(u32_at(image, at + 12)?.saturating_add(u32_at(image, at + 8)?));
     }
     Ok(end)
+}
+
+/// Where in the file the last section ends.
+fn end_of_content(image: &[u8], table: usize, count: usize) -> Result<usize, Error> {
+    let mut end = 0;
+    for section in 0..count {
+        let at = table + SECTION * section;
+        end = end.max(u32_at(image, at + 20)?.saturating_add(u32_at(image, at + 16)?));
+    }
+    let end = usize::try_from(end).ok().filter(|end| (table..=image.len()).contains(end));
+    end.ok_or(Error::Stub("its sections lie beyond its end"))
 }
 
 /// Where in the file the first section begins.
@@ -192,6 +207,16 @@ mod tests {
         assert!(u32_at(&image, 0x98 + 56).unwrap() >= end, "the image is as long as its sections");
         let text = String::from_utf8_lossy(&image);
         assert_eq!(text.matches(iso::MARKER).count(), 1);
+    }
+
+    #[test]
+    fn nothing_is_between_the_sections_of_the_stub_and_the_parts() {
+        let mut stub = program(0x400);
+        stub[0x8c..0x94].copy_from_slice(&[0x11; 8]);
+        stub.extend_from_slice(b"symbols for debuggers");
+        let image = make(&stub, "6.1", b"a kernel", b"").expect("it takes them");
+        assert_eq!(image, make(&program(0x400), "6.1", b"a kernel", b"").expect("it takes them"));
+        assert_eq!(u32_at(&image, 0x98 + 0xf0 + SECTION + 20).ok(), Some(0x600));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use crate::{
     exit::Error,
     output,
-    ramdisk::{self, Line, iso, stick},
+    ramdisk::{self, Line, iso, sign, stick},
 };
 
 /// Make the agent's kernel and initramfs
@@ -44,6 +44,41 @@ enum Act {
     /// With --url it is for a stick or disc that any machine may be booted from: the machine reports itself to that server.
     /// Without, it is what a server shows hosts by virtual media: put it into the ramdisk directory as boot.iso.
     Iso(Iso),
+    /// Sign boot.efi for machines with Secure Boot: makes boot.signed.efi
+    ///
+    /// Its kernel line is for good and names the server, so it is for one server and for every machine. A server that has it
+    /// gives it to all firmware that boots over HTTP, in place of boot.efi.
+    Sign(Sign),
+}
+
+/// What is signed, and with what.
+#[derive(Args, Debug)]
+struct Sign {
+    /// Directory with boot.efi, as made by `underlay ramdisk build --stub-deb`
+    #[arg(long, env = "UNDERLAY_RAMDISK", value_name = "DIR")]
+    ramdisk: PathBuf,
+    /// Private key, PEM
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Its certificate, PEM: the one that the firmware of the machines has in db
+    #[arg(long, value_name = "FILE")]
+    certificate: PathBuf,
+    #[command(flatten)]
+    server: Told,
+}
+
+/// The server that is named.
+#[derive(Args, Debug)]
+struct Told {
+    /// Boot endpoint of the server that machines report to: http://ADDRESS:7480
+    #[arg(long, value_name = "URL")]
+    url: String,
+    /// API of that server [default: https://, the address of --url, port 7443]
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
+    /// That server's CA certificate, PEM (ca.pem in its data directory): what agents know it by
+    #[arg(long, value_name = "FILE")]
+    ca: PathBuf,
 }
 
 /// What an image is made of.
@@ -72,6 +107,7 @@ pub(super) fn run(verb: Ramdisk) -> Result<(), Error> {
             build(ramdisk::Options { kernel_deb, firmware_debs, stub_deb, agent, out })
         }
         Act::Iso(iso) => make(iso),
+        Act::Sign(wanted) => sign(wanted),
     }
 }
 
@@ -132,5 +168,18 @@ fn make(wanted: Iso) -> Result<(), Error> {
     let options = iso::Options { ramdisk: wanted.ramdisk, output: wanted.output.clone(), line };
     let size = iso::make(&options).map_err(anyhow::Error::from)?;
     println!("{}: {}", wanted.output.display(), output::size(size));
+    Ok(())
+}
+
+fn sign(wanted: Sign) -> Result<(), Error> {
+    let Told { url, api, ca } = &wanted.server;
+    let server = stick::Server::new(url, api.as_deref()).map_err(Error::Usage)?;
+    let certificate = stick::read_certificate(ca)?;
+    let (key, certificate_file) = (wanted.key, wanted.certificate);
+    let words = server.line(&stick::digest(&certificate));
+    let signed = wanted.ramdisk.join(sign::SIGNED);
+    let options = sign::Options { ramdisk: wanted.ramdisk, key, certificate: certificate_file, words };
+    let size = sign::sign(&options).map_err(anyhow::Error::from)?;
+    println!("{}: {}", signed.display(), output::size(size));
     Ok(())
 }

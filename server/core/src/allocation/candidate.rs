@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     Name, Object, ObjectId,
     host::{self, Facts, Host},
+    pool::Trust,
 };
 
 /// A host that may be given to a machine.
@@ -41,6 +42,8 @@ pub enum Availability {
     Protected,
     /// Nobody can switch it, so nothing can be installed on it.
     Undriven,
+    /// None of its ways to boot is one that its pool trusts.
+    Untrusted,
 }
 
 impl Availability {
@@ -54,6 +57,7 @@ impl Availability {
             Availability::Leaving => Some("being destroyed"),
             Availability::Protected => Some("protected"),
             Availability::Undriven => Some("without a driver"),
+            Availability::Untrusted => Some("without a way to boot that the pool trusts"),
         }
     }
 }
@@ -69,6 +73,16 @@ impl Availability {
 }
 
 impl Candidate {
+    /// The same in a pool that trusts no more than this.
+    #[must_use]
+    pub fn trusted(self, host: &Object<Host>, trust: Trust) -> Self {
+        let boots = host.spec.boot.methods.iter().any(|method| trust.allows(*method));
+        match self.availability {
+            Availability::Free if !boots => Self { availability: Availability::Untrusted, ..self },
+            _ => self,
+        }
+    }
+
     /// The host as a candidate; `holder` has its claim.
     pub fn new(host: &Object<Host>, holder: Option<ObjectId>) -> Self {
         let availability = match (&host.state, holder) {

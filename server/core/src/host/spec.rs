@@ -51,9 +51,10 @@ pub struct Boot {
 }
 
 impl Boot {
-    /// Does whoever is on the boot network and knows what the host is get its token? Not where it comes by the BMC.
+    /// Does whoever is on the boot network and knows what the host is get its token? Not where it comes by the BMC, nor where
+    /// no way to boot will do.
     pub fn trusts_the_segment(&self) -> bool {
-        !self.methods.contains(&BootMethod::VirtualMedia)
+        !self.methods.is_empty() && !self.methods.contains(&BootMethod::VirtualMedia)
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Aspect, Spec};
-use crate::{Failure, ObjectId};
+use crate::{Failure, ObjectId, pool::Trust};
 
 /// The lifecycle of a machine, in the order in which a deployment passes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -89,6 +89,9 @@ pub struct Run {
     /// How many of the host's ways to boot were tried before.
     #[serde(default)]
     pub attempt: u32,
+    /// What the pool trusted when the token of this boot was given out.
+    #[serde(default, skip_serializing_if = "Trust::is_segment")]
+    pub trust: Trust,
 }
 
 /// How a deployment comes by an agent that was up in the host's RAM before it began.

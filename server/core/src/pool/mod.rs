@@ -3,9 +3,11 @@
 pub mod bind;
 mod spec;
 mod status;
+mod trust;
 
 pub use spec::{Limit, LimitError, Spec};
 pub use status::{State, Status};
+pub use trust::Trust;
 
 use crate::{Kind, Noun};
 

@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::bind::{self, Rule};
+use super::{
+    Trust,
+    bind::{self, Rule},
+};
 use crate::{
     FieldError,
     profile::{Values, validate_values},
@@ -27,11 +30,20 @@ pub struct Spec {
     /// Which machines that nobody enrolled become hosts of it, the first rule that fits first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bind: Vec<Rule>,
+    /// What a freshly booted agent on its hosts may be given, and why.
+    #[serde(skip_serializing_if = "Trust::is_segment")]
+    pub trust: Trust,
 }
 
 impl Default for Spec {
     fn default() -> Self {
-        Self { max_disrupted: None, replacements: REPLACEMENTS, values: Values::new(), bind: Vec::new() }
+        Self {
+            max_disrupted: None,
+            replacements: REPLACEMENTS,
+            values: Values::new(),
+            bind: Vec::new(),
+            trust: Trust::default(),
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The agent as one EFI program for firmware that boots over HTTP: the ramdisk's `boot.efi`, with the kernel line of the NIC
 //! that asks laid over the placeholder in it while it is read. Saves the loader and its script.
 //!
+//! A signed program (`boot.signed.efi`) comes first and is served as it is: a signature covers the line. It names no machine, which
+//! reports itself and gets its token by TLS.
+//!
 //! It proves the segment and no more, as a boot script does. A machine that is to start its disk gets "not found": its
 //! firmware goes on to its next way to boot.
 
@@ -17,10 +20,25 @@ use underlay_core::{
     network::Unknown,
 };
 
-use super::{Endpoint, iso, line::Agent, script};
+use super::{
+    Endpoint,
+    iso::{self, Overlay},
+    line::Agent,
+    script,
+    shelf::Asset,
+};
 
 /// The base program, beside kernel and initramfs.
 pub const BASE: &str = "boot.efi";
+/// The same with a signature, which goes to everybody as it is and before the other.
+pub const SIGNED: &str = "boot.signed.efi";
+
+/// Does a ramdisk have a program for firmware that boots over HTTP?
+pub fn is_in(ramdisk: &std::path::Path) -> bool {
+    [SIGNED, BASE].into_iter().any(|name| ramdisk.join(name).exists())
+}
+
+const TYPE: &str = "application/efi";
 
 /// Answers firmware.
 pub(super) async fn serve(
@@ -43,6 +61,11 @@ pub(super) async fn serve(
             return (StatusCode::SERVICE_UNAVAILABLE, "the server cannot read its store\n").into_response();
         }
     };
+    let signed = Asset { path: endpoint.config.ramdisk.join(SIGNED), tagged_by: None, content_type: TYPE };
+    if let Ok(signed) = endpoint.shelf.take(&signed).await {
+        endpoint.directory.saw(mac, "fetched the agent as one signed EFI program");
+        return iso::part_of(signed, Overlay::none(), &request);
+    }
     let base = base(&endpoint, &request.headers);
     let words = Agent { base: &base, mac: Some(mac), address: None, token: token.as_ref() }.words(&endpoint);
     let (program, overlay) = match iso::overlaid(&endpoint, BASE, &words).await {
@@ -149,6 +172,27 @@ mod tests {
         assert_eq!(status, StatusCode::OK);
         assert!(stranger.contains("underlay.mode=discover") && !stranger.contains(TOKEN), "{stranger}");
         for file in ["52-54-00-00-00-02.efi", "52-54-00-00-00-04.efi", "x.efi", "52-54-00-00-00-01"] {
+            assert_eq!(ask(ramdisk.path(), file, "").await.0, StatusCode::NOT_FOUND, "{file}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_signed_program_goes_out_as_it_is_and_to_nobody_who_is_to_start_a_disk() {
+        let ramdisk = tempfile::tempdir().unwrap();
+        let folder = ramdisk.path().join("ramdisk");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join(BASE), iso::placeholder()).unwrap();
+        assert!(is_in(&folder) && !is_in(ramdisk.path()));
+        let signed = "MZ, a line for good, a signature";
+        std::fs::write(folder.join(SIGNED), signed).unwrap();
+        for file in ["52-54-00-00-00-01.efi", "52-54-00-00-00-03.efi"] {
+            let (status, _, text) = ask(ramdisk.path(), file, "").await;
+            assert_eq!((status, text.as_str()), (StatusCode::OK, signed), "{file}");
+            let (status, headers, part) = ask(ramdisk.path(), file, "bytes=4-9").await;
+            assert_eq!((status, part.as_str()), (StatusCode::PARTIAL_CONTENT, &signed[4..10]));
+            assert_eq!(headers[header::CONTENT_RANGE], format!("bytes 4-9/{}", signed.len()));
+        }
+        for file in ["52-54-00-00-00-02.efi", "52-54-00-00-00-04.efi"] {
             assert_eq!(ask(ramdisk.path(), file, "").await.0, StatusCode::NOT_FOUND, "{file}");
         }
     }

@@ -17,7 +17,7 @@ use underlay_core::{
 use super::{
     inheriting,
     needs::{self, Need},
-    waiting, ways,
+    trust, waiting, ways,
     world::{Disk, LATER, World},
 };
 use crate::{
@@ -141,6 +141,9 @@ async fn called_home(
     // Neither of the two gets the seed, which may hold secrets.
     if let Some(failure) = world.intruder(run, name, UNTOUCHED).await? {
         return Ok(world.give_up(run, failure, Disk::Untouched));
+    }
+    if let Some(step) = trust::raised(world, run) {
+        return Ok(step);
     }
     if let Err(mismatch) = identity::check(&host.spec.identity, inventory) {
         let failure = Failure::new(

@@ -23,6 +23,7 @@ mod ready;
 mod releasing;
 mod replacing;
 mod starting;
+mod trust;
 mod waiting;
 mod ways;
 mod world;

@@ -9,12 +9,14 @@ use underlay_core::{
     host::{Driver, Host},
     identity,
     machine::{Deployed, Disruption, Machine, Run, State, Takeover, plan},
+    pool::Trust,
 };
 
 use super::{
     claiming::{self, Found, Turn},
     inheriting,
     needs::{self, Need},
+    trust,
     world::{LATER, World},
 };
 
@@ -56,6 +58,9 @@ pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
     }
     if host.spec.driver == Driver::None {
         return Ok(refuse(world, undriven(world, &host)));
+    }
+    if let Some(failure) = trust::unbootable(world, &host) {
+        return Ok(refuse(world, failure));
     }
     let image = match needs::image(world, &world.spec().image).await? {
         Need::Met(image) => image,
@@ -197,6 +202,7 @@ fn begin(
         phone_home: None,
         takeover: Takeover::Open,
         attempt: 0,
+        trust: Trust::default(),
     };
     let mut status = world.status();
     status.host = Some(id);

@@ -15,7 +15,7 @@ use underlay_core::{
 };
 
 use super::{
-    waiting, ways,
+    trust, waiting, ways,
     world::{Disk, SOON, World, starts_again, withdrawn},
 };
 use crate::token;
@@ -26,7 +26,7 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
     }
     let host = world.host(run.host).await?;
     if let Some(boot_mac) = waiting::agent(world, run, &host).await? {
-        let next = Run { takeover: Takeover::Begun, ..run.clone() };
+        let next = Run { takeover: Takeover::Begun, trust: world.trust(), ..run.clone() };
         let text =
             format!("an agent waits in the RAM of host {}: it is not booted again", host.meta.key.name);
         let step = prepare(world, run, &host, &[boot_mac], State::Booting { run: next });
@@ -43,7 +43,10 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
             let next = State::PoweringOn { run: run.clone() };
             withdrawn(Step::advance(world.status(), next), run.host)
         } else {
-            let next = State::PoweringOn { run: run.clone() };
+            if let Some(failure) = trust::unbootable(world, &host) {
+                return Ok(world.give_up(run, failure, Disk::Untouched));
+            }
+            let next = State::PoweringOn { run: Run { trust: world.trust(), ..run.clone() } };
             prepare(world, run, &host, &observed.macs, next)
         });
     }

@@ -13,10 +13,11 @@ use underlay_core::{
     host::{self, Driver, Host},
     machine::{Deployed, Machine, Run, State, Status},
     observation::{Body, Observation, Source},
+    pool::Trust,
     view,
 };
 
-use super::Machines;
+use super::{Machines, trust};
 
 /// How soon a wait is looked at again when nothing wakes it.
 pub(super) const SOON: Duration = Duration::from_secs(2);
@@ -37,11 +38,20 @@ pub(super) struct World<'a> {
     pub(super) hold: Hold,
     /// The host that was read last: a step needs but one, and sees it at one moment.
     read: OnceLock<Object<Host>>,
+    /// What the pool of that host trusts.
+    trust: OnceLock<Trust>,
 }
 
 impl<'a> World<'a> {
     pub(super) fn new(machines: &'a Machines, snapshot: &'a Snapshot<Machine>, view: &'a dyn View) -> Self {
-        Self { machines, snapshot, view, hold: Hold::default(), read: OnceLock::new() }
+        Self {
+            machines,
+            snapshot,
+            view,
+            hold: Hold::default(),
+            read: OnceLock::new(),
+            trust: OnceLock::new(),
+        }
     }
 }
 
@@ -90,7 +100,12 @@ impl World<'_> {
         })
     }
 
-    /// A host by its id, if it is there.
+    /// What the pool of the host trusts that was read last.
+    pub(super) fn trust(&self) -> Trust {
+        self.trust.get().copied().unwrap_or_default()
+    }
+
+    /// A host by its id, if it is there; of its ways to boot, those that its pool trusts.
     pub(super) async fn find_host(&self, id: ObjectId) -> Result<Option<Object<Host>>, Failure> {
         if let Some(host) = self.read.get().filter(|host| host.meta.id == id) {
             return Ok(Some(host.clone()));
@@ -98,10 +113,12 @@ impl World<'_> {
         let raw = self.view.by_id(id).await.map_err(|error| self.unreadable(&error))?;
         let host =
             raw.map(|raw| raw.decode::<Host>()).transpose().map_err(|error| self.unreadable(&error))?;
-        if let Some(host) = &host {
-            self.read.set(host.clone()).ok();
-        }
-        Ok(host)
+        let Some(mut host) = host else { return Ok(None) };
+        let trust = trust::of(self.view, &host).await.map_err(|error| self.unreadable(&error))?;
+        trust.narrow(&mut host.spec.boot);
+        self.trust.set(trust).ok();
+        self.read.set(host.clone()).ok();
+        Ok(Some(host))
     }
 
     /// Was it held back in its present state for so long that the one-time token for the agent's boot is void, or

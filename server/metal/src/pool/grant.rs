@@ -96,8 +96,10 @@ fn answer(wants: &[Object<Machine>], candidates: &[Candidate], tenants: &[Object
 async fn candidates(snapshot: &Snapshot<Pool>, view: &dyn View) -> Result<Vec<Candidate>, Failure> {
     let members =
         view.members(snapshot.object.meta.id).await.map_err(|error| unreadable(snapshot, &error))?;
-    let candidate =
-        |(raw, holder): (view::RawObject, _)| raw.decode::<Host>().map(|host| Candidate::new(&host, holder));
+    let trust = snapshot.object.spec.trust;
+    let candidate = |(raw, holder): (view::RawObject, _)| {
+        raw.decode::<Host>().map(|host| Candidate::new(&host, holder).trusted(&host, trust))
+    };
     let candidates: Result<_, view::Error> = members.into_iter().map(candidate).collect();
     candidates.map_err(|error| unreadable(snapshot, &error))
 }

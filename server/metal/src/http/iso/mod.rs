@@ -24,7 +24,7 @@ use axum::{
 };
 use underlay_core::{ObjectId, boot::Media};
 
-use self::{overlay::Overlay, placeholder::Place};
+use self::placeholder::Place;
 use super::{
     Endpoint,
     answer::conditions,
@@ -33,6 +33,7 @@ use super::{
     shelf::{Asset, Shelved},
 };
 
+pub(super) use overlay::Overlay;
 pub use placeholder::{LENGTH, MARKER, placeholder};
 
 /// The base image, beside kernel and initramfs.

@@ -26,6 +26,15 @@ impl Overlay {
         Ok(Self { at, line: format!("{words:<LENGTH$}").into_bytes() })
     }
 
+    /// Nothing laid over anything.
+    pub(in crate::http) fn none() -> Self {
+        Self { at: 0, line: Vec::new() }
+    }
+
+    fn end(&self) -> u64 {
+        self.at + self.line.len() as u64
+    }
+
     /// The tag of the image with this line over the base image of that tag.
     pub(in crate::http) fn etag(&self, base: &str) -> String {
         let mut hasher = blake3::Hasher::new_derive_key("underlay 2026 boot image");
@@ -35,12 +44,12 @@ impl Overlay {
 
     /// Is some of the line among `length` bytes from `from` on?
     pub(super) fn touches(&self, from: u64, length: u64) -> bool {
-        from < self.at + LENGTH as u64 && from.saturating_add(length) > self.at
+        from < self.end() && from.saturating_add(length) > self.at
     }
 
     /// Lays it over a chunk that begins at `from`.
     pub(super) fn lay_over(&self, from: u64, chunk: &mut [u8]) {
-        let (begin, end) = (self.at, self.at + LENGTH as u64);
+        let (begin, end) = (self.at, self.end());
         let (first, last) = (from.max(begin), from.saturating_add(chunk.len() as u64).min(end));
         if first >= last {
             return;

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Makes a site's own Secure Boot key into DIR: db.key and db.crt, and vars.fd, a variable store of OVMF that has it as PK, KEK
+# and db and nothing else, with Secure Boot on.
+#
+#   scripts/secure-boot.sh DIR
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
+[ $# = 1 ] || die "usage: secure-boot.sh DIR"
+owner=7b1f4f53-6f0a-4bb2-9d5e-2f1c3a8d9e10
+empty=/usr/share/OVMF/OVMF_VARS_4M.fd
+python=$(find "$UNDERLAY_CACHE/venv" -path '*/firmware-*/bin/python' 2>/dev/null | sort -V | tail -n 1)
+[ -n "$python" ] || die "virt-firmware is not installed; run: scripts/setup.sh metal"
+need openssl metal
+[ -e "$empty" ] || die "OVMF is not installed; run: scripts/setup.sh metal"
+
+cd "$1"
+(
+    umask 077
+    openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 3650 -subj "/CN=underlay site" -keyout db.key -out db.crt 2>/dev/null
+)
+"$python" -m virt.firmware.vars --loglevel error --input "$empty" --output vars.fd --set-pk "$owner" db.crt --add-kek "$owner" db.crt \
+    --add-db "$owner" db.crt --sb >/dev/null
