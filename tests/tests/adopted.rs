@@ -1,5 +1,5 @@
-//! A Debian that somebody else installed becomes a host by one command, is imported with an empty plan, is watched, and is
-//! forgotten again: it never restarts, and nothing on its disk changes but the agent's own files.
+//! A Debian that somebody else installed becomes a host by one command, is imported with an empty plan, is watched, is given
+//! attributes, and is forgotten again: it never restarts, and nothing on its disk changes but the agent's own files.
 
 use std::process::Command;
 
@@ -22,6 +22,82 @@ import {
   id = "name/db-1"
 }
 "#;
+
+/// A machine that takes its system as it stands, with what it is given.
+fn standing(server: &str) -> String {
+    format!(
+        r#"{HCL}
+resource "underlay_profile" "base" {{
+  name = "base"
+  schema = {{
+    "ntp.server" = {{ type = "string", required = true }}
+    "app.key"    = {{ type = "string", secret = true }}
+  }}
+  values                = {{ "ntp.server" = "{server}" }}
+  secret_values_wo      = {{ "app.key" = "{SECRET}" }}
+  secret_values_version = 1
+  files = {{
+    "/etc/app/app.conf" = {{ template = "server={{{{ntp.server}}}} key={{{{shell app.key}}}}\n", mode = "0640", owner = "root:daemon" }}
+  }}
+}}
+
+resource "underlay_machine" "db" {{
+  name     = "db-1"
+  host     = underlay_host.db.name
+  image    = "adopted"
+  profiles = [underlay_profile.base.name]
+}}
+
+resource "underlay_ready" "db" {{
+  machines = [underlay_machine.db.id]
+}}
+"#
+    )
+}
+
+const SECRET: &str = "s3cret-of-db-1";
+
+/// What is on the system of what it was given.
+const GIVEN: &str = "stat -c '%a %U:%G' /etc/underlay/values.json /etc/underlay/secrets.json /etc/app/app.conf; \
+                     cat /etc/app/app.conf; tr -d ' \\n' < /etc/underlay/values.json; tr -d ' \\n' < /etc/underlay/secrets.json";
+
+fn given(server: &str) -> String {
+    format!(
+        "644 root:root\n600 root:root\n640 root:daemon\nserver={server} key='{SECRET}'\n\
+         {{\"ntp.server\":\"{server}\"}}{{\"app.key\":\"{SECRET}\"}}"
+    )
+}
+
+/// The machine takes the system as it stands, is given attributes and others, and lets go again.
+fn is_given_attributes(live: &Live, terraform: &Terraform, server: &Server<'_>) -> Result<()> {
+    let before = live.disk()?;
+    terraform.configure(&standing("10.0.0.1"));
+    terraform.apply().expect(0).says("3 added, 0 changed, 0 destroyed");
+    ensure!(live.run(GIVEN)? == given("10.0.0.1"), "{}", live.run(GIVEN)?);
+    terraform.plan().expect(0);
+    // What a profile says anew does not wait.
+    terraform.configure(&standing("10.0.0.2"));
+    terraform.apply().expect(0).says("0 added, 1 changed, 0 destroyed");
+    live.until("grep -q server=10.0.0.2 /etc/app/app.conf")?;
+    ensure!(live.run(GIVEN)? == given("10.0.0.2"), "{}", live.run(GIVEN)?);
+    terraform.configure(&standing("10.0.0.2").replace("root:daemon", "root:root").replace("0640", "0600"));
+    terraform.apply().expect(0);
+    live.until("test \"$(stat -c '%a %G' /etc/app/app.conf)\" = '600 root'")?;
+    // The fence: an image would erase it, and the host is protected and nobody can switch it.
+    let image = format!("image = \"debian@sha256:{}\"", "a".repeat(64));
+    terraform.configure(&standing("10.0.0.2").replace("image    = \"adopted\"", &image));
+    terraform.plan().expect(1).says("allow_disruption = \"erase_root\"");
+    // In no log of the system, and in no log of the server.
+    live.run(&format!("! journalctl --no-pager | grep {SECRET}"))?;
+    ensure!(!std::fs::read_to_string(server.log())?.contains(SECRET), "the server's log has the secret");
+    // Destroyed, it takes them away, and the host is as it was.
+    terraform.configure(HCL);
+    terraform.apply().expect(0).says("0 added, 0 changed, 3 destroyed");
+    live.run("! ls /etc/app /etc/underlay/values.json /etc/underlay/secrets.json 2>/dev/null")?;
+    ensure!(live.disk()? == before, "it left something behind");
+    terraform.plan().expect(0);
+    Ok(())
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_live_debian_is_adopted_imported_watched_and_only_ever_forgotten() -> Result<()> {
@@ -79,6 +155,8 @@ async fn a_live_debian_is_adopted_imported_watched_and_only_ever_forgotten() -> 
     let refused =
         client.power("db-1", pb::power_request::Action::Off).await.err().context("it has no driver")?;
     ensure!(format!("{refused:#}").contains("redfish, ipmi or manual"), "{refused:#}");
+    is_given_attributes(&live, &terraform, &server)?;
+    ensure!(live.life()? == life, "it was restarted for its attributes");
     terraform.destroy().expect(1).says("host db-1 is protected");
 
     // Destroyed, it is forgotten: its agent stops by itself, and that is all that happens.

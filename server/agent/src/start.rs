@@ -153,7 +153,7 @@ pub async fn reside() -> Result<(), Box<dyn std::error::Error>> {
     }
     let key = keep::kept(&places)?.ok_or(Error::NoKeptKey)?;
     let trust = fetch_trust(&Endpoint(settings.url), settings.ca).await?;
-    Resident { server: settings.api, trust, key }.run().await;
+    Resident { server: settings.api, trust, key, files: places }.run().await;
     info!(
         "the server has forgotten this machine: the agent stops, and leaves all as it is; to remove it: \
          underlay-agent uninstall"

@@ -11,21 +11,23 @@ use underlay_agent::{
     cmdline::Settings,
     home::{identity::Key, trust::Trust},
     http::Endpoint,
-    resident::line::Resident,
+    resident::{line::Resident, places::Places},
 };
 use underlay_proto::v1::{self, order};
 
 use rack::{Heard, Rack, Shared};
 
 /// A server, and an agent that lives here.
-async fn living() -> (Rack, JoinHandle<()>) {
+async fn living() -> (Rack, JoinHandle<()>, tempfile::TempDir) {
+    let system = tempfile::tempdir().unwrap();
     let shared = Shared::new(BTreeMap::new(), order::Task::Leave(v1::Leave::Reboot.into()));
     let rack = Rack::start(shared).await;
     let line = format!("underlay.mode=reside {}", rack.command_line("127.0.0.1"));
     let settings = Settings::parse(&line).unwrap();
     let trust = Trust::fetch(&Endpoint(settings.url), settings.ca).await.unwrap();
-    let agent = Resident { server: settings.api, trust, key: Key::generate().unwrap() };
-    (rack, tokio::spawn(agent.run()))
+    let files = Places::beneath(system.path());
+    let agent = Resident { server: settings.api, trust, key: Key::generate().unwrap(), files };
+    (rack, tokio::spawn(agent.run()), system)
 }
 
 async fn says(rack: &Rack) -> v1::ResidentReport {
@@ -42,7 +44,7 @@ async fn stops(agent: JoinHandle<()>) {
 
 #[tokio::test]
 async fn it_says_what_the_machine_is_and_stops_when_it_is_told_that_it_is_forgotten() {
-    let (rack, agent) = living().await;
+    let (rack, agent, _system) = living().await;
     let report = says(&rack).await;
     let (system, inventory) = (report.system.unwrap(), report.inventory.unwrap());
     assert!(!system.boot_id.is_empty() && system.up_since.is_some(), "{system:?}");
@@ -54,7 +56,7 @@ async fn it_says_what_the_machine_is_and_stops_when_it_is_told_that_it_is_forgot
 
 #[tokio::test]
 async fn it_comes_back_to_a_server_that_was_away_and_stops_when_it_was_forgotten_meanwhile() {
-    let (rack, agent) = living().await;
+    let (rack, agent, _system) = living().await;
     says(&rack).await;
     let (shared, http, api) = rack.kill().await;
     let rack = Rack::start_at(Arc::clone(&shared), http, api).await;

@@ -5,6 +5,7 @@
 //!
 //! An epoch counts the boots of the agent that an object asked for; whatever carries an older one is refused.
 
+pub mod attributes;
 pub mod changes;
 pub mod endorsement;
 pub mod health;
@@ -206,6 +207,8 @@ pub enum Task {
     Deploy(Box<Deploy>),
     /// Leave now.
     Leave(Leave),
+    /// Of the agent that lives on an installed system: write these.
+    Attributes(attributes::Attributes),
 }
 
 /// How the agent leaves the machine.

@@ -182,6 +182,9 @@ pub enum Body {
         line: resident::Line,
         /// The system.
         system: Box<resident::System>,
+        /// The attributes that it wrote.
+        #[serde(default)]
+        written: resident::Written,
         /// What it found.
         inventory: Box<agent::Inventory>,
     },

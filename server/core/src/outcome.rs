@@ -78,6 +78,11 @@ pub enum Effect {
         /// The host to claim.
         host: ObjectId,
     },
+    /// The same, for its system as it stands: the agent that lives there stays.
+    Join {
+        /// The host to claim.
+        host: ObjectId,
+    },
     /// Give up the claim on `host`, if the object that is stepped holds it.
     Release {
         /// The host to give up.

@@ -23,6 +23,19 @@ pub(crate) async fn holder(connection: &mut Connection, host: ObjectId) -> Resul
 /// # Errors
 /// [`Error::Claimed`] where another one holds it, [`Error::NotFound`] where there is no such host any more.
 pub(crate) async fn take(write: &mut Write<'_>, host: ObjectId, machine: ObjectId) -> Result<bool, Error> {
+    let is_news = join(write, host, machine).await?;
+    if is_news {
+        // Whoever has the host may write over the system in which its agent lives.
+        adoption::evict(write, host).await?;
+    }
+    Ok(is_news)
+}
+
+/// The same, and the agent that lives there stays.
+///
+/// # Errors
+/// As [`take`].
+pub(crate) async fn join(write: &mut Write<'_>, host: ObjectId, machine: ObjectId) -> Result<bool, Error> {
     let done = sql::query(
         "INSERT INTO claim (host, machine) SELECT id, $2 FROM object \
          WHERE id = $1 AND kind = 'host' AND purged_at IS NULL ON CONFLICT (host) DO NOTHING",
@@ -33,8 +46,6 @@ pub(crate) async fn take(write: &mut Write<'_>, host: ObjectId, machine: ObjectI
     .await
     .map_err(Error::doing("claiming a host"))?;
     if done > 0 {
-        // Whoever has the host may write over the system in which its agent lives.
-        adoption::evict(write, host).await?;
         return Ok(true);
     }
     match holder(write.connection(), host).await? {

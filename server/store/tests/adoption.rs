@@ -126,6 +126,7 @@ async fn a_line_that_ends_does_not_speak_for_one_that_was_noted_after_it(databas
             line,
             system: Box::new(System::default()),
             inventory: Box::new(Inventory::default()),
+            written: Default::default(),
         },
     };
     let (old, new) = (seen(Line::Open, 1), seen(Line::Open, 2));

@@ -27,7 +27,8 @@ pub struct Model {
     /// Host name of the installed system; left out, the machine's name.
     #[tf(optional, computed)]
     pub hostname: Attr<String>,
-    /// The `id` of an `underlay_image`.
+    /// The `id` of an `underlay_image`; or `"adopted"` for the system that is on an adopted host: nothing is installed, and the
+    /// agent that lives there writes the machine's attributes, now and whenever they change.
     #[tf(required)]
     pub image: Attr<String>,
     /// Name of the host to claim; `OWNER/NAME` for another owner's. Left out where `require` is written: then it is the

@@ -254,6 +254,7 @@ impl Line<'_> {
             Ok(Task::Stay) => info!("waiting for work"),
             Ok(Task::Leave(how)) => return Some(how),
             Ok(Task::Deploy(order)) => self.take(order, in_hand),
+            Ok(Task::Attributes(_)) => warn!("attributes are for an agent that lives on a system; refused"),
             Err(error) => warn!(%error, "order refused"),
         }
         None

@@ -14,6 +14,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
+    attributes,
     keep::{self, failed, make_folder, write},
     line::look,
     places::Places,
@@ -65,6 +66,9 @@ pub enum Error {
     /// A file.
     #[error(transparent)]
     Keep(#[from] keep::Error),
+    /// A file that it wrote for the machine.
+    #[error(transparent)]
+    Attributes(#[from] attributes::Error),
     /// systemctl failed.
     #[error("systemctl {what}: {said}")]
     Systemd {
@@ -186,8 +190,9 @@ fn put(places: &Places, settings: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes what [`install`] wrote; what is gone already is fine.
+/// Removes what [`install`] wrote, and the attributes; what is gone already is fine.
 fn remove(places: &Places) -> Result<(), Error> {
+    attributes::remove(places)?;
     let gone = |path: &Path, done: io::Result<()>| match done {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(Error::from(failed("removing", path)(error)))

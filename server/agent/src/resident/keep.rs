@@ -69,7 +69,18 @@ pub(super) fn make_folder(path: &Path, mode: u32) -> Result<(), Error> {
 
 /// Writes a file that is whole or not there under its name, and never readable by others for a moment.
 pub(super) fn write(path: &Path, mode: u32, content: &[u8]) -> Result<(), Error> {
-    let part = path.with_extension("part");
+    write_as(path, mode, content, |_| Ok(()))
+}
+
+/// The same, and `finish` is done to it before it has its name.
+pub(super) fn write_as(
+    path: &Path,
+    mode: u32,
+    content: &[u8],
+    finish: impl Fn(&Path) -> io::Result<()>,
+) -> Result<(), Error> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let part = path.with_file_name(format!(".{name}.underlay-part"));
     let written = || -> io::Result<()> {
         match fs::remove_file(&part) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -77,6 +88,7 @@ pub(super) fn write(path: &Path, mode: u32, content: &[u8]) -> Result<(), Error>
         }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&part)?;
         file.write_all(content)?;
+        finish(&part)?;
         file.sync_all()?;
         fs::rename(&part, path)?;
         path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())

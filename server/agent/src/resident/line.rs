@@ -1,8 +1,8 @@
-//! A resident's line home: what the machine is, said once per connection and again when it changes, and one thing to hear:
-//! that the server has forgotten the machine.
+//! A resident's line home: what the machine is, said once per connection and again when it changes, and two things to hear:
+//! which attributes to write, and that the server has forgotten the machine.
 //!
 //! A server that cannot be reached is knocked at for ever, ever more rarely. What it orders beside that is not known here, so
-//! nothing it could send makes the agent touch the machine.
+//! nothing else it could send makes the agent touch the machine.
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
@@ -15,11 +15,13 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 use tracing::{info, warn};
+use underlay_core::resident::Written;
 use underlay_proto::v1::{
-    Inventory, ResidentReport, System, agent_service_client::AgentServiceClient, resident_order::Order,
+    Inventory, ResidentReport, System, WrittenAttributes, agent_service_client::AgentServiceClient,
+    resident_order::Order,
 };
 
-use super::system;
+use super::{attributes, places::Places as Files, system};
 use crate::{
     deploy::error::chain,
     home::{channel, convert, identity::Key, trust::Trust},
@@ -40,6 +42,8 @@ pub struct Resident {
     pub trust: Trust,
     /// The key that is kept.
     pub key: Key,
+    /// The system it lives on.
+    pub files: Files,
 }
 
 /// A connection ended, or never was.
@@ -77,14 +81,21 @@ impl Resident {
         let mut certificate = None;
         loop {
             match self.connection(&mut certificate, &mut pace).await {
-                Ok(()) => return,
+                Ok(()) => return self.clean(),
                 Err(error) if error.is_for_good() => {
                     warn!(error = chain(&error), "refused");
-                    return;
+                    return self.clean();
                 }
                 Err(error) => warn!(error = chain(&error), "not connected to the server"),
             }
             pace.wait().await;
+        }
+    }
+
+    /// What was written for a machine that is no more goes.
+    fn clean(&self) {
+        if let Err(error) = attributes::remove(&self.files) {
+            warn!(error = chain(&error), "the attributes are not taken away");
         }
     }
 
@@ -99,7 +110,7 @@ impl Resident {
 
         let (mut inventory, mut system) = look();
         let (to_server, queue) = mpsc::channel(1);
-        let _ = to_server.send(report(&inventory, &system)).await;
+        let _ = to_server.send(self.report(&inventory, &system)).await;
         let mut client = AgentServiceClient::new(channel);
         let mut orders = client.reside(ReceiverStream::new(queue)).await.map_err(Error::Line)?.into_inner();
         info!("connected");
@@ -112,6 +123,15 @@ impl Resident {
                 order = orders.message() => match order.map_err(Error::Line)? {
                     Some(order) => match order.order {
                         Some(Order::Forgotten(_)) => return Ok(()),
+                        Some(Order::Attributes(order)) => {
+                            let written = attributes::apply(&self.files, &order);
+                            match &written.failure {
+                                None => info!(files = order.files.len(), "attributes written"),
+                                Some(why) => warn!(why, "attributes are not written"),
+                            }
+                            let report = ResidentReport { written: Some(spell(written)), ..Default::default() };
+                            to_server.send(report).await.map_err(|_| Error::Closed)?;
+                        }
                         None => warn!("an order that this agent does not know is left alone"),
                     },
                     None => return Err(Error::Closed),
@@ -121,10 +141,20 @@ impl Resident {
                     if (steady(&now.0), &now.1) != (steady(&inventory), &system) {
                         info!("the machine has changed");
                         (inventory, system) = now;
-                        to_server.send(report(&inventory, &system)).await.map_err(|_| Error::Closed)?;
+                        let report = self.report(&inventory, &system);
+                        to_server.send(report).await.map_err(|_| Error::Closed)?;
                     }
                 }
             }
+        }
+    }
+
+    fn report(&self, inventory: &Inventory, system: &System) -> ResidentReport {
+        let written = attributes::written(&self.files).unwrap_or_default();
+        ResidentReport {
+            inventory: Some(inventory.clone()),
+            system: Some(system.clone()),
+            written: Some(spell(written)),
         }
     }
 
@@ -156,6 +186,6 @@ fn steady(inventory: &Inventory) -> Inventory {
     steady
 }
 
-fn report(inventory: &Inventory, system: &System) -> ResidentReport {
-    ResidentReport { inventory: Some(inventory.clone()), system: Some(system.clone()) }
+fn spell(written: Written) -> WrittenAttributes {
+    WrittenAttributes { fingerprint: written.fingerprint, failure: written.failure.unwrap_or_default() }
 }

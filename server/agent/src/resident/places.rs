@@ -48,6 +48,16 @@ impl Places {
         self.at("var/lib/underlay-agent/key.der")
     }
 
+    /// The list of the attributes that were written.
+    pub fn attributes(&self) -> PathBuf {
+        self.at("var/lib/underlay-agent/attributes")
+    }
+
+    /// A file of the system by its absolute path.
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.at(path.trim_start_matches('/'))
+    }
+
     /// The service.
     pub fn unit(&self) -> PathBuf {
         self.at("etc/systemd/system/underlay-agent.service")

@@ -3,6 +3,7 @@
 use underlay_core::{
     ErrorKind, Failure, FieldError,
     agent::{Assignment, Deploy, Leave, Report, Stage, Task, Touched},
+    resident::Written,
     seed::{self, Seed},
 };
 use underlay_proto::v1 as pb;
@@ -78,11 +79,37 @@ pub(crate) enum Takes {
 pub(crate) fn order(assignment: &Assignment, takes: Takes) -> pb::Order {
     use pb::order::Task as Wire;
     let task = match &assignment.task {
-        Task::Stay => Wire::Stay(pb::order::Stay {}),
+        // Attributes are for the agent that lives on a system; one in RAM has nothing to do with them.
+        Task::Stay | Task::Attributes(_) => Wire::Stay(pb::order::Stay {}),
         Task::Deploy(work) => Wire::Deploy(deploy(work, takes)),
         Task::Leave(how) => Wire::Leave(leave(*how).into()),
     };
     pb::Order { epoch: assignment.epoch, task: Some(task) }
+}
+
+/// Spells attributes for the agent that lives on a system; none where nothing is assigned.
+pub(crate) fn attributes(assignment: Option<&Assignment>) -> pb::resident_order::Attributes {
+    let Some(Assignment { task: Task::Attributes(attributes), .. }) = assignment else {
+        return pb::resident_order::Attributes::default();
+    };
+    let files = attributes.files.iter().map(|file| pb::resident_order::File {
+        path: file.path.clone(),
+        content: file.content.0.clone().into_bytes(),
+        mode: file.mode.clone(),
+        owner: file.owner.clone(),
+    });
+    pb::resident_order::Attributes { fingerprint: attributes.fingerprint.clone(), files: files.collect() }
+}
+
+/// Reads what it says of those that it wrote.
+///
+/// # Errors
+/// Each text that is out of bounds.
+pub(crate) fn written(message: pb::WrittenAttributes) -> Result<Written, Vec<FieldError>> {
+    let mut faults = Faults::default();
+    let fingerprint = faults.text("written.fingerprint", message.fingerprint, 128);
+    let failure = faults.optional("written.failure", message.failure);
+    faults.into_result(Some(Written { fingerprint, failure }))
 }
 
 fn leave(leave: Leave) -> pb::Leave {

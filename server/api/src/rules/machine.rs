@@ -12,7 +12,7 @@ use underlay_core::{
     profile::SecretValues,
 };
 
-use super::{Assessment, Rules, SecretDigest, fit, prospect, references, trust};
+use super::{Assessment, Rules, SecretDigest, fit, prospect, references, standing, trust};
 use crate::{auth::Pools, context::Context, errors::Error};
 
 #[async_trait]
@@ -91,6 +91,13 @@ impl Rules for Machine {
             return Ok(assessment);
         }
         assessment.blocks.extend(fence(key, spec, &change));
+        if spec.stands() {
+            assessment.errors.extend(standing::faults(deployed, host.as_ref(), &inheritance));
+            if let Some(host) = &host {
+                assessment.blocks.extend(occupied(context, key, host, existing.map(|it| it.meta.id)).await?);
+            }
+            return Ok(assessment);
+        }
         let image = read::<Image>(context, key, Kind::Image, image_name(spec)).await?;
         if let Some(image) = &image {
             assessment.errors.extend(other_content(spec, image));
@@ -129,6 +136,9 @@ impl Rules for Machine {
             return Ok(None);
         };
         let holds = context.store.holder(host.meta.id).await? == Some(machine.meta.id);
+        // A system that was taken as it stands is let go as it stands.
+        let holds =
+            holds && !on_disk(machine).is_some_and(|it| it.stands() && it.epoch == machine.status.epoch);
         if !holds || !host.spec.protected {
             return Ok(None);
         }

@@ -15,6 +15,7 @@ mod planned;
 mod profile;
 mod prospect;
 mod references;
+mod standing;
 mod trust;
 
 pub(crate) use assess::{Assessment, Rules, SecretDigest};

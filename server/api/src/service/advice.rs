@@ -131,6 +131,10 @@ fn host(host: &Object<Host>, advice: &mut Vec<String>) {
                 "Somebody else on its network tried to be this host ({}): find out who before it is used again",
                 condition.reason
             )),
+            "DisksHealthy" => advice.push(format!(
+                "A disk of it fails ({}): copy what is on it while that can be read, and replace it",
+                condition.reason
+            )),
             _ => {}
         }
     }

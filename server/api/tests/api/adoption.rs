@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 use underlay_core::{
-    Effect, ObjectId, boot,
+    Effect, ObjectId,
+    agent::attributes,
+    boot,
     host::{self, Host},
     observation::{Body, Source},
     resident::Line,
@@ -95,8 +97,11 @@ impl Debian {
         certificate: &[u8],
     ) -> Result<(mpsc::Sender<pb::ResidentReport>, Streaming<pb::ResidentOrder>), Status> {
         let (say, reports) = mpsc::channel(4);
-        let report =
-            pb::ResidentReport { inventory: Some(self.inventory.clone()), system: Some(self.system()) };
+        let report = pb::ResidentReport {
+            inventory: Some(self.inventory.clone()),
+            system: Some(self.system()),
+            ..Default::default()
+        };
         say.send(report).await.unwrap();
         let mut agents =
             AgentServiceClient::new(rack.remote(Some(self.identity(certificate))).await.unwrap());
@@ -412,4 +417,80 @@ async fn what_an_agent_says_is_bounded() {
     assert_eq!(blamed(&liar.adopt(&rack, &token).await.unwrap_err()), ["inventory.nics"]);
     let adopted = machine(1).adopt(&rack, &token).await.unwrap();
     assert_eq!(adopted.host_name, "db-1", "and the token was not spent");
+}
+
+/// Plays the machine that took the system of `host`: its agent is to write this.
+async fn give(rack: &Rack, host: ObjectId, fingerprint: &str) {
+    let file = attributes::File {
+        path: "/etc/underlay/secrets.json".into(),
+        content: attributes::Content("{}".into()),
+        mode: "0600".into(),
+        owner: "root:root".into(),
+    };
+    let attributes = attributes::Attributes { fingerprint: fingerprint.into(), files: vec![file] };
+    let task = underlay_core::agent::Task::Attributes(attributes);
+    let work = underlay_core::agent::Assignment { host, on_behalf_of: host, epoch: 1, task };
+    rack.enter::<Host>(host, host::State::Available, Default::default(), vec![Effect::Assign(work)]).await;
+}
+
+/// The next order, which is one of attributes.
+async fn ordered(orders: &mut Streaming<pb::ResidentOrder>) -> pb::resident_order::Attributes {
+    let order = tokio::time::timeout(Duration::from_secs(20), orders.message()).await.unwrap().unwrap();
+    match order.unwrap().order {
+        Some(Order::Attributes(attributes)) => attributes,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn wrote(fingerprint: &str) -> pb::ResidentReport {
+    let written = pb::WrittenAttributes { fingerprint: fingerprint.into(), failure: String::new() };
+    pb::ResidentReport { written: Some(written), ..Default::default() }
+}
+
+#[tokio::test]
+async fn a_resident_is_told_its_attributes_as_they_change_and_says_what_it_wrote() {
+    let rack = rack().await;
+    let machine = machine(1);
+    let adopted = machine.adopt(&rack, &token(&rack).await).await.unwrap();
+    let host = settle(&rack, "db-1").await;
+    let (line, mut orders) = machine.dial(&rack, &adopted.certificate).await.unwrap();
+    noted(&rack, host, Line::Open).await;
+    give(&rack, host, "a").await;
+    let told = ordered(&mut orders).await;
+    assert_eq!((told.fingerprint.as_str(), told.files.len()), ("a", 1));
+    assert_eq!(told.files[0].content, b"{}");
+    line.send(wrote("a")).await.unwrap();
+    written(&rack, host, "a").await;
+    give(&rack, host, "b").await;
+    assert_eq!(ordered(&mut orders).await.fingerprint, "b");
+    line.send(wrote("b")).await.unwrap();
+    written(&rack, host, "b").await;
+    rack.enter::<Host>(host, host::State::Available, Default::default(), vec![Effect::Unassign { host }])
+        .await;
+    assert_eq!(ordered(&mut orders).await, pb::resident_order::Attributes::default(), "all of them go");
+    line.send(wrote("")).await.unwrap();
+    written(&rack, host, "").await;
+    // It says so once each time it is told.
+    line.send(wrote("made up")).await.unwrap();
+    let refused = orders.message().await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+    written(&rack, host, "").await;
+}
+
+/// Waits until it is noted that those are written.
+async fn written(rack: &Rack, host: ObjectId, wanted: &str) {
+    let mut hint = rack.store.hint();
+    let look = async {
+        loop {
+            hint.mark_unchanged();
+            let seen = rack.store.observations(host).await.unwrap();
+            let is_noted =
+                |body: &Body| matches!(body, Body::Resident { written, .. } if written.fingerprint == wanted);
+            if seen.iter().any(|seen| is_noted(&seen.body)) {
+                return;
+            }
+            hint.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), look).await.expect("it is noted");
 }

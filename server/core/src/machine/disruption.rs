@@ -122,6 +122,11 @@ pub fn plan(spec: &Spec, inherited: Option<&str>, deployed: Option<&Deployed>) -
     if !spec.stays_on(&deployed.host_name) {
         return Change { disruption: Disruption::Move, ..Change::default() };
     }
+    if spec.stands() {
+        // What it is given is taken in while it runs. To bring back what an image has written over is in nobody's power.
+        let pending = if deployed.stands() { BTreeSet::new() } else { [Aspect::Image].into() };
+        return Change { pending, ..Change::default() };
+    }
     let mut wanted = Deployed::digests(spec);
     wanted.extend(inherited.map(|digest| (Aspect::Values, digest.to_owned())));
     let differs: BTreeSet<Aspect> = wanted

@@ -10,7 +10,7 @@ mod status;
 pub use claim::{DiskNeed, Require, Spread, SpreadMode};
 pub use disruption::{Allowance, Aspect, Change, Disruption, plan};
 pub use network::{Address, Bond, Dns, Network, Vlan};
-pub use spec::{Redeploy, RootHint, Spec, USER_DATA, WaitFor};
+pub use spec::{ADOPTED, Redeploy, RootHint, Spec, USER_DATA, WaitFor};
 pub use state::{Deployed, Run, State, Takeover};
 pub use status::Status;
 

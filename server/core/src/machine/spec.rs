@@ -13,12 +13,15 @@ use crate::{
 /// The name under which a machine's `user_data` is sealed.
 pub const USER_DATA: &str = "user_data";
 
+/// What `image` says of a machine that takes the system of an adopted host as it stands: nothing is installed.
+pub const ADOPTED: &str = "adopted";
+
 /// Desired state of a machine. `user_data` is sealed apart from it; here stands only its digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     /// Host name of the installed system.
     pub hostname: String,
-    /// The image, `NAME@sha256:HEX`.
+    /// The image, `NAME@sha256:HEX`; or [`ADOPTED`].
     pub image: String,
     /// The host to claim, by name; left out where `require` says what it must be.
     #[serde(default)]
@@ -112,8 +115,11 @@ impl crate::Spec for Spec {
                 "must be a host name of letters, digits and '-' (RFC 1123)",
             ));
         }
-        if image_digest(&self.image).is_none() {
-            let message = "must be an image's id, NAME@sha256:HEX; write underlay_image.NAME.id";
+        if self.stands() {
+            self.validate_standing(&mut errors);
+        } else if image_digest(&self.image).is_none() {
+            let message = "must be an image's id, NAME@sha256:HEX; write underlay_image.NAME.id, or \"adopted\" for the \
+                           system that is on an adopted host";
             errors.push(FieldError::new("image", message));
         }
         if let Some(kind) = &self.root.kind
@@ -143,11 +149,11 @@ impl crate::Spec for Spec {
         let name = self.image.split('@').next().unwrap_or_default();
         let host = self.host.iter().map(|host| Reference::new(Kind::Host, host, "host"));
         let pool = self.require.iter().map(|it| Reference::new(Kind::Pool, &it.pool, "require.pool"));
-        let image = Reference::new(Kind::Image, name, "image");
+        let image = (!self.stands()).then(|| Reference::new(Kind::Image, name, "image"));
         let profiles = self.profiles.iter().enumerate();
         let profiles =
             profiles.map(|(at, name)| Reference::new(Kind::Profile, name, format!("profiles.{at}")));
-        host.chain(pool).chain([image]).chain(profiles).collect()
+        host.chain(pool).chain(image).chain(profiles).collect()
     }
 }
 
@@ -155,6 +161,26 @@ impl crate::Spec for Spec {
 const PROFILES: usize = 64;
 
 impl Spec {
+    /// Does it take the system of an adopted host as it stands?
+    pub fn stands(&self) -> bool {
+        self.image == ADOPTED
+    }
+
+    /// What only an installation can bring is refused, where it would be ignored.
+    fn validate_standing(&self, errors: &mut Vec<FieldError>) {
+        let asks = [
+            ("require", self.require.is_some()),
+            ("root", self.root != RootHint::default()),
+            ("network", self.network.is_some()),
+            ("ssh_keys", !self.ssh_keys.is_empty()),
+            ("user_data", self.user_data_digest.is_some()),
+        ];
+        for (attribute, _) in asks.into_iter().filter(|(_, is_given)| *is_given) {
+            let message = "is of no use with image = \"adopted\": nothing is installed; leave it out";
+            errors.push(FieldError::new(attribute, message));
+        }
+    }
+
     fn validate_profiles(&self, errors: &mut Vec<FieldError>) {
         if self.profiles.len() > PROFILES {
             errors.push(FieldError::new("profiles", format!("has more than {PROFILES} entries")));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Aspect, Spec};
+use super::{ADOPTED, Aspect, Spec};
 use crate::{Failure, ObjectId, pool::Trust};
 
 /// The lifecycle of a machine, in the order in which a deployment passes it.
@@ -39,6 +39,11 @@ pub enum State {
     Starting {
         /// This deployment.
         run: Run,
+    },
+    /// The host's system is taken as it stands: waiting for the agent that lives on it to write the machine's attributes.
+    Adopting {
+        /// What is taken, with the attributes that it is to have.
+        deployed: Deployed,
     },
     /// What was wanted runs.
     Ready {
@@ -178,6 +183,11 @@ impl Deployed {
         self
     }
 
+    /// Is it a system that stood there before the machine?
+    pub fn stands(&self) -> bool {
+        self.image == ADOPTED
+    }
+
     /// Is it what `spec` says, whatever the machine inherits?
     pub fn is_of(&self, spec: &Spec) -> bool {
         let own = self.digests.iter().filter(|(aspect, _)| **aspect != Aspect::Values);
@@ -196,14 +206,14 @@ impl State {
             | State::Starting { run }
             | State::Replacing { run, .. } => Some(run),
             State::Failed { run, .. } => run.as_ref(),
-            State::Pending | State::Ready { .. } | State::Releasing { .. } => None,
+            State::Pending | State::Adopting { .. } | State::Ready { .. } | State::Releasing { .. } => None,
         }
     }
 
     /// What is on the disk, as far as is known: what was there before counts until the first byte is written.
     pub fn deployed(&self) -> Option<&Deployed> {
         match self {
-            State::Ready { deployed } => Some(deployed),
+            State::Adopting { deployed } | State::Ready { deployed } => Some(deployed),
             State::Failed { deployed, .. } => deployed.as_ref(),
             State::PoweringOff { run } | State::PoweringOn { run } | State::Booting { run } => {
                 run.previous.as_deref()
@@ -222,6 +232,7 @@ impl crate::State for State {
             State::Booting { .. } => "booting",
             State::Imaging { .. } => "imaging",
             State::Starting { .. } => "starting",
+            State::Adopting { .. } => "adopting",
             State::Ready { .. } => "ready",
             State::Failed { .. } => "failed",
             State::Replacing { .. } => "replacing",

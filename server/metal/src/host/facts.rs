@@ -179,7 +179,7 @@ fn residence(status: &mut Status, snapshot: &Snapshot<Host>) {
     let spec = &snapshot.object.spec;
     let seen = snapshot.observations.iter().find(|seen| seen.source == Source::Resident);
     let heard = seen.and_then(|seen| match &seen.body {
-        Body::Resident { line, system, inventory } => Some((seen.at, *line, system, inventory)),
+        Body::Resident { line, system, inventory, .. } => Some((seen.at, *line, system, inventory)),
         _ => None,
     });
     let is_heard = heard.is_some_and(|(at, line, ..)| resident::is_heard(line, at, snapshot.now));

@@ -164,7 +164,12 @@ async fn a_host_is_left_as_it_is_or_switched_off_first_as_was_asked() {
 
 fn resides(line: Line, number: u8) -> Body {
     let system = System { os: Some("Debian GNU/Linux 12 (bookworm)".into()), ..System::default() };
-    Body::Resident { line, system: Box::new(system), inventory: Box::new(testing::inventory(number)) }
+    Body::Resident {
+        line,
+        system: Box::new(system),
+        inventory: Box::new(testing::inventory(number)),
+        written: Default::default(),
+    }
 }
 
 fn adopted() -> Spec {

@@ -20,6 +20,7 @@ pub(super) fn waits(state: &State) -> bool {
         | State::PoweringOff { .. }
         | State::PoweringOn { .. }
         | State::Booting { .. }
+        | State::Adopting { .. }
         | State::Replacing { .. }
         | State::Releasing { .. } => true,
         State::Imaging { .. } | State::Starting { .. } | State::Ready { .. } | State::Failed { .. } => false,
@@ -78,7 +79,7 @@ pub(super) async fn cancelled(world: &World<'_>) -> Result<Option<Step<Machine>>
         State::Replacing { run, .. } => {
             Some(world.fail(run, failure(world, &wish, Disk::Touched), Disk::Touched))
         }
-        State::Pending | State::Releasing { .. } => {
+        State::Pending | State::Adopting { .. } | State::Releasing { .. } => {
             let deployed = world.snapshot.object.status.deployed.clone();
             let next = State::Failed { run: None, deployed, generation: world.generation() };
             let step = Step::failed(world.status(), next, failure(world, &wish, Disk::Untouched))

@@ -3,12 +3,13 @@
 //! Order of a deployment: [`pending`] finds and claims, [`powering_off`] starts from a known point, [`powering_on`]
 //! boots the agent (both are passed over where one waits in the host's RAM: [`waiting`]), [`booting`] waits for it and checks who it is, [`imaging`] follows its work, [`starting`] waits for
 //! the installed system, [`ready`] rests. [`failed`] rests too; [`replacing`] exchanges a broken host of a pool for
-//! another; [`releasing`] lets go. [`held`] is what stops them from outside; [`ways`] is how a host is booted, and in which
+//! another; [`releasing`] lets go. [`adopted`] is the way of a machine that takes its host's system as it stands. [`held`] is what stops them from outside; [`ways`] is how a host is booted, and in which
 //! other way if that fails; [`claiming`], [`inheriting`], [`needs`] and [`world`] hold what several of them ask.
 //!
 //! Invariant: nothing is written to a disk before the agent's identity has matched the enrolment, and what was ready for
 //! a generation is never imaged for it again.
 
+mod adopted;
 mod booting;
 mod claiming;
 mod failed;
@@ -131,6 +132,7 @@ impl Controller for Machines {
             State::Booting { run } => booting::step(&world, run).await,
             State::Imaging { run } => imaging::step(&world, run).await,
             State::Starting { run } => starting::step(&world, run).await,
+            State::Adopting { deployed } => adopted::step(&world, deployed).await,
             State::Ready { deployed } => ready::step(&world, deployed).await,
             State::Failed { deployed, generation, .. } => {
                 Ok(failed::step(&world, deployed.as_ref(), *generation))

@@ -13,6 +13,7 @@ use underlay_core::{
 };
 
 use super::{
+    adopted,
     claiming::{self, Found, Turn},
     inheriting,
     needs::{self, Need},
@@ -21,6 +22,9 @@ use super::{
 };
 
 pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
+    if world.spec().stands() {
+        return adopted::begin(world).await;
+    }
     let previous = world.snapshot.object.status.deployed.clone();
     let inherited = match &previous {
         Some(deployed) => {
@@ -40,11 +44,7 @@ pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
         Found::Step(step) => return Ok(*step),
         Found::Refused(failure) => return Ok(refuse(world, failure)),
     };
-    let holder = world.view.holder(host.meta.id).await.map_err(|error| world.unreadable(&error))?;
-    if let Some(other) = holder.filter(|holder| *holder != world.snapshot.object.meta.id) {
-        return Ok(refuse(world, taken(world, &host, other)));
-    }
-    if let Some(failure) = elsewhere(world, &host).await? {
+    if let Some(failure) = not_ours(world, &host).await? {
         return Ok(refuse(world, failure));
     }
     if let Some(deployed) = wanted {
@@ -85,6 +85,15 @@ pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
             Turn::Now(effect) => deploy(world, &host, previous, inherited).with(effect),
             Turn::Later(step) => *step,
         }),
+    }
+}
+
+/// Another machine has the host, or this one has another host.
+pub(super) async fn not_ours(world: &World<'_>, host: &Object<Host>) -> Result<Option<Failure>, Failure> {
+    let holder = world.view.holder(host.meta.id).await.map_err(|error| world.unreadable(&error))?;
+    match holder.filter(|holder| *holder != world.snapshot.object.meta.id) {
+        Some(other) => Ok(Some(taken(world, host, other))),
+        None => elsewhere(world, host).await,
     }
 }
 
@@ -192,6 +201,8 @@ fn begin(
     text: String,
 ) -> Step<Machine> {
     let id = host.meta.id;
+    // The agent that lives on a system which is about to be written over is put out: the host is claimed as by another.
+    let leaves = previous.as_ref().is_some_and(Deployed::stands).then_some(Effect::Release { host: id });
     let previous = previous.map(Box::new);
     let run = Run {
         generation: world.generation(),
@@ -209,16 +220,16 @@ fn begin(
     status.host_name = Some(host.meta.key.name.to_string());
     status.epoch = epoch;
     let on_behalf_of = world.snapshot.object.meta.id;
-    Step::advance(status, State::PoweringOff { run })
-        .with(Effect::Unwant)
-        .with(Effect::Claim { host: id })
+    let mut step = Step::advance(status, State::PoweringOff { run }).with(Effect::Unwant);
+    step.effects.extend(leaves);
+    step.with(Effect::Claim { host: id })
         .with(Effect::Assign(Assignment { host: id, on_behalf_of, epoch, task: Task::Stay }))
         .with(Effect::Wake { id })
         .with(Effect::Note { text })
 }
 
 #[track_caller]
-fn refuse(world: &World<'_>, failure: Failure) -> Step<Machine> {
+pub(super) fn refuse(world: &World<'_>, failure: Failure) -> Step<Machine> {
     let deployed = world.snapshot.object.status.deployed.clone();
     let next = State::Failed { run: None, deployed, generation: world.generation() };
     Step::failed(world.status(), next, failure).with(Effect::Unwant)

@@ -11,11 +11,14 @@ use underlay_core::{
 };
 
 use super::{
-    inheriting,
+    adopted, inheriting,
     world::{World, withdrawn},
 };
 
 pub(super) async fn step(world: &World<'_>, deployed: &Deployed) -> Result<Step<Machine>, Failure> {
+    if deployed.stands() && world.spec().stands() {
+        return adopted::ready(world, deployed).await;
+    }
     let host = world.host(deployed.host).await?;
     let inherited = inheriting::inheritance(world, Some(&host)).await?.digest(world.spec());
     let change = plan(world.spec(), inherited.as_deref(), Some(deployed));

@@ -1,7 +1,7 @@
 //! Releasing: nothing is served to the host any more, it is switched off, the claim is given up, the object is gone.
 //!
 //! The claim is held until the host is seen off: a host that still runs must not be claimed by another machine. Disks
-//! are left as they are; the next deployment writes over them.
+//! are left as they are; the next deployment writes over them. A system that was taken as it stands runs on.
 
 use underlay_core::{
     Effect, Failure, ObjectId, Step,
@@ -11,7 +11,7 @@ use underlay_core::{
 };
 
 use super::{
-    ways,
+    adopted, ways,
     world::{LATER, SOON, World, withdrawn},
 };
 
@@ -24,6 +24,12 @@ pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<St
     let raw = world.view.by_id(id).await.map_err(|error| world.unreadable(&error))?;
     let Some(raw) = raw else { return Ok(let_go(world, id)) };
     let host = raw.decode::<Host>().map_err(|error| world.unreadable(&error))?;
+    if adopted::is_untouched(world) {
+        return Ok(match adopted::leave(world, &host).await? {
+            Some(waiting) => waiting,
+            None => let_go(world, id),
+        });
+    }
     let bmc = world.bmc(&host).await?;
     let observed = bmc
         .observe()

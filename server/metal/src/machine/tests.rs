@@ -1,3 +1,4 @@
+//! - `adopted`: systems that are taken as they stand
 //! - `deploying`: whole deployments, again in place, changed and taken back on the way
 //! - `table`: each state, by what it sees; `random`: whatever happens in whatever order
 //! - `taking_over`: agents that are up before the deployment begins
@@ -6,6 +7,7 @@
 //! - `by_hand`: hosts that a person switches
 //! - `refusing`: what is refused before anything is touched; `failing`: what goes wrong later; `leaving`: deletion
 
+mod adopted;
 mod by_hand;
 mod deploying;
 mod failing;

@@ -262,6 +262,7 @@ impl World<'_> {
             State::Imaging { run } => (run, patience.imaging, Disk::Touched),
             State::Starting { run } => (run, patience.start, Disk::Touched),
             State::Pending
+            | State::Adopting { .. }
             | State::Ready { .. }
             | State::Failed { .. }
             | State::Replacing { .. }

@@ -66,7 +66,7 @@ impl Attributes {
     }
 
     /// Every file that is written; none for a machine without attributes.
-    pub(super) fn all_files(&self) -> Vec<File> {
+    pub(crate) fn all_files(&self) -> Vec<File> {
         let root = |path: &str, content: String, mode: &str| File {
             path: path.to_owned(),
             content: content.into(),

@@ -190,7 +190,7 @@ impl Box {
         let assignment = rack.store().assignments.get(&host).cloned();
         let Some(work) = assignment.filter(|work| work.epoch == epoch) else { return false };
         match work.task {
-            Task::Stay => false,
+            Task::Stay | Task::Attributes(_) => false,
             Task::Leave(Leave::Reboot) => {
                 self.runs = Runs::Disk;
                 true

@@ -386,7 +386,9 @@ impl Rack {
         // No two commits share a moment, in no store.
         store.now += Duration::from_micros(1);
         let lost = effects.iter().any(|effect| match effect {
-            Effect::Claim { host } => store.claims.get(host).is_some_and(|holder| *holder != id),
+            Effect::Claim { host } | Effect::Join { host } => {
+                store.claims.get(host).is_some_and(|holder| *holder != id)
+            }
             _ => store.is_crowded(id, effect),
         });
         if lost {
@@ -550,7 +552,7 @@ impl Stored {
         self.effects.push(effect.clone());
         let Some(effect) = self.take_of_pools(by, effect) else { return };
         match effect {
-            Effect::Claim { host } => {
+            Effect::Claim { host } | Effect::Join { host } => {
                 self.claims.insert(host, by);
             }
             Effect::Release { host } => self.release(host, by),

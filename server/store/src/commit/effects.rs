@@ -51,6 +51,12 @@ async fn apply_one(write: &mut Write<'_>, commit: &Commit<'_>, effect: &Effect) 
             }
             Ok(())
         }
+        Effect::Join { host } => {
+            if claim::join(write, *host, id).await? {
+                queue::kick(write, *host, now).await?;
+            }
+            Ok(())
+        }
         Effect::Release { host } => release(write, commit, *host).await,
         Effect::Want { pool } => want::put(write, id, *pool).await,
         Effect::Unwant => want::forget(write, id).await.map(|_| ()),

@@ -20,7 +20,7 @@ fn adopted(rack: &Rack) -> Object<Host> {
 
 fn says(line: Line) -> Body {
     let (system, inventory) = (Box::new(System::default()), Box::new(Inventory::default()));
-    Body::Resident { line, system, inventory }
+    Body::Resident { line, system, inventory, written: Default::default() }
 }
 
 async fn power(rack: &Rack, host: &Object<Host>) -> Power {

@@ -151,6 +151,7 @@ fn patience(state: &State) -> Option<Duration> {
         State::Starting { .. } => Some(patience.start),
         // These wait for others, or for as long as it takes to see a host off.
         State::Pending
+        | State::Adopting { .. }
         | State::Ready { .. }
         | State::Failed { .. }
         | State::Replacing { .. }
