@@ -194,6 +194,23 @@ pub trait VirtualMedia: Send + Sync {
     async fn ensure_media(&self, image: Option<&MediaUrl>) -> Result<(), Error>;
 }
 
+/// A BMC's user and password.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Who logs in.
+    pub user: String,
+    /// Never shown.
+    pub password: SecretString,
+}
+
+/// The accounts of a BMC.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Have this user, as whom we log in, have this password; `Ok` means that the BMC was logged in to with it. Whatever
+    /// becomes of the call, what was good before is good still, or this is.
+    async fn ensure_password(&self, wanted: &Login) -> Result<(), Error>;
+}
+
 /// Power and boot of one host.
 #[async_trait]
 pub trait Bmc: Send + Sync {
@@ -209,6 +226,11 @@ pub trait Bmc: Send + Sync {
 
     /// The ability to show the host an image as its CD, where the driver has it.
     fn virtual_media(&self) -> Option<&dyn VirtualMedia> {
+        None
+    }
+
+    /// The ability to change the password that we log in with, where the driver has it.
+    fn accounts(&self) -> Option<&dyn Accounts> {
         None
     }
 
