@@ -8,6 +8,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -194,13 +195,19 @@ pub trait VirtualMedia: Send + Sync {
     async fn ensure_media(&self, image: Option<&MediaUrl>) -> Result<(), Error>;
 }
 
-/// A BMC's user and password.
+/// Somebody's user and password at a BMC or a webhook.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// Who logs in.
+    /// Who logs in; IPMI allows 16 bytes.
     pub user: String,
-    /// Never shown.
+    /// Never shown; IPMI 2.0 allows 20 bytes.
     pub password: SecretString,
+}
+
+impl PartialEq for Login {
+    fn eq(&self, other: &Self) -> bool {
+        self.user == other.user && self.password.expose_secret() == other.password.expose_secret()
+    }
 }
 
 /// The accounts of a BMC.
