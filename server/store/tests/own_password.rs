@@ -11,6 +11,12 @@ use secrecy::ExposeSecret;
 use underlay_core::{Effect, Kind, ObjectId, host::OWN_PASSWORD};
 use underlay_store::{Decision, Store, on_both_databases, retention::Retention, testing::Database};
 
+/// A step with that effect, now.
+async fn act(store: &Store, host: ObjectId, effect: Effect) {
+    store.wake(host).await.unwrap();
+    step(store, host, waits("it"), vec![effect]).await;
+}
+
 async fn password(store: &Store, host: ObjectId) -> Option<String> {
     let found = store.secret(host, OWN_PASSWORD).await.unwrap();
     found.map(|password| password.expose_secret().to_owned())
@@ -19,13 +25,13 @@ async fn password(store: &Store, host: ObjectId) -> Option<String> {
 async fn what_a_bmc_may_have_is_never_drawn_anew(database: &Database) {
     let store = database.open().await;
     let host = put_host(&store, "r1").await.id();
-    step(&store, host, waits("it"), vec![Effect::DrawPassword]).await;
+    act(&store, host, Effect::DrawPassword).await;
     let first = password(&store, host).await.expect("one was drawn");
-    step(&store, host, waits("it again"), vec![Effect::DrawPassword]).await;
+    act(&store, host, Effect::DrawPassword).await;
     assert_eq!(password(&store, host).await, Some(first.clone()), "a BMC may have it by now");
-    step(&store, host, waits("none"), vec![Effect::DropPassword]).await;
+    act(&store, host, Effect::DropPassword).await;
     assert_eq!(password(&store, host).await, None);
-    step(&store, host, waits("another"), vec![Effect::DrawPassword]).await;
+    act(&store, host, Effect::DrawPassword).await;
     assert_ne!(password(&store, host).await.expect("another"), first);
 }
 
@@ -34,9 +40,11 @@ async fn it_outlives_its_host_until_somebody_says_that_it_is_not_needed(database
     let kept = put_host(&store, "r1").await;
     let dropped = put_host(&store, "r2").await;
     for host in [kept.id(), dropped.id()] {
-        step(&store, host, waits("it"), vec![Effect::DrawPassword]).await;
+        act(&store, host, Effect::DrawPassword).await;
     }
     let was = password(&store, kept.id()).await.expect("one was drawn");
+    store.wake(kept.id()).await.unwrap();
+    store.wake(dropped.id()).await.unwrap();
     step(&store, kept.id(), Decision::Gone, vec![]).await;
     step(&store, dropped.id(), Decision::Gone, vec![Effect::DropPassword]).await;
     let none = Retention {
@@ -49,7 +57,7 @@ async fn it_outlives_its_host_until_somebody_says_that_it_is_not_needed(database
 
     let key = kept.raw.meta.key.clone();
     let again = put_host(&store, "r1").await.id();
-    step(&store, again, waits("it"), vec![Effect::DrawPassword]).await;
+    act(&store, again, Effect::DrawPassword).await;
     let found = store.own_passwords(&key).await.unwrap();
     let ids: Vec<ObjectId> = found.iter().map(|one| one.host.id()).collect();
     assert_eq!(ids, [again, kept.id()], "the newest first");

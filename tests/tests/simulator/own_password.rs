@@ -9,7 +9,7 @@ use underlay_core::{
     bmc::{Bmc, Error},
     host::{self, Boot, Tls},
 };
-use underlay_metal::bmc::redfish::{Login, Redfish};
+use underlay_metal::bmc::{Login, redfish::Redfish};
 use underlay_proto::v1 as pb;
 use underlay_tests::{Simulated, Terraform};
 

@@ -15,9 +15,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use underlay_core::{
     ErrorKind, Object, ObjectId, View,
-    bmc::{
-        Accounts, Bmc, Bmcs, Error, EventAddress, MediaUrl, Observation, Power, Target, VirtualMedia,
-    },
+    bmc::{Accounts, Bmc, Bmcs, Error, EventAddress, MediaUrl, Observation, Power, Target, VirtualMedia},
     check::{Check, Whose},
     clock,
     host::{self, Driver, Host, OWN_PASSWORD},
