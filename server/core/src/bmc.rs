@@ -8,6 +8,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -194,6 +195,29 @@ pub trait VirtualMedia: Send + Sync {
     async fn ensure_media(&self, image: Option<&MediaUrl>) -> Result<(), Error>;
 }
 
+/// Somebody's user and password at a BMC or a webhook.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Who logs in; IPMI allows 16 bytes.
+    pub user: String,
+    /// Never shown; IPMI 2.0 allows 20 bytes.
+    pub password: SecretString,
+}
+
+impl PartialEq for Login {
+    fn eq(&self, other: &Self) -> bool {
+        self.user == other.user && self.password.expose_secret() == other.password.expose_secret()
+    }
+}
+
+/// The accounts of a BMC.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Have this user, as whom we log in, have this password; `Ok` means that the BMC was logged in to with it. Whatever
+    /// becomes of the call, what was good before is good still, or this is.
+    async fn ensure_password(&self, wanted: &Login) -> Result<(), Error>;
+}
+
 /// Power and boot of one host.
 #[async_trait]
 pub trait Bmc: Send + Sync {
@@ -209,6 +233,11 @@ pub trait Bmc: Send + Sync {
 
     /// The ability to show the host an image as its CD, where the driver has it.
     fn virtual_media(&self) -> Option<&dyn VirtualMedia> {
+        None
+    }
+
+    /// The ability to change the password that we log in with, where the driver has it.
+    fn accounts(&self) -> Option<&dyn Accounts> {
         None
     }
 

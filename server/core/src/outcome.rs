@@ -172,6 +172,10 @@ pub enum Effect {
         /// The host.
         host: ObjectId,
     },
+    /// Draw a password for the BMC of the host that is stepped, and keep it sealed; where there is one already it stays.
+    DrawPassword,
+    /// Forget the password of its own: the BMC of the host that is stepped was logged in to with the credential's.
+    DropPassword,
     /// Look at another object now.
     Wake {
         /// The object.

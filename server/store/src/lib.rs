@@ -2,7 +2,8 @@
 //!
 //! - [`store`], [`migrate`], [`connections`], [`transaction`], [`turn`]: opening, and the one way to write
 //! - [`sql`], [`dialect`], [`column`]: statements and rows, alike on both databases, and what is not alike
-//! - [`object`]: put, read, list, delete; [`reference`], [`secret`], [`sealing`], [`logins`]: what belongs to an object
+//! - [`object`]: put, read, list, delete; [`reference`], [`secret`], [`sealing`], [`logins`]: what belongs to an object;
+//!   [`own_password`]: the passwords of their own that BMCs of hosts have
 //! - [`feed`]: changes in commit order; [`hint`]: who is told of them; [`view`]: what controllers may read
 //! - [`queue`], [`commit`], [`claim`], [`observation`], [`operation`], [`event`], [`memo`]: the engine's side
 //! - [`pool`]: who belongs to a pool, who wants a host of it, who is disturbed
@@ -45,6 +46,7 @@ mod migrate;
 pub mod object;
 pub mod observation;
 pub mod operation;
+mod own_password;
 mod pool;
 pub mod queue;
 mod reference;
@@ -65,6 +67,7 @@ pub use backup::{Kept, Voided};
 pub use commit::{Commit, Decision, Entered};
 pub use error::Error;
 pub use object::{Deletion, Filter, Intent, Page, Put, PutOutcome, PutRequest, Record, Retry};
+pub use own_password::Kept as OwnPassword;
 pub use queue::Lease;
 pub use sealing::SealingKey;
 pub use sql::DatabaseError;

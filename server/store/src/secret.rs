@@ -9,6 +9,11 @@ pub(crate) fn place(id: ObjectId, name: &str) -> String {
     format!("secret/{id}/{name}")
 }
 
+/// `secret` of `id`, sealed.
+pub(crate) fn seal(write: &Write<'_>, id: ObjectId, name: &str, secret: &SecretString) -> String {
+    write.store().key().seal(&place(id, name), secret.expose_secret().as_bytes())
+}
+
 /// Seals and keeps `secrets` of `id`.
 pub(crate) async fn put(
     write: &mut Write<'_>,

@@ -195,6 +195,16 @@ impl Client {
         Ok(())
     }
 
+    /// The passwords of their own that BMCs of a host of that name have or may have.
+    ///
+    /// # Errors
+    /// There is none, or the server does not answer.
+    pub async fn own_passwords(&self, name: &str) -> Result<Vec<pb::OwnPassword>> {
+        let mut client = HostServiceClient::new(self.channel().await?);
+        let request = pb::OwnPasswordsRequest { key: key(name), forget_gone: false };
+        Ok(client.own_passwords(request).await?.into_inner().passwords)
+    }
+
     /// Ask for a host to be forgotten, and wait until it is.
     ///
     /// # Errors

@@ -44,8 +44,13 @@ fn works<'a>(seen: &'a Value, what: &str) -> &'a str {
 }
 
 fn login(address: &str, password: String) -> Result<Redfish> {
-    let spec =
-        host::Redfish { address: address.into(), credential: "bmc".into(), tls: Tls::Pin, system: None };
+    let spec = host::Redfish {
+        address: address.into(),
+        credential: "bmc".into(),
+        tls: Tls::Pin,
+        system: None,
+        own_password: false,
+    };
     let login = Login { user: "root".into(), password: password.into() };
     Ok(Redfish::new(&spec, &Boot::default(), login, None)?)
 }

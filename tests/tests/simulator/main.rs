@@ -14,6 +14,7 @@ mod ironic;
 mod kills;
 mod media;
 mod network_boot;
+mod own_password;
 mod pace;
 mod replay;
 mod rig;

@@ -61,6 +61,7 @@ impl Bench<'_> {
             credential: "bmc".into(),
             tls: Tls::Pin,
             system: None,
+            own_password: false,
         };
         let login = Login { user: "root".into(), password: self.rack.password().into() };
         let boot = Boot { mode, methods: vec![BootMethod::Pxe], ..Boot::default() };

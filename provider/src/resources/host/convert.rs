@@ -148,6 +148,7 @@ fn redfish(redfish: &Redfish) -> Fit<pb::RedfishDriver> {
         tls: plain(&redfish.tls)?,
         ca_pem: plain(&redfish.ca_pem)?,
         system: plain(&redfish.system)?,
+        own_password: plain(&redfish.own_password)?,
     })
 }
 
@@ -223,6 +224,7 @@ fn seen_redfish(redfish: &pb::RedfishDriver) -> Redfish {
         tls: seen_text(&redfish.tls),
         ca_pem: seen_text(&redfish.ca_pem),
         system: seen_text(&redfish.system),
+        own_password: redfish.own_password.into(),
     }
 }
 

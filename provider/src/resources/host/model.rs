@@ -122,6 +122,12 @@ pub struct Redfish {
     /// Id of the ComputerSystem, where the service has several.
     #[tf(optional)]
     pub system: Attr<String>,
+    /// Once the host is enrolled, give its BMC a password of its own in place of the credential's, which is then used no
+    /// more; `false` and destroy put the credential's back. The server draws it, keeps it sealed and shows it to an
+    /// administrator alone: `underlay host password NAME`. It never is in the state. Needs `https` and a certificate that is
+    /// checked, and is not for hosts that share one service (`system`).
+    #[tf(default = false)]
+    pub own_password: Attr<bool>,
 }
 
 /// A BMC that speaks IPMI 2.0 over the network.

@@ -199,6 +199,13 @@ service!(
             Err(Status::unimplemented("a test that needs it adds it"))
         }
 
+        async fn own_passwords(
+            &self,
+            _: Request<OwnPasswordsRequest>,
+        ) -> Result<Response<OwnPasswordsResponse>, Status> {
+            Err(Status::unimplemented("a test that needs it adds it"))
+        }
+
         async fn list_discovered(
             &self,
             _: Request<ListDiscoveredRequest>,

@@ -37,6 +37,8 @@ fn ours(service: &str, method: &str) -> Option<Access> {
         ("BrakeService", "Resume") => Role::Admin,
         ("AuditService", "List" | "Verify") => Role::Admin,
 
+        // A login of a BMC in the clear.
+        ("HostService", "OwnPasswords") => Role::Admin,
         ("HostService", "Power" | "Confirm" | "ListDiscovered" | "OfferAdoption" | "Check") => Role::Operator,
         (
             "SiteService" | "PoolService" | "HostService" | "NetworkService" | "CredentialService"
@@ -155,6 +157,7 @@ mod tests {
             "HostService/Check",
             "HostService/Confirm",
             "HostService/OfferAdoption",
+            "HostService/OwnPasswords",
             "HostService/Power",
             "ImageService/Upload",
             "OperationService/Cancel",

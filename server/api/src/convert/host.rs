@@ -135,6 +135,7 @@ fn redfish(faults: &mut Faults, message: pb::RedfishDriver) -> Redfish {
         credential,
         tls,
         system: faults.optional("redfish.system", message.system),
+        own_password: message.own_password,
     }
 }
 
@@ -257,6 +258,7 @@ fn redfish_message(redfish: &Redfish) -> pb::RedfishDriver {
         tls: tls.to_owned(),
         ca_pem,
         system: redfish.system.clone().unwrap_or_default(),
+        own_password: redfish.own_password,
     }
 }
 

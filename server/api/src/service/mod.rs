@@ -5,6 +5,7 @@
 //! - [`operations`], [`explain`]: what was done, is done, and what to do
 //! - [`logs`]: what agents had to say
 //! - [`confirm`]: what a person says of a host that is switched by hand
+//! - [`passwords`]: those that only BMCs and the server know
 //! - [`cancel`], [`brakes`]: stopping an operation, holding work back; [`audit`]: who asked for what; [`backup`]: a copy of all
 //! - [`offer`], [`adoption`], [`reside`]: machines that are installed already become hosts, and their agents' lines
 //! - [`agents`], [`work`]: agents calling home; [`stream`]: what all streams have in common; [`server`]: the server itself and its tokens
@@ -27,6 +28,7 @@ mod nouns;
 mod objects;
 mod offer;
 mod operations;
+mod passwords;
 mod power;
 mod put;
 mod reside;

@@ -23,7 +23,7 @@ use super::{
     caller::caller,
     check, confirm,
     objects::Objects,
-    offer, power,
+    offer, passwords, power,
     put::{Secret, Wanted},
     stream, upload,
     watch::{self, Spelled},
@@ -238,6 +238,14 @@ noun! {
     ) -> Result<Response<pb::CheckHostResponse>, Status> {
         let caller = caller(&request)?;
         Ok(Response::new(check::check(&self.context, &caller, request.into_inner()).await?))
+    }
+
+    async fn own_passwords(
+        &self,
+        request: Request<pb::OwnPasswordsRequest>,
+    ) -> Result<Response<pb::OwnPasswordsResponse>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(passwords::passwords(&self.context, &caller, request.into_inner()).await?))
     }
 }
 

@@ -1,10 +1,12 @@
 //! `underlay host clear HOST`: a host that was set aside is mended, and machines may have it again.
 //! `underlay host confirm HOST --power on|off`: a host that is switched by hand is on, or off, now.
+//! `underlay host password HOST`: the password of its own that its BMC has.
 //! `underlay host check` has a file of its own.
 
 use clap::{Args, Subcommand, ValueEnum};
 use underlay_proto::v1::{
-    ConfirmRequest, GetRequest, PutHostRequest, PutOptions, host_service_client::HostServiceClient,
+    ConfirmRequest, GetRequest, Key, OwnPasswordsRequest, PutHostRequest, PutOptions,
+    host_service_client::HostServiceClient,
 };
 
 use super::{Shared, check};
@@ -36,6 +38,17 @@ enum Act {
         #[arg(long)]
         power: Power,
     },
+    /// Show the password of its own that a host's BMC has: redfish = { own_password = true }
+    ///
+    /// For an emergency, such as logging in to the BMC while no server runs. Only an administrator reads it, and the audit
+    /// says who did. A host that was removed while its BMC did not answer is shown too: its BMC may have the password still.
+    Password {
+        /// NAME or host/NAME
+        host: String,
+        /// Forget those of hosts of this name that are gone, once they were shown
+        #[arg(long)]
+        forget_gone: bool,
+    },
     /// Read what a Redfish BMC says of itself, and what of ours will work with it
     ///
     /// Nothing is changed on it. The server asks, because it has the way there: an enrolled host with the credential it
@@ -54,6 +67,7 @@ pub(super) async fn run(host: Host, shared: Shared) -> Result<(), Error> {
     match host.act {
         Act::Clear { host } => clear(host, shared).await,
         Act::Confirm { host, power } => confirm(host, power, shared).await,
+        Act::Password { host, forget_gone } => password(&host, forget_gone, shared).await,
         Act::Check(what) => check::run(what, shared).await,
     }
 }
@@ -76,6 +90,32 @@ async fn confirm(host: String, power: Power, shared: Shared) -> Result<(), Error
     match shared.output {
         Format::Json => println!("{:#}", output::json(&host)?),
         Format::Table => println!("{named} is {word}, as you say; whoever waits for it goes on"),
+    }
+    Ok(())
+}
+
+async fn password(host: &str, forget_gone: bool, shared: Shared) -> Result<(), Error> {
+    let name = host.strip_prefix("host/").unwrap_or(host).to_owned();
+    let key = Key { site: shared.target.site.clone(), owner: shared.target.owner.clone(), name };
+    let mut client = HostServiceClient::new(shared.target.connect().await?);
+    let answer =
+        client.own_passwords(OwnPasswordsRequest { key: Some(key), forget_gone }).await?.into_inner();
+    match shared.output {
+        Format::Json => println!("{:#}", output::json(&answer)?),
+        Format::Table => {
+            for own in answer.passwords {
+                println!("{}", own.address);
+                println!("  user      {}", own.username);
+                println!("  password  {}", own.password);
+                match (&own.since, &own.gone_at) {
+                    (None, _) => println!("  it may have the credential's password still: try both"),
+                    (Some(_), Some(_)) => {
+                        println!("  its host is gone, and its BMC did not take the credential's back")
+                    }
+                    (Some(_), None) => {}
+                }
+            }
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod awaited;
 mod facts;
+mod own_password;
 mod spec;
 mod state;
 mod status;
@@ -9,6 +10,7 @@ mod status;
 pub use crate::condition::{Condition, Health};
 pub use awaited::awaited;
 pub use facts::Facts;
+pub use own_password::{OWN_PASSWORD, OwnPassword};
 pub use spec::{
     Address, Boot, BootMethod, Driver, Firmware, Identity, Ipmi, Manual, OnDestroy, Qemu, Redfish, Spec, Tls,
 };

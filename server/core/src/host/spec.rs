@@ -164,6 +164,9 @@ pub struct Redfish {
     pub tls: Tls,
     /// Path or id of the ComputerSystem where the service has several.
     pub system: Option<String>,
+    /// Is the BMC given a password of its own in place of the credential's?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_password: bool,
 }
 
 /// How a BMC's certificate is checked.
@@ -295,7 +298,25 @@ impl Redfish {
 
     fn validate(&self, spec: &Spec, errors: &mut Vec<FieldError>) {
         errors.extend(self.address_fault());
+        errors.extend(self.own_password_fault());
         spec.needs_identity("a Redfish host", errors);
+    }
+
+    /// A new password goes only to a BMC that is known to be the one, and only where nobody else logs in with the old one.
+    fn own_password_fault(&self) -> Option<FieldError> {
+        let why = if !self.own_password {
+            return None;
+        } else if self.tls == Tls::Insecure {
+            "a password is not set on a BMC whose certificate is not checked; write tls = \"pin\" or \"ca\""
+        } else if self.address.starts_with("http://") {
+            "a password is not sent in the clear; write the address as https://ADDRESS"
+        } else if self.system.is_some() {
+            "the hosts behind one Redfish service share its accounts: leave own_password out, or leave system out \
+             where the service has only one"
+        } else {
+            return None;
+        };
+        Some(FieldError::new("redfish.own_password", why))
     }
 }
 
@@ -417,6 +438,30 @@ mod tests {
             |spec: &Spec| crate::Spec::validate(spec).err().map(|errors| errors[0].attribute.clone());
         assert_eq!(attribute(&spec(OnDestroy::Forget)), None);
         assert_eq!(attribute(&spec(OnDestroy::PowerOff)).as_deref(), Some("on_destroy"));
+    }
+
+    #[test]
+    fn a_password_of_its_own_is_for_a_bmc_that_is_known_and_nobody_elses() {
+        let redfish = |address: &str, tls, system: Option<&str>| Redfish {
+            address: address.into(),
+            credential: "bmc".into(),
+            tls,
+            system: system.map(str::to_owned),
+            own_password: true,
+        };
+        let fault = |redfish: Redfish| redfish.own_password_fault().map(|fault| fault.message);
+        assert_eq!(fault(redfish("https://10.0.9.17", Tls::Pin, None)), None);
+        for (wrong, word) in [
+            (redfish("https://10.0.9.17", Tls::Insecure, None), "not checked"),
+            (redfish("http://10.0.9.17", Tls::Pin, None), "in the clear"),
+            (redfish("https://10.0.9.17", Tls::Pin, Some("Blade1")), "share its accounts"),
+        ] {
+            assert_eq!(fault(Redfish { own_password: false, ..wrong.clone() }), None);
+            assert!(fault(wrong).is_some_and(|why| why.contains(word)), "{word}");
+        }
+        let without = Redfish { own_password: false, ..redfish("https://10.0.9.17", Tls::Pin, None) };
+        let text = serde_json::to_string(&without).expect("JSON");
+        assert!(!text.contains("own_password"), "a spec of before stays the same: {text}");
     }
 
     #[test]

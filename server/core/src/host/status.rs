@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Facts;
+use super::{Facts, OwnPassword};
 use crate::{
     agent::{Inventory, changes::Change},
     bmc::Power,
@@ -40,6 +40,9 @@ pub struct Status {
     /// The agent that lives on its installed system, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resident: Option<Resident>,
+    /// The password of its own that its BMC has or may have, where it was ever given one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_password: Option<OwnPassword>,
     /// SHA-256 of the BMC certificate pinned at enrolment, hex.
     pub pinned_certificate: Option<String>,
     /// What holds true of it, by name.

@@ -15,10 +15,10 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use underlay_core::{
     ErrorKind, Object, ObjectId, View,
-    bmc::{Bmc, Bmcs, Error, EventAddress, MediaUrl, Observation, Power, Target, VirtualMedia},
+    bmc::{Accounts, Bmc, Bmcs, Error, EventAddress, MediaUrl, Observation, Power, Target, VirtualMedia},
     check::{Check, Whose},
     clock,
-    host::{self, Driver, Host},
+    host::{self, Driver, Host, OWN_PASSWORD},
 };
 
 use super::{
@@ -131,7 +131,9 @@ impl Drivers {
         view: &dyn View,
     ) -> Result<Arc<dyn Bmc>, Error> {
         let login = credential(host, &wanted.credential, view).await?;
-        let (driver, old) = self.session(host, wanted, login)?;
+        let own = own_login(host, &login.user, view).await?;
+        let (driver, old) = self.session(host, wanted, login.clone())?;
+        knowing(&driver, host, login, own);
         // A BMC has room for few: the one that nobody uses any more is not left behind.
         if let Some(old) = old {
             old.driver.log_out().await;
@@ -212,7 +214,7 @@ impl Drivers {
     /// # Errors
     /// There is no way in, or the host has no such BMC.
     pub async fn check(&self, whose: Whose, view: &dyn View) -> Result<Check, Error> {
-        let (redfish, login, pin) = match whose {
+        let (redfish, login, pin, own) = match whose {
             Whose::Host(host) => {
                 let Driver::Redfish(redfish) = &host.spec.driver else {
                     return Err(Error::Invalid(format!(
@@ -222,11 +224,16 @@ impl Drivers {
                 };
                 let login = credential(&host, &redfish.credential, view).await?;
                 let pin = host.status.pinned_certificate.clone();
-                (redfish.clone(), login, pin)
+                let (redfish, own) = (redfish.clone(), own_login(&host, &login.user, view).await?);
+                (redfish, login, pin, own.map(|own| (host, own)))
             }
-            Whose::Nobodys { redfish, user, password } => (redfish, Login { user, password }, None),
+            Whose::Nobodys { redfish, user, password } => (redfish, Login { user, password }, None, None),
         };
-        let mut looking = Looking::at(Redfish::new(&redfish, &host::Boot::default(), login, pin)?);
+        let driver = Redfish::new(&redfish, &host::Boot::default(), login.clone(), pin)?;
+        if let Some((host, own)) = own {
+            knowing(&driver, &host, login, Some(own));
+        }
+        let mut looking = Looking::at(driver);
         let line = self.line(&redfish.address);
         // Each read is a call of its own: others who want something of the BMC have their turn between them.
         let ended = loop {
@@ -250,6 +257,29 @@ async fn credential(host: &Object<Host>, name: &str, view: &dyn View) -> Result<
             Err(Error::Local { wish: format!("read credential {name}"), source: Box::new(error) })
         }
         Err(error) => Err(Error::Invalid(error.to_string())),
+    }
+}
+
+/// The password of its own that the host's BMC has or may have.
+async fn own_login(host: &Object<Host>, user: &str, view: &dyn View) -> Result<Option<Login>, Error> {
+    let is_wanted = matches!(&host.spec.driver, Driver::Redfish(redfish) if redfish.own_password);
+    if !is_wanted && host.status.own_password.is_none() {
+        return Ok(None);
+    }
+    // Whoever asks may have read the host before it was given one: what the store has now counts.
+    let user = host.status.own_password.as_ref().map_or(user, |own| &own.user);
+    match view.secret(host.meta.id, OWN_PASSWORD).await {
+        Ok(found) => Ok(found.map(|password| Login { user: user.to_owned(), password })),
+        Err(error) => Err(Error::Local { wish: "read its BMC's password".into(), source: Box::new(error) }),
+    }
+}
+
+/// Have the driver know both of the passwords that the BMC may have.
+fn knowing(driver: &Redfish, host: &Object<Host>, shared: Login, own: Option<Login>) {
+    let is_set = host.status.own_password.as_ref().is_some_and(|own| own.since.is_some());
+    match own {
+        Some(own) if is_set => driver.takes_one_of(own, Some(shared)),
+        own => driver.takes_one_of(shared, own),
     }
 }
 
@@ -314,6 +344,10 @@ impl Bmc for Queued {
         self.driver.virtual_media().map(|_| self as &dyn VirtualMedia)
     }
 
+    fn accounts(&self) -> Option<&dyn Accounts> {
+        self.driver.accounts().map(|_| self as &dyn Accounts)
+    }
+
     async fn ensure_events(&self) -> Result<(), Error> {
         self.run("ensure_events", self.driver.ensure_events()).await
     }
@@ -341,6 +375,22 @@ impl VirtualMedia for Queued {
             None => Err(no_media(&self.address)),
         }
     }
+}
+
+#[async_trait]
+impl Accounts for Queued {
+    async fn ensure_password(&self, wanted: &Login) -> Result<(), Error> {
+        match self.driver.accounts() {
+            Some(accounts) => self.run("ensure_password", accounts.ensure_password(wanted)).await,
+            None => Err(no_accounts(&self.address)),
+        }
+    }
+}
+
+/// The driver is one that changes no passwords.
+pub(super) fn no_accounts(address: &str) -> Error {
+    let (wish, why) = ("change a password".into(), "its driver has no accounts".into());
+    Error::Unsupported { address: address.to_owned(), wish, why }
 }
 
 /// The driver is one without virtual media.

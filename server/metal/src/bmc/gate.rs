@@ -8,12 +8,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use underlay_core::{
     Brakes, Name, Object, View,
-    bmc::{Bmc, Bmcs, Error, MediaUrl, Observation, Power, Target, VirtualMedia},
+    bmc::{Accounts, Bmc, Bmcs, Error, Login, MediaUrl, Observation, Power, Target, VirtualMedia},
     brake::Scope,
     host::{Driver, Host},
 };
 
-use super::drivers::no_media;
+use super::drivers::{no_accounts, no_media};
 
 /// Drivers behind the gate.
 pub struct Gate {
@@ -95,6 +95,10 @@ impl Bmc for Gated {
         self.driver.virtual_media().map(|_| self as &dyn VirtualMedia)
     }
 
+    fn accounts(&self) -> Option<&dyn Accounts> {
+        self.driver.accounts().map(|_| self as &dyn Accounts)
+    }
+
     async fn ensure_events(&self) -> Result<(), Error> {
         self.pass("subscribe to its events").await?;
         self.driver.ensure_events().await
@@ -119,6 +123,17 @@ impl VirtualMedia for Gated {
         match self.driver.virtual_media() {
             Some(media) => media.ensure_media(image).await,
             None => Err(no_media("its BMC")),
+        }
+    }
+}
+
+#[async_trait]
+impl Accounts for Gated {
+    async fn ensure_password(&self, wanted: &Login) -> Result<(), Error> {
+        self.pass("change its password").await?;
+        match self.driver.accounts() {
+            Some(accounts) => accounts.ensure_password(wanted).await,
+            None => Err(no_accounts("its BMC")),
         }
     }
 }

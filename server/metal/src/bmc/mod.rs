@@ -19,7 +19,6 @@ mod drivers;
 pub mod fake;
 pub(crate) mod gate;
 pub mod ipmi;
-mod login;
 pub mod manual;
 mod none;
 pub mod qemu;
@@ -28,4 +27,4 @@ pub mod redfish;
 
 pub use drivers::{Config, Drivers};
 pub use gate::Gate;
-pub use login::Login;
+pub use underlay_core::bmc::Login;

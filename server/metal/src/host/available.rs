@@ -7,12 +7,12 @@
 use std::time::Duration;
 
 use underlay_core::{
-    Effect, Failure, Snapshot, Step, View,
+    Effect, ErrorKind, Failure, Snapshot, Step, View,
     bmc::Power,
     host::{Health, Host, State},
 };
 
-use super::{Hosts, enrolling, facts};
+use super::{Hosts, enrolling, facts, own_password};
 
 /// When to look again at a host whose power cannot be told for now.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -29,9 +29,22 @@ pub(super) async fn step(
         return quarantine(snapshot, view, failure).await;
     }
     let asked = facts::ask(hosts.bmcs.as_ref(), snapshot, view).await?;
+    let (asked, left) = match asked {
+        facts::Asked::Answered(status) => match own_password::settle(hosts, snapshot, view, status).await? {
+            own_password::Settled::First(status, effect, reason) => {
+                return Ok(Step::wait(status, reason, Duration::ZERO).with(effect));
+            }
+            own_password::Settled::Rest(status, left) => (facts::Asked::Answered(status), left),
+        },
+        other => (other, None),
+    };
     if let facts::Asked::Answered(_) = asked {
         listen(hosts, snapshot, view).await;
     }
+    let next = match left {
+        Some(ErrorKind::Transient) => enrolling::LATER.min(hosts.audits.next()),
+        _ => hosts.audits.next(),
+    };
     // Between two states: it was switched just now, and its BMC is late to show it. One that never says is not asked more
     // often for that.
     let was_known = snapshot.object.status.power.is_some_and(|power| power != Power::Unknown);
@@ -39,9 +52,7 @@ pub(super) async fn step(
         facts::Asked::Answered(status) if was_known && status.power == Some(Power::Unknown) => {
             Step::done(status, Some(SETTLED))
         }
-        facts::Asked::Answered(status) | facts::Asked::Silent(status, _) => {
-            Step::done(status, Some(hosts.audits.next()))
-        }
+        facts::Asked::Answered(status) | facts::Asked::Silent(status, _) => Step::done(status, Some(next)),
         facts::Asked::Wrong(status, failure) => {
             Step::failed(status, State::Enrolling, failure).retrying(enrolling::LATER)
         }

@@ -7,7 +7,7 @@ use underlay_core::{
     host::{Host, State},
 };
 
-use super::{Hosts, facts};
+use super::{Hosts, facts, own_password};
 
 /// How soon a driver that did not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(15);
@@ -20,7 +20,13 @@ pub(super) async fn step(
     view: &dyn View,
 ) -> Result<Step<Host>, Failure> {
     Ok(match facts::ask(hosts.bmcs.as_ref(), snapshot, view).await? {
-        facts::Asked::Answered(status) => Step::advance(status, State::Available),
+        // It is the right box: what was enrolled with a shared password gets one of its own before any machine has it.
+        facts::Asked::Answered(status) => match own_password::settle(hosts, snapshot, view, status).await? {
+            own_password::Settled::First(status, effect, reason) => {
+                Step::wait(status, reason, Duration::ZERO).with(effect)
+            }
+            own_password::Settled::Rest(status, _) => Step::advance(status, State::Available),
+        },
         facts::Asked::Silent(status, failure) if failure.kind == ErrorKind::Transient => {
             Step::wait(status, format!("its driver to answer: {}", failure.why), AGAIN)
         }

@@ -8,7 +8,7 @@ use underlay_core::{
     host::{self, Host, OnDestroy, State, Status},
 };
 
-use super::{Hosts, facts};
+use super::{Hosts, facts, own_password};
 use crate::bmc::gate;
 
 /// How soon a wait is looked at again.
@@ -41,6 +41,9 @@ pub(super) async fn step(
     };
     let overdue = counted.is_stalled(PATIENCE);
     Ok(match say_goodbye(hosts, snapshot, view).await {
+        Ok(Goodbye::First(status, effect, reason)) => {
+            Step::wait(*status, reason, Duration::ZERO).with(effect)
+        }
         Ok(Goodbye::Said) => gone(snapshot, status),
         Ok(Goodbye::StillOn) if overdue => without_goodbye(snapshot, status, "it does not switch off"),
         Ok(Goodbye::StillOn) => {
@@ -65,8 +68,14 @@ fn gone(snapshot: &Snapshot<Host>, status: Status) -> Step<Host> {
     Step::gone(status).with(Effect::DropBootPlans { host }).with(Effect::Unassign { host })
 }
 
+/// What its BMC may have as a password stays readable: nobody else knows it.
 fn without_goodbye(snapshot: &Snapshot<Host>, status: Status, why: &str) -> Step<Host> {
-    gone(snapshot, status).with(Effect::Note { text: format!("gone without a goodbye: {why}") })
+    let name = &snapshot.object.meta.key.name;
+    let kept = match &status.own_password {
+        Some(_) => format!("; its BMC has a password of its own still: underlay host password {name}"),
+        None => String::new(),
+    };
+    gone(snapshot, status).with(Effect::Note { text: format!("gone without a goodbye: {why}{kept}") })
 }
 
 /// How saying goodbye went.
@@ -75,6 +84,8 @@ enum Goodbye {
     Said,
     /// It is to be off first, and is not.
     StillOn,
+    /// This is to be committed first, for that reason.
+    First(Box<Status>, Effect, &'static str),
 }
 
 /// Off, where that was asked for, and forgotten by its driver.
@@ -96,6 +107,11 @@ async fn say_goodbye(hosts: &Hosts, snapshot: &Snapshot<Host>, view: &dyn View) 
             bmc.ensure_power(Power::Off).await.map_err(|error| failed("switching it off", &error))?;
             return Ok(Goodbye::StillOn);
         }
+    }
+    let parted = own_password::part(hosts, snapshot, view, snapshot.object.status.clone()).await;
+    let parted = parted.map_err(|error| failed("giving its BMC the credential's password back", &error))?;
+    if let own_password::Settled::First(status, effect, reason) = parted {
+        return Ok(Goodbye::First(Box::new(status), effect, reason));
     }
     bmc.forget().await.map_err(|error| failed("letting its driver forget it", &error))?;
     Ok(Goodbye::Said)

@@ -6,6 +6,7 @@ mod available;
 mod enrolling;
 mod facts;
 mod leaving;
+mod own_password;
 mod quarantined;
 
 #[cfg(test)]
@@ -57,7 +58,7 @@ impl Controller for Hosts {
     }
 
     fn step_limit(&self) -> Duration {
-        // No state makes more than two driver calls in one step.
-        2 * CALL_LIMIT + Duration::from_secs(30)
+        // No state makes more than three driver calls in one step.
+        3 * CALL_LIMIT + Duration::from_secs(30)
     }
 }

@@ -5,7 +5,9 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 use underlay_core::{
     Object, View,
-    bmc::{Bmc, Bmcs, CALL_LIMIT, Error, MediaUrl, Observation, Power, Target, VirtualMedia},
+    bmc::{
+        Accounts, Bmc, Bmcs, CALL_LIMIT, Error, Login, MediaUrl, Observation, Power, Target, VirtualMedia,
+    },
     host::Host,
 };
 
@@ -46,6 +48,10 @@ impl Bmc for Driver {
         Some(self)
     }
 
+    fn accounts(&self) -> Option<&dyn Accounts> {
+        Some(self)
+    }
+
     async fn forget(&self) -> Result<(), Error> {
         bounded(self.0.forget()).await
     }
@@ -55,5 +61,12 @@ impl Bmc for Driver {
 impl VirtualMedia for Driver {
     async fn ensure_media(&self, image: Option<&MediaUrl>) -> Result<(), Error> {
         bounded(self.0.ensure_media(image)).await
+    }
+}
+
+#[async_trait]
+impl Accounts for Driver {
+    async fn ensure_password(&self, wanted: &Login) -> Result<(), Error> {
+        bounded(self.0.ensure_password(wanted)).await
     }
 }

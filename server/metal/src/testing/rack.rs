@@ -16,7 +16,7 @@ use underlay_core::{
     boot,
     brake::{Hold, Reach, Scope},
     cancellation::Until,
-    host::Host,
+    host::{Host, OWN_PASSWORD},
     image::Image,
     machine::{Machine, USER_DATA},
     observation::{Body, Observation, Source},
@@ -30,7 +30,7 @@ use super::{
 use crate::{
     bmc::{
         Gate,
-        fake::{Fake, Fakes},
+        fake::{FACTORY, Fake, Fakes},
     },
     host::Hosts,
     machine::{BootUrl, Machines, Patience},
@@ -582,6 +582,11 @@ impl Stored {
             Effect::Unassign { host } => {
                 self.assignments.remove(&host);
             }
+            Effect::DrawPassword => {
+                let drawn = format!("drawn-{}", self.secrets.len());
+                self.secrets.entry((by, OWN_PASSWORD.to_owned())).or_insert_with(|| drawn.into());
+            }
+            Effect::DropPassword => drop(self.secrets.remove(&(by, OWN_PASSWORD.to_owned()))),
             Effect::Wake { id } => self.kick(id),
             Effect::Note { .. } => {}
             other => unreachable!("taken as one of pools: {other:?}"),
@@ -686,7 +691,8 @@ impl View for Rack {
     }
 
     async fn credential(&self, _: &Key, _: &str) -> Result<Option<(String, SecretString)>, view::Error> {
-        Ok(None)
+        drop(self.readable()?);
+        Ok(Some(("root".into(), FACTORY.into())))
     }
 
     async fn cancellation(&self, id: ObjectId) -> Result<Option<Cancellation>, view::Error> {

@@ -48,6 +48,7 @@ pub(crate) fn host(number: u8) -> host::Spec {
             credential: "bmc".into(),
             tls: host::Tls::Pin,
             system: None,
+            own_password: false,
         }),
         protected: false,
         on_destroy: host::OnDestroy::Forget,

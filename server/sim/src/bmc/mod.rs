@@ -2,7 +2,7 @@
 //! that was connected to.
 //!
 //! - [`listen`]: the socket, plain and TLS; [`tls`]: its certificates; `service.rs`: faults, authorisation, who answers what
-//! - `reply.rs`: answers and error bodies; `sessions.rs`: logins
+//! - `reply.rs`: answers and error bodies; `sessions.rs`: logins; `accounts.rs`: whose password is changed
 //! - `schemas.rs`: of which schema each is
 //! - `root.rs`, `system.rs`, `parts.rs`, `chassis.rs`, `adapters.rs`, `manager.rs`, `bios.rs`, `update.rs`: resources
 //! - [`recorded`]: a BMC that was recorded elsewhere, in place of all of these
@@ -10,6 +10,7 @@
 //!
 //! Loopback only: a BMC that anybody can reach and that has the password of a simulation is nobody's wish.
 
+mod accounts;
 mod adapters;
 pub mod asked;
 mod bios;
@@ -51,6 +52,7 @@ pub struct Memory {
 /// What few BMCs remember.
 #[derive(Debug, Default)]
 struct Extra {
+    account: accounts::Account,
     asset_tag: String,
     bios: BTreeMap<String, Value>,
     bios_pending: BTreeMap<String, Value>,

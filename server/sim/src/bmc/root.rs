@@ -36,6 +36,7 @@ pub(super) fn root(request: &Request<'_>) -> Reply {
         "Chassis": { "@odata.id": "/redfish/v1/Chassis" },
         "Managers": { "@odata.id": "/redfish/v1/Managers" },
         "Tasks": { "@odata.id": "/redfish/v1/TaskService" },
+        "AccountService": { "@odata.id": "/redfish/v1/AccountService" },
         "SessionService": { "@odata.id": "/redfish/v1/SessionService" },
         "EventService": { "@odata.id": "/redfish/v1/EventService" },
         "UpdateService": { "@odata.id": "/redfish/v1/UpdateService" },

@@ -7,6 +7,7 @@ use serde_json::Value;
 const AT: &str = "http://redfish.dmtf.org/schemas/v1";
 /// The namespaces of the resources here.
 const NAMESPACES: &[&str] = &[
+    "AccountService.v1_13_0",
     "ActionInfo.v1_4_0",
     "Bios.v1_2_2",
     "Chassis.v1_23_0",
@@ -21,6 +22,8 @@ const NAMESPACES: &[&str] = &[
     "EventDestinationCollection",
     "EventService.v1_10_2",
     "Manager.v1_19_0",
+    "ManagerAccount.v1_11_0",
+    "ManagerAccountCollection",
     "ManagerCollection",
     "Memory.v1_17_1",
     "MemoryCollection",
@@ -30,6 +33,8 @@ const NAMESPACES: &[&str] = &[
     "PortCollection",
     "Processor.v1_18_0",
     "ProcessorCollection",
+    "Role.v1_3_2",
+    "RoleCollection",
     "ServiceRoot.v1_16_0",
     "Session.v1_7_0",
     "SessionCollection",

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, StatusCode, header};
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{reply::Reply, service::Request};
+use super::{accounts::is_login, reply::Reply, service::Request};
 
 /// A session that is not used for so long is over.
 const IDLE: Duration = Duration::from_secs(1800);
@@ -113,12 +112,6 @@ pub(super) fn is_authorised(request: &Request<'_>, headers: &HeaderMap) -> bool 
     let Some(basic) = basic.and_then(|value| STANDARD.decode(value.trim()).ok()) else { return false };
     let basic = String::from_utf8_lossy(&basic).into_owned();
     basic.split_once(':').is_some_and(|(user, password)| is_login(request, user, password))
-}
-
-/// The simulation's own password needs no comparison in constant time: nobody but loopback asks.
-fn is_login(request: &Request<'_>, user: &str, password: &str) -> bool {
-    let login = &request.rack.spec.login;
-    user == login.user && password == login.password.expose_secret()
 }
 
 fn random() -> Option<u128> {

@@ -18,6 +18,10 @@
 //! | `double-boot` | the agent's boot is cut off after its token was used, and the machine boots again | |
 //! | `media-cut` | the BMC loses the line in the middle of reading an image | |
 //! | `media-unlicensed` | the BMC wants a licence for virtual media | |
+//! | `password-refused` | the BMC refuses to change the password of its account | |
+//! | `password-lost` | the BMC changes it, and its answer is lost | |
+//! | `password-ignored` | the BMC says that it has changed it, and has not | |
+//! | `password-locks` | two failed logins lock the account of the BMC for 5 min | |
 //! | `no-phone-home` | the installed system never calls | |
 //!
 //! - [`rules`]: which machines have which, for how long; [`order`]: one of them on a command line
@@ -67,8 +71,23 @@ pub enum Fault {
     MediaCut,
     /// No image may be inserted.
     MediaUnlicensed,
+    /// Something about the account of the BMC.
+    Account(AccountFault),
     /// The installed system never calls.
     NoPhoneHome,
+}
+
+/// What goes wrong with the account of a BMC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountFault {
+    /// Its password cannot be changed.
+    Refused,
+    /// It is changed, and the answer is lost.
+    Lost,
+    /// It is not changed, and the answer is yes.
+    Ignored,
+    /// Two failures lock it.
+    LocksOut,
 }
 
 /// How a BMC answers when it does not answer.
@@ -103,7 +122,7 @@ pub enum Error {
 }
 
 /// Every word.
-pub const WORDS: [&str; 18] = [
+pub const WORDS: [&str; 22] = [
     "disk-failure",
     "dead-nic",
     "slow-link",
@@ -121,6 +140,10 @@ pub const WORDS: [&str; 18] = [
     "double-boot",
     "media-cut",
     "media-unlicensed",
+    "password-refused",
+    "password-lost",
+    "password-ignored",
+    "password-locks",
     "no-phone-home",
 ];
 
@@ -168,6 +191,10 @@ impl FromStr for Fault {
             "double-boot" => value.none(Self::DoubleBoot)?,
             "media-cut" => value.none(Self::MediaCut)?,
             "media-unlicensed" => value.none(Self::MediaUnlicensed)?,
+            "password-refused" => value.none(Self::Account(AccountFault::Refused))?,
+            "password-lost" => value.none(Self::Account(AccountFault::Lost))?,
+            "password-ignored" => value.none(Self::Account(AccountFault::Ignored))?,
+            "password-locks" => value.none(Self::Account(AccountFault::LocksOut))?,
             "no-phone-home" => value.none(Self::NoPhoneHome)?,
             _ => return Err(unknown()),
         })
@@ -195,6 +222,10 @@ impl fmt::Display for Fault {
             Self::DoubleBoot => f.write_str("double-boot"),
             Self::MediaCut => f.write_str("media-cut"),
             Self::MediaUnlicensed => f.write_str("media-unlicensed"),
+            Self::Account(AccountFault::Refused) => f.write_str("password-refused"),
+            Self::Account(AccountFault::Lost) => f.write_str("password-lost"),
+            Self::Account(AccountFault::Ignored) => f.write_str("password-ignored"),
+            Self::Account(AccountFault::LocksOut) => f.write_str("password-locks"),
             Self::NoPhoneHome => f.write_str("no-phone-home"),
         }
     }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use underlay_core::Bytes;
 
 use super::{
-    Fault, Misbehaviour,
+    AccountFault, Fault, Misbehaviour,
     chaos::Chaos,
     journal::{Journal, Struck},
     order::Order,
@@ -204,6 +204,12 @@ impl Faults {
     /// Does its BMC want a licence for virtual media?
     pub fn media_are_unlicensed(&self, machine: &Machine) -> bool {
         self.find(machine, |fault| matches!(fault, Fault::MediaUnlicensed).then_some(())).is_some()
+    }
+
+    /// Does its BMC's account have that fault?
+    pub fn account(&self, machine: &Machine, wanted: AccountFault) -> bool {
+        self.find(machine, |fault| matches!(fault, Fault::Account(is) if *is == wanted).then_some(()))
+            .is_some()
     }
 
     /// Is its system silent?

@@ -11,7 +11,7 @@ use super::Commit;
 use crate::{
     Error, Record, assignment, boot_plan,
     boot_plan::BootPlan,
-    brake, claim, event, observation,
+    brake, claim, event, observation, own_password,
     pool::{accusation, disturbance, member, want},
     queue, reference, sql, token,
     transaction::Write,
@@ -84,6 +84,8 @@ async fn apply_one(write: &mut Write<'_>, commit: &Commit<'_>, effect: &Effect) 
         Effect::RevokeTokens { host } => token::revoke(write, *host).await,
         Effect::Assign(work) => assignment::put(write, work).await,
         Effect::Unassign { host } => assignment::forget(write, *host).await,
+        Effect::DrawPassword => own_password::keep(write, id).await,
+        Effect::DropPassword => own_password::forget(write, id).await,
         Effect::Wake { id } => queue::kick(write, *id, now).await,
         Effect::Note { text } => note(write, commit, text).await,
     }
@@ -134,7 +136,8 @@ pub(super) async fn clear(write: &mut Write<'_>, commit: &Commit<'_>) -> Result<
         "DELETE FROM accusation WHERE pool = $1 OR host = $1",
         "DELETE FROM token WHERE host = $1 OR on_behalf_of = $1",
         "DELETE FROM resident WHERE host = $1",
-        "DELETE FROM secret WHERE id = $1",
+        // A BMC may have a password that nobody else knows. Who leaves the host has it dropped before, or it stays.
+        "DELETE FROM secret WHERE id = $1 AND name <> 'own_password'",
         "DELETE FROM observation WHERE id = $1",
         "DELETE FROM step WHERE id = $1",
         "DELETE FROM cancellation WHERE id = $1",

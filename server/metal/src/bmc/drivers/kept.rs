@@ -13,7 +13,7 @@ use underlay_core::{
     observation::{Body, Source},
 };
 
-use super::{Drivers, credential};
+use super::{Drivers, credential, own_login};
 use crate::bmc::{
     Login,
     ipmi::Ipmi,
@@ -84,6 +84,10 @@ impl Drivers {
         view: &dyn View,
     ) -> Result<Arc<dyn Bmc>, Error> {
         let login = credential(host, &wanted.credential, view).await?;
+        // It was given one of its own when it was spoken to in Redfish.
+        let is_known = host.status.own_password.as_ref().is_some_and(|own| own.since.is_some());
+        let own = own_login(host, &login.user, view).await?.filter(|_| is_known);
+        let login = own.unwrap_or(login);
         let origin = IpmiOrigin {
             spec: wanted.clone(),
             boot: host.spec.boot.clone(),

@@ -91,6 +91,7 @@ fn host(credential: &str) -> Object<Host> {
         credential: credential.into(),
         tls: Tls::Pin,
         system: None,
+        own_password: false,
     };
     let now = Timestamp::UNIX_EPOCH;
     Object {

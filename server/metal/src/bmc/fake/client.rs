@@ -11,11 +11,16 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use underlay_core::{
     Object, View,
-    bmc::{Bmc, Bmcs, CALL_LIMIT, Error, MediaUrl, Observation, Power, Target, VirtualMedia},
+    bmc::{
+        Accounts, Bmc, Bmcs, CALL_LIMIT, Error, Login, MediaUrl, Observation, Power, Target, VirtualMedia,
+    },
     host::Host,
 };
 
 use super::quirks::{Fault, Times};
+
+/// The password that accounts have when nobody has changed it.
+pub const FACTORY: &str = "factory";
 
 /// A call that was made, whether it went well or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +33,8 @@ pub enum Call {
     NextBoot(Target),
     /// `ensure_media`
     Media(Medium),
+    /// `ensure_password`
+    Password,
     /// `forget`
     Forget,
 }
@@ -49,6 +56,8 @@ struct Script {
     seen: Observation,
     /// The image in its virtual CD.
     image: Option<String>,
+    /// The password of its account.
+    password: String,
     calls: Vec<(Call, Option<Fault>)>,
     /// What each firmware run of the host started from.
     boots: Vec<Target>,
@@ -75,7 +84,14 @@ impl Fake {
     /// A host that is as `seen` says.
     pub fn new(seen: Observation) -> Self {
         let (calls, boots, faults) = (Vec::new(), Vec::new(), Vec::new());
-        Self(Arc::new(Mutex::new(Script { seen, image: None, calls, boots, faults })))
+        Self(Arc::new(Mutex::new(Script {
+            seen,
+            image: None,
+            password: FACTORY.into(),
+            calls,
+            boots,
+            faults,
+        })))
     }
 
     /// From now on `call` (any call for `None`) goes wrong; the newest fault counts.
@@ -116,6 +132,11 @@ impl Fake {
     /// The image in its virtual CD, without a call.
     pub fn image(&self) -> Option<String> {
         self.script().image.clone()
+    }
+
+    /// The password of its account, without a call.
+    pub fn password(&self) -> String {
+        self.script().password.clone()
     }
 
     /// What it sees, without a call.
@@ -220,6 +241,10 @@ impl Bmc for Fake {
         Some(self)
     }
 
+    fn accounts(&self) -> Option<&dyn Accounts> {
+        Some(self)
+    }
+
     async fn forget(&self) -> Result<(), Error> {
         self.goes_well(Call::Forget).await.map(|_| ())
     }
@@ -232,6 +257,16 @@ impl VirtualMedia for Fake {
         let call = Call::Media(if image.is_some() { Medium::In } else { Medium::Out });
         if self.goes_well(call).await?.anywhere() {
             self.script().image = image;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Accounts for Fake {
+    async fn ensure_password(&self, wanted: &Login) -> Result<(), Error> {
+        if self.goes_well(Call::Password).await?.anywhere() {
+            self.script().password = wanted.password.expose_secret().to_owned();
         }
         Ok(())
     }

@@ -8,5 +8,5 @@ mod quirks;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Call, Fake, Fakes, Medium};
+pub use client::{Call, FACTORY, Fake, Fakes, Medium};
 pub use quirks::{Fault, Times};

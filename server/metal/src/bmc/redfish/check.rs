@@ -110,7 +110,7 @@ impl Looking {
         let login = client.login_is().await;
         client.log_out().await;
         // It may be megabytes of text, each searched for hundreds of words.
-        let (read, user) = (self.read.clone(), client.user().to_owned());
+        let (read, user) = (self.read.clone(), client.login().user);
         let recorded = tokio::task::spawn_blocking(move || scrub::recording(quirks, &user, &read));
         Check {
             address: client.address().to_owned(),

@@ -19,13 +19,14 @@ use tokio::{
 };
 use underlay_core::{
     Cause, SecretString,
-    bmc::Error,
+    bmc::{Error, Login},
     host::{self, Tls},
 };
 
 use super::{
     super::Login,
     check::{Read, Sort},
+    logins::Logins,
     model::{Collection, Complaint, Manager, Root},
     quirks::{self, Quirks},
     session::{Auth, Session},
@@ -34,6 +35,8 @@ use super::{
 
 /// Where the service begins; the trailing slash is part of it (DSP0266, section 6.4).
 pub(super) const ROOT: &str = "/redfish/v1/";
+/// What nobody reads without a login.
+pub(super) const SYSTEMS: &str = "/redfish/v1/Systems";
 /// The largest reply that is read; a ComputerSystem has some 10 kB.
 const LARGEST_REPLY: usize = 1 << 20;
 /// How many members of a collection are read.
@@ -60,7 +63,7 @@ pub(super) struct Client {
     http: reqwest::Client,
     address: String,
     origin: reqwest::Url,
-    login: Login,
+    logins: Logins,
     auth: Mutex<Auth>,
     quirks: OnceLock<&'static Quirks>,
     pin: Arc<Pin>,
@@ -130,7 +133,8 @@ impl Client {
         };
         let address = bmc.address.clone();
         let (auth, quirks) = (Mutex::new(Auth::None), OnceLock::new());
-        Ok(Self { http, address, origin, login, auth, quirks, pin, shows_certificate })
+        let logins = Logins::new(login);
+        Ok(Self { http, address, origin, logins, auth, quirks, pin, shows_certificate })
     }
 
     /// What is known of its make; until it was asked, what is assumed of any.
@@ -182,7 +186,7 @@ impl Client {
             let mut auth = self.auth.lock().await;
             let Auth::Session(Session { path, .. }) = &*auth else { return true };
             let ended = match path {
-                Some(path) => self.exchange(Method::DELETE, path, None, None, &auth).await,
+                Some(path) => self.exchange(Method::DELETE, path, None, None, (&auth, &self.login())).await,
                 None => return false,
             };
             *auth = Auth::None;
@@ -231,9 +235,38 @@ impl Client {
         &self.address
     }
 
-    /// Who logs in.
-    pub(super) fn user(&self) -> &str {
-        &self.login.user
+    /// The login in use.
+    pub(super) fn login(&self) -> Login {
+        self.logins.current()
+    }
+
+    /// It takes one of these, of which there is one at least; the first is tried first.
+    pub(super) fn takes_one_of(&self, logins: Vec<Login>) {
+        self.logins.set(logins);
+    }
+
+    /// Does the BMC take this login? It is the one in use from then on. Tried once.
+    pub(super) async fn prove(&self, login: &Login) -> Result<bool, Error> {
+        self.log_out().await;
+        let mut auth = self.auth.lock().await;
+        *auth = Auth::None;
+        let opened = match self.log_in_as(login).await? {
+            Ok(session @ Auth::Session(_)) => session,
+            Ok(basic) => {
+                let reply = self.exchange(Method::GET, SYSTEMS, None, None, (&basic, login)).await?;
+                if reply.status == StatusCode::UNAUTHORIZED {
+                    return Ok(false);
+                }
+                if !reply.status.is_success() {
+                    return Err(self.complaint(&reply, &format!("GET {SYSTEMS}")));
+                }
+                basic
+            }
+            Err(_) => return Ok(false),
+        };
+        self.logins.choose(login);
+        *auth = opened;
+        Ok(true)
     }
 
     /// The paths of a collection's members.
@@ -344,13 +377,30 @@ impl Client {
         if auth.is_due() {
             *auth = self.log_in().await?;
         }
-        let reply = self.exchange(method.clone(), path, body, etag, auth).await?;
+        let login = self.login();
+        let reply = self.exchange(method.clone(), path, body, etag, (auth, &login)).await?;
         match auth {
             Auth::Session(_) if reply.status == StatusCode::UNAUTHORIZED => {
                 // The session ended: idle for too long, or the BMC restarted.
                 *auth = Auth::None;
                 *auth = self.log_in().await?;
-                self.exchange(method.clone(), path, body, etag, auth).await
+                self.exchange(method.clone(), path, body, etag, (auth, &self.login())).await
+            }
+            // It may have the other password.
+            Auth::Basic | Auth::Full(_) if reply.status == StatusCode::UNAUTHORIZED && self.has_another() => {
+                if let Some(why) = self.logins.left_alone() {
+                    return Err(Error::Refused { address: self.address.clone(), why });
+                }
+                for other in self.logins.in_order().into_iter().skip(1) {
+                    let reply = self.exchange(method.clone(), path, body, etag, (auth, &other)).await?;
+                    if reply.status != StatusCode::UNAUTHORIZED {
+                        self.logins.choose(&other);
+                        return Ok(reply);
+                    }
+                }
+                self.logins.all_refused(&self.said(&reply));
+                *auth = Auth::None;
+                Ok(reply)
             }
             // The password may well be right.
             Auth::Full(_) if reply.status == StatusCode::UNAUTHORIZED => {
@@ -361,32 +411,64 @@ impl Client {
         }
     }
 
-    /// Open a session, or settle on Basic where there are none.
+    fn has_another(&self) -> bool {
+        self.logins.in_order().len() > 1
+    }
+
+    /// Log in, with the other login where the one in use is refused.
     async fn log_in(&self) -> Result<Auth, Error> {
-        let root = self.exchange(Method::GET, ROOT, None, None, &Auth::None).await?;
+        if let Some(why) = self.logins.left_alone() {
+            return Err(Error::Refused { address: self.address.clone(), why });
+        }
+        let mut refused = None;
+        for login in self.logins.in_order() {
+            match self.log_in_as(&login).await? {
+                Ok(auth) => {
+                    if matches!(auth, Auth::Session(_)) {
+                        self.logins.choose(&login);
+                    }
+                    return Ok(auth);
+                }
+                Err(error) => refused = Some(error),
+            }
+        }
+        let refused = refused.expect("there is one login at least");
+        if let Error::Refused { why, .. } = &refused {
+            self.logins.all_refused(why);
+        }
+        Err(refused)
+    }
+
+    /// Open a session, or settle on Basic where there are none. The inner error: it does not take this login.
+    async fn log_in_as(&self, login: &Login) -> Result<Result<Auth, Error>, Error> {
+        let root = self.exchange(Method::GET, ROOT, None, None, (&Auth::None, login)).await?;
         if root.status == StatusCode::UNAUTHORIZED {
-            return Ok(Auth::Basic);
+            return Ok(Ok(Auth::Basic));
         }
         if !root.status.is_success() {
             return Err(self.complaint(&root, "GET /redfish/v1/"));
         }
         let root: Root = self.decode(&root, ROOT)?;
-        let Some(sessions) = root.links.and_then(|links| links.sessions) else { return Ok(Auth::Basic) };
-        let login = json!({ "UserName": self.login.user, "Password": self.login.password.expose_secret() });
-        let reply = self.exchange(Method::POST, &sessions.path, Some(&login), None, &Auth::None).await?;
+        let Some(sessions) = root.links.and_then(|links| links.sessions) else { return Ok(Ok(Auth::Basic)) };
+        let body = json!({ "UserName": login.user, "Password": login.password.expose_secret() });
+        let nobody = (&Auth::None, login);
+        let reply = self.exchange(Method::POST, &sessions.path, Some(&body), None, nobody).await?;
         match (reply.status, &reply.token) {
             (status, Some(token)) if status.is_success() => {
-                Ok(Auth::Session(Session { token: token.clone(), path: self.session_path(&reply) }))
+                Ok(Ok(Auth::Session(Session { token: token.clone(), path: self.session_path(&reply) })))
             }
             (status, None) if status.is_success() => {
                 Err(self.nonsense("the login", "it sends no X-Auth-Token"))
             }
-            (status, _) if quirks::lacks_sessions(status) => Ok(Auth::Basic),
+            (status, _) if quirks::lacks_sessions(status) => Ok(Ok(Auth::Basic)),
             (status, _) if quirks::is_full(status) => {
                 tracing::debug!(address = %self.address, why = self.said(&reply), "no session is to be had");
-                Ok(Auth::full())
+                Ok(Ok(Auth::full()))
             }
-            _ => Err(self.complaint(&reply, "the login")),
+            _ => match self.complaint(&reply, "the login") {
+                refused @ Error::Refused { .. } => Ok(Err(refused)),
+                other => Err(other),
+            },
         }
     }
 
@@ -407,7 +489,7 @@ impl Client {
         path: &str,
         body: Option<&Value>,
         etag: Option<&str>,
-        auth: &Auth,
+        (auth, login): (&Auth, &Login),
     ) -> Result<Reply, Error> {
         let mut request = self
             .http
@@ -417,7 +499,7 @@ impl Client {
         request = match auth {
             Auth::None => request,
             Auth::Basic | Auth::Full(_) => {
-                request.basic_auth(&self.login.user, Some(self.login.password.expose_secret()))
+                request.basic_auth(&login.user, Some(login.password.expose_secret()))
             }
             Auth::Session(session) => request.header("X-Auth-Token", session.token.expose_secret()),
         };
@@ -535,10 +617,9 @@ impl Client {
         }
     }
 
-    /// Foreign text fit to be shown: bounded, on one line, without our password.
+    /// Foreign text fit to be shown: bounded, on one line, without our passwords.
     pub(super) fn shown(&self, text: &str, most: usize) -> String {
-        let password = self.login.password.expose_secret();
-        let text = if password.is_empty() { text.to_owned() } else { text.replace(password, "***") };
+        let text = self.logins.mask(text);
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect()
     }
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::{sync::Mutex, time::Instant};
 use underlay_core::{
     Mac, ObjectId, SecretString,
-    bmc::{Bmc, Error, MediaUrl, Observation, Power, Target, VirtualMedia},
+    bmc::{Accounts, Bmc, Error, Login, MediaUrl, Observation, Power, Target, VirtualMedia},
     host::{self, Facts},
 };
 
@@ -90,6 +90,11 @@ impl Redfish {
     pub fn telling(mut self, host: ObjectId, destination: SecretString) -> Self {
         self.events = Some(Events::new(host, destination));
         self
+    }
+
+    /// By what is known its BMC takes one of these logins, and the first is tried first.
+    pub fn takes_one_of(&self, first: Login, second: Option<Login>) {
+        self.client.takes_one_of([first].into_iter().chain(second).collect());
     }
 
     /// The same, which also asks once for the drives.
@@ -313,6 +318,10 @@ impl Bmc for Redfish {
     }
 
     fn virtual_media(&self) -> Option<&dyn VirtualMedia> {
+        Some(self)
+    }
+
+    fn accounts(&self) -> Option<&dyn Accounts> {
         Some(self)
     }
 

@@ -1,5 +1,6 @@
 //! The driver against a scripted Redfish service, hostile replies, and sushy-tools' emulator.
 
+mod account;
 mod drives;
 mod events;
 mod hostile;
@@ -28,7 +29,13 @@ const RESET: &str = "/redfish/v1/Systems/1/Actions/ComputerSystem.Reset";
 const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
 
 fn spec(address: &str) -> host::Redfish {
-    host::Redfish { address: address.into(), credential: "bmc".into(), tls: Tls::Pin, system: None }
+    host::Redfish {
+        address: address.into(),
+        credential: "bmc".into(),
+        tls: Tls::Pin,
+        system: None,
+        own_password: false,
+    }
 }
 
 fn login() -> Login {
