@@ -24,7 +24,6 @@ use underlay_core::{
 };
 
 use super::{
-    super::Login,
     check::{Read, Sort},
     logins::Logins,
     model::{Collection, Complaint, Manager, Root},

@@ -17,7 +17,6 @@ use underlay_core::{
 };
 
 use super::{
-    super::Login,
     asked::Asked,
     client::{Client, ROOT},
     drives::Drives,
