@@ -36,8 +36,9 @@ prop_compose! {
         tls in prop_oneof![
             Just(Tls::Pin), Just(Tls::Insecure), "[ -~\n]{1,50}".prop_map(|pem| Tls::Ca { pem })
         ],
+        own_password in any::<bool>(),
     ) -> Driver {
-        Driver::Redfish(Redfish { address, credential, tls, system })
+        Driver::Redfish(Redfish { address, credential, tls, system, own_password })
     }
 }
 
