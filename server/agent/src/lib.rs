@@ -6,6 +6,7 @@
 //! - [`resident`]: living on an installed system, and getting there
 //! - [`pace`]: how long to wait before knocking again
 //! - [`deploy`], [`disk`]: writing it; [`bench`]: only that, measured
+//! - [`wipe`]: making disks forget; [`sys`]: the commands that takes
 //!
 //! It never mounts or parses a tenant's file system and never listens. In RAM it holds no state that outlives the boot.
 
@@ -24,4 +25,6 @@ pub mod pace;
 pub mod resident;
 pub mod source;
 pub mod start;
+pub mod sys;
 pub mod system;
+pub mod wipe;

@@ -38,6 +38,7 @@ impl Mirror for Model {
             replacements: u32::try_from(plain(&plan.replacements)?).ok(),
             values: values::values("values", &plan.values)?,
             bind: bind::rules(&plan.bind)?,
+            clean: plain(&plan.clean)?,
         };
         Ok(pb::PutPoolRequest { key: Some(key), spec: Some(spec), options: Some(options) })
     }
@@ -59,6 +60,7 @@ impl Mirror for Model {
             replacements: spec.replacements.map(i64::from).into(),
             values: values::seen_values(&prior.values, &spec.values),
             bind: bind::seen_rules(&prior.bind, &spec.bind),
+            clean: Attr::Value(if spec.clean.is_empty() { "none".to_owned() } else { spec.clean }),
             phase: pool.standing.clone().unwrap_or_default().phase.into(),
             timeouts: prior.timeouts.clone(),
         }

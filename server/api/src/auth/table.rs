@@ -37,7 +37,9 @@ fn ours(service: &str, method: &str) -> Option<Access> {
         ("BrakeService", "Resume") => Role::Admin,
         ("AuditService", "List" | "Verify") => Role::Admin,
 
-        ("HostService", "Power" | "Confirm" | "ListDiscovered" | "OfferAdoption" | "Check") => Role::Operator,
+        ("HostService", "Power" | "Confirm" | "Tend" | "ListDiscovered" | "OfferAdoption" | "Check") => {
+            Role::Operator
+        }
         (
             "SiteService" | "PoolService" | "HostService" | "NetworkService" | "CredentialService"
             | "ProfileService",

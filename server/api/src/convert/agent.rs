@@ -7,7 +7,7 @@ use underlay_core::{
 };
 use underlay_proto::v1 as pb;
 
-use super::{faults::Faults, machine};
+use super::{cleaning, faults::Faults, machine};
 
 /// The longest part of a failure that an agent may report, in bytes.
 const FAILURE: usize = 2048;
@@ -33,6 +33,12 @@ pub(crate) fn report(message: pb::Report) -> Result<Report, Vec<FieldError>> {
             elapsed_ms: written.elapsed_ms,
             peak_memory: written.peak_memory,
         }),
+        Some(Wire::Wiping(wiping)) => Some(Stage::Wiping {
+            done: wiping.done.min(wiping.total),
+            total: wiping.total,
+            seconds: wiping.seconds,
+        }),
+        Some(Wire::Wiped(wiped)) => Some(Stage::Wiped { disks: cleaning::wipes(&mut faults, wiped.disks) }),
         Some(Wire::Failed(failed)) => Some(failure(&mut faults, failed)),
         None => {
             faults.add("report.stage", "is missing");
@@ -80,6 +86,7 @@ pub(crate) fn order(assignment: &Assignment, takes: Takes) -> pb::Order {
     let task = match &assignment.task {
         Task::Stay => Wire::Stay(pb::order::Stay {}),
         Task::Deploy(work) => Wire::Deploy(deploy(work, takes)),
+        Task::Clean(clean) => Wire::Clean(cleaning::order(clean)),
         Task::Leave(how) => Wire::Leave(leave(*how).into()),
     };
     pb::Order { epoch: assignment.epoch, task: Some(task) }

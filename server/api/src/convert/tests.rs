@@ -254,8 +254,9 @@ prop_compose! {
         replacements in any::<u32>(),
         values in values(),
         bind in collection::vec(rule(), 0..3),
+        clean in select(core::cleaning::Policy::WORDS.map(|(_, policy)| policy).to_vec()),
     ) -> core::pool::Spec {
-        core::pool::Spec { max_disrupted, replacements, values, bind }
+        core::pool::Spec { max_disrupted, replacements, values, bind, clean }
     }
 }
 

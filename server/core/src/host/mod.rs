@@ -5,6 +5,7 @@ mod facts;
 mod spec;
 mod state;
 mod status;
+mod tending;
 
 pub use crate::condition::{Condition, Health};
 pub use awaited::awaited;
@@ -14,6 +15,7 @@ pub use spec::{
 };
 pub use state::State;
 pub use status::Status;
+pub use tending::{Purpose, Stage, Tending, Wish};
 
 use crate::{Kind, Noun};
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::bind::{self, Rule};
 use crate::{
     FieldError,
+    cleaning::Policy,
     profile::{Values, validate_values},
 };
 
@@ -27,11 +28,20 @@ pub struct Spec {
     /// Which machines that nobody enrolled become hosts of it, the first rule that fits first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bind: Vec<Rule>,
+    /// How the disks of its hosts are wiped when a machine lets go of one.
+    #[serde(skip_serializing_if = "Policy::is_none")]
+    pub clean: Policy,
 }
 
 impl Default for Spec {
     fn default() -> Self {
-        Self { max_disrupted: None, replacements: REPLACEMENTS, values: Values::new(), bind: Vec::new() }
+        Self {
+            max_disrupted: None,
+            replacements: REPLACEMENTS,
+            values: Values::new(),
+            bind: Vec::new(),
+            clean: Policy::None,
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Releasing: nothing is served to the host any more, it is switched off, the claim is given up, the object is gone.
 //!
-//! The claim is held until the host is seen off: a host that still runs must not be claimed by another machine. Disks
-//! are left as they are; the next deployment writes over them.
+//! The claim is held until the host is seen off: a host that still runs must not be claimed by another machine. Where
+//! its pool has hosts cleaned, it goes to the host itself; else disks are left as they are, and the next deployment writes over
+//! them. The machine does not wait for the cleaning.
 
 use underlay_core::{
     Effect, Failure, ObjectId, Step,
@@ -11,7 +12,7 @@ use underlay_core::{
 };
 
 use super::{
-    ways,
+    claiming, ways,
     world::{LATER, SOON, World, withdrawn},
 };
 
@@ -22,7 +23,7 @@ pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<St
         return Ok(Step::gone(world.status()));
     }
     let raw = world.view.by_id(id).await.map_err(|error| world.unreadable(&error))?;
-    let Some(raw) = raw else { return Ok(let_go(world, id)) };
+    let Some(raw) = raw else { return Ok(gone(world, id, Effect::Release { host: id })) };
     let host = raw.decode::<Host>().map_err(|error| world.unreadable(&error))?;
     let bmc = world.bmc(&host).await?;
     let observed = bmc
@@ -34,7 +35,7 @@ pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<St
             .await
             .map_err(|error| world.driver_failed(&host, "setting its next boot to the disk", &error))?;
         ways::take_out(world, &host, &*bmc).await?;
-        return Ok(let_go(world, id));
+        return Ok(gone(world, id, claiming::let_go_of(world, &host).await?));
     }
     bmc.ensure_power(Power::Off)
         .await
@@ -46,6 +47,6 @@ pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<St
 }
 
 #[track_caller]
-fn let_go(world: &World<'_>, host: ObjectId) -> Step<Machine> {
-    withdrawn(Step::gone(world.status()), host).with(Effect::Release { host }).with(Effect::Wake { id: host })
+fn gone(world: &World<'_>, host: ObjectId, lets_go: Effect) -> Step<Machine> {
+    withdrawn(Step::gone(world.status()), host).with(lets_go).with(Effect::Wake { id: host })
 }
