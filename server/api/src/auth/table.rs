@@ -158,6 +158,7 @@ mod tests {
             "HostService/Confirm",
             "HostService/OfferAdoption",
             "HostService/Power",
+            "HostService/Tend",
             "ImageService/Upload",
             "OperationService/Cancel",
             "ServerService/Backup",
