@@ -446,6 +446,7 @@ async fn engine(
     }
     let interval = Duration::from_secs(settings.audit_seconds.unwrap_or(900));
     let audits = Arc::new(Rarely { interval, projection: ways.projection.clone() });
+    let (ways, media) = (Arc::new(ways), Arc::new(media));
     Ok(Engine::new(store.clone(), underlay_engine::Config::default())
         .register(Networks)
         .register(Credentials)
@@ -453,13 +454,14 @@ async fn engine(
         .register(Sites)
         .register(Pools)
         .register(Images::new(images, importer, local, uploads, Asking(store.clone())))
-        .register(Hosts { bmcs: bmcs.clone(), audits })
-        .register(Machines {
+        .register(Hosts {
             bmcs: bmcs.clone(),
-            boot_url: Arc::new(ways),
-            media: Arc::new(media),
+            audits,
+            boot_url: ways.clone(),
+            media: media.clone(),
             patience,
-        }))
+        })
+        .register(Machines { bmcs: bmcs.clone(), boot_url: ways, media, patience }))
 }
 
 fn exported(

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Mac, ObjectId, agent, bmc::Power, resident};
+use crate::{Mac, ObjectId, agent, bmc::Power, host::Wish, resident};
 
 /// How long it is believed that an agent waits, or that a machine resembles a host, without being told again: whoever
 /// tells does so more than twice in that time, and may have died.
@@ -59,6 +59,8 @@ pub enum Source {
     Person,
     /// The agent that lives on the installed system.
     Resident,
+    /// An operator, who wants something done with the host.
+    Operator,
 }
 
 impl Source {
@@ -77,6 +79,7 @@ impl Source {
             Source::Resemblance => "resemblance",
             Source::Person => "person",
             Source::Resident => "resident",
+            Source::Operator => "operator",
         }
     }
 }
@@ -174,6 +177,15 @@ pub enum Body {
         /// Who says so.
         by: String,
         /// When: the same said again is news.
+        at: Timestamp,
+    },
+    /// An operator wants something done with the host.
+    Wished {
+        /// What.
+        wish: Wish,
+        /// Who.
+        by: String,
+        /// When: the same wished again is news.
         at: Timestamp,
     },
     /// The agent that lives on the installed system is there, or was.

@@ -39,6 +39,7 @@ impl Mirror for Model {
             values: values::values("values", &plan.values)?,
             bind: bind::rules(&plan.bind)?,
             trust: plain(&plan.trust)?,
+            clean: plain(&plan.clean)?,
         };
         Ok(pb::PutPoolRequest { key: Some(key), spec: Some(spec), options: Some(options) })
     }
@@ -61,6 +62,7 @@ impl Mirror for Model {
             values: values::seen_values(&prior.values, &spec.values),
             bind: bind::seen_rules(&prior.bind, &spec.bind),
             trust: Attr::Value(if spec.trust.is_empty() { "segment".into() } else { spec.trust }),
+            clean: Attr::Value(if spec.clean.is_empty() { "none".to_owned() } else { spec.clean }),
             phase: pool.standing.clone().unwrap_or_default().phase.into(),
             timeouts: prior.timeouts.clone(),
         }

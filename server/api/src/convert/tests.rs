@@ -256,8 +256,9 @@ prop_compose! {
         values in values(),
         bind in collection::vec(rule(), 0..3),
         trust in select(core::pool::Trust::ALL.to_vec()),
+        clean in select(core::cleaning::Policy::WORDS.map(|(_, policy)| policy).to_vec()),
     ) -> core::pool::Spec {
-        core::pool::Spec { max_disrupted, replacements, values, bind, trust }
+        core::pool::Spec { max_disrupted, replacements, values, bind, trust, clean }
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     FieldError,
+    cleaning::Policy,
     profile::{Values, validate_values},
 };
 
@@ -33,6 +34,9 @@ pub struct Spec {
     /// What a freshly booted agent on its hosts may be given, and why.
     #[serde(skip_serializing_if = "Trust::is_segment")]
     pub trust: Trust,
+    /// How the disks of its hosts are wiped when a machine lets go of one.
+    #[serde(skip_serializing_if = "Policy::is_none")]
+    pub clean: Policy,
 }
 
 impl Default for Spec {
@@ -43,6 +47,7 @@ impl Default for Spec {
             values: Values::new(),
             bind: Vec::new(),
             trust: Trust::default(),
+            clean: Policy::None,
         }
     }
 }
