@@ -23,6 +23,9 @@ pub const CALL_LIMIT: Duration = Duration::from_secs(90);
 /// How much of what a serial port said is told, in bytes.
 pub const SERIAL: usize = 256 << 10;
 
+/// The most that a picture of a screen may have, in bytes.
+pub const SCREEN: usize = 1 << 20;
+
 /// Is it on?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -251,6 +254,12 @@ pub trait Bmc: Send + Sync {
     /// none where the driver does not see it.
     async fn serial(&self) -> Result<Option<String>, Error> {
         Ok(None)
+    }
+
+    /// What the host's screen shows, a PNG of at most [`SCREEN`] bytes.
+    async fn screenshot(&self) -> Result<Vec<u8>, Error> {
+        let (address, wish) = ("the host's driver".into(), "show its screen".into());
+        Err(Error::Unsupported { address, wish, why: "it does not see it".into() })
     }
 
     /// Forget the host: the driver removes what it made for it (a QEMU host's process and disks) and nothing else.

@@ -50,6 +50,11 @@ impl PowerControl for Switch {
         let object = self.read(host).await?;
         self.bmcs.bmc(&object, &self.store).await?.serial().await
     }
+
+    async fn screenshot(&self, host: ObjectId) -> Result<Vec<u8>, Error> {
+        let object = self.read(host).await?;
+        self.bmcs.bmc(&object, &self.store).await?.screenshot().await
+    }
 }
 
 impl Switch {

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use underlay_core::{
-    bmc::Bmc,
+    bmc::{Bmc, Error, Power},
     host::{self, Boot, Tls},
 };
 use underlay_metal::bmc::{Login, redfish::Redfish};
@@ -133,7 +133,7 @@ async fn replays(rack: &Simulated, machine: &Value, file: &Path, seen: &Value) -
     let (one, other) = (real.observe().await?, replay.observe().await?);
     ensure!((one.power, one.next_boot, one.macs.len()) == (other.power, other.next_boot, other.macs.len()));
     ensure!(one.facts == other.facts && one.serial != other.serial, "{other:?}");
-    let refused = replay.ensure_power(underlay_core::bmc::Power::On).await;
+    let refused = replay.ensure_power(Power::On).await;
     ensure!(refused.is_err(), "a recording is not switched");
     real.log_out().await;
     replay.log_out().await;
@@ -165,5 +165,34 @@ async fn an_enrolled_host_is_looked_at_with_the_credential_that_the_server_has()
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
     ensure!(!wrong.status.success() && said.contains("refuses us"), "{said}");
     ensure!(!said.contains("not-the-password"), "{said}");
+    Ok(())
+}
+
+/// A driver that was logged in, looks, and is logged out.
+async fn screen(address: &str, password: String) -> Result<Result<Vec<u8>, Error>> {
+    let driver = login(address, password)?;
+    let seen = driver.screenshot().await;
+    driver.log_out().await;
+    Ok(seen)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_screen_is_seen_where_a_make_gives_it_away_and_nowhere_else() -> Result<()> {
+    let arguments = ["--machines", "6", "--model", MODELS, "--pace", "instant", "--bmc-tls"];
+    let rack = Simulated::start(&arguments);
+    for machine in rack.machines() {
+        let (model, address) = (machine["model"].as_str().unwrap_or_default(), &machine["bmc_address"]);
+        let address = address.as_str().context("an address")?;
+        let off = screen(address, rack.password()).await?;
+        if model != "idrac" {
+            ensure!(matches!(&off, Err(Error::Unsupported { .. })), "{model}: {off:?}");
+            continue;
+        }
+        let driver = login(address, rack.password())?;
+        driver.ensure_power(Power::On).await?;
+        driver.log_out().await;
+        let (off, on) = (off?, screen(address, rack.password()).await??);
+        ensure!(off.starts_with(b"\x89PNG") && on.starts_with(b"\x89PNG") && on != off, "{off:?} {on:?}");
+    }
     Ok(())
 }

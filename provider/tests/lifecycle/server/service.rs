@@ -199,6 +199,13 @@ service!(
             Err(Status::unimplemented("a test that needs it adds it"))
         }
 
+        async fn screenshot(
+            &self,
+            _: Request<ScreenshotRequest>,
+        ) -> Result<Response<ScreenshotResponse>, Status> {
+            Err(Status::unimplemented("a test that needs it adds it"))
+        }
+
         async fn check(&self, _: Request<CheckHostRequest>) -> Result<Response<CheckHostResponse>, Status> {
             Err(Status::unimplemented("a test that needs it adds it"))
         }

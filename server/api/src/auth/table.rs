@@ -39,9 +39,10 @@ fn ours(service: &str, method: &str) -> Option<Access> {
 
         // A login of a BMC in the clear.
         ("HostService", "OwnPasswords") => Role::Admin,
-        ("HostService", "Power" | "Confirm" | "Tend" | "ListDiscovered" | "OfferAdoption" | "Check") => {
-            Role::Operator
-        }
+        (
+            "HostService",
+            "Power" | "Confirm" | "Tend" | "ListDiscovered" | "OfferAdoption" | "Check" | "Screenshot",
+        ) => Role::Operator,
         (
             "SiteService" | "PoolService" | "HostService" | "NetworkService" | "CredentialService"
             | "ProfileService",
@@ -161,6 +162,7 @@ mod tests {
             "HostService/OfferAdoption",
             "HostService/OwnPasswords",
             "HostService/Power",
+            "HostService/Screenshot",
             "HostService/Tend",
             "ImageService/Upload",
             "OperationService/Cancel",

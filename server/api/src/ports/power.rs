@@ -30,4 +30,10 @@ pub trait PowerControl: Send + Sync + 'static {
     /// # Errors
     /// What the driver said.
     async fn serial(&self, host: ObjectId) -> Result<Option<String>, bmc::Error>;
+
+    /// What the host's screen shows, a PNG.
+    ///
+    /// # Errors
+    /// What the driver said; that it does not see the screen, too.
+    async fn screenshot(&self, host: ObjectId) -> Result<Vec<u8>, bmc::Error>;
 }

@@ -6,6 +6,7 @@
 //! - [`logs`]: what agents had to say
 //! - [`confirm`]: what a person says of a host that is switched by hand
 //! - [`passwords`]: those that only BMCs and the server know
+//! - [`screenshot`]: what a host's screen shows
 //! - [`tend`]: what an operator wants done with a host
 //! - [`cancel`], [`brakes`]: stopping an operation, holding work back; [`audit`]: who asked for what; [`backup`]: a copy of all
 //! - [`offer`], [`adoption`], [`reside`]: machines that are installed already become hosts, and their agents' lines
@@ -33,6 +34,7 @@ mod passwords;
 mod power;
 mod put;
 mod reside;
+mod screenshot;
 mod server;
 mod stream;
 mod tend;

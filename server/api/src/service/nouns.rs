@@ -25,7 +25,7 @@ use super::{
     objects::Objects,
     offer, passwords, power,
     put::{Secret, Wanted},
-    stream, tend, upload,
+    screenshot, stream, tend, upload,
     watch::{self, Spelled},
 };
 use crate::{errors::Error, rules::Rules};
@@ -235,6 +235,14 @@ noun! {
         request: Request<pb::ListDiscoveredRequest>,
     ) -> Result<Response<pb::ListDiscoveredResponse>, Status> {
         Ok(Response::new(power::list_discovered(&self.context, &request.into_inner()).await?))
+    }
+
+    async fn screenshot(
+        &self,
+        request: Request<pb::ScreenshotRequest>,
+    ) -> Result<Response<pb::ScreenshotResponse>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(screenshot::screenshot(&self.context, &caller, request.into_inner()).await?))
     }
 
     async fn check(

@@ -249,6 +249,10 @@ impl PowerControl for FakePower {
     async fn serial(&self, _host: ObjectId) -> Result<Option<String>, bmc::Error> {
         Ok(Some("Debian GNU/Linux 12 login:\n".into()))
     }
+
+    async fn screenshot(&self, _host: ObjectId) -> Result<Vec<u8>, bmc::Error> {
+        Ok(b"\x89PNG\r\n\x1a\n".to_vec())
+    }
 }
 
 #[async_trait]

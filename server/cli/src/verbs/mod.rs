@@ -17,6 +17,7 @@ mod logs;
 mod operation;
 mod power;
 mod ramdisk;
+mod screenshot;
 mod support;
 mod tend;
 mod token;

@@ -357,6 +357,10 @@ impl Bmc for Queued {
         self.driver.serial().await
     }
 
+    async fn screenshot(&self) -> Result<Vec<u8>, Error> {
+        self.run("screenshot", self.driver.screenshot()).await
+    }
+
     async fn forget(&self) -> Result<(), Error> {
         self.run("forget", self.driver.forget()).await?;
         self.held.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.host);

@@ -108,6 +108,10 @@ impl Bmc for Gated {
         self.driver.serial().await
     }
 
+    async fn screenshot(&self) -> Result<Vec<u8>, Error> {
+        self.driver.screenshot().await
+    }
+
     async fn forget(&self) -> Result<(), Error> {
         if self.loses {
             self.pass("remove it").await?;

@@ -8,7 +8,9 @@ use super::{
     reply::{Reply, collection, healthy},
     service::Request,
 };
-use crate::models::Media;
+use crate::models::{Media, Screen};
+
+mod screen;
 
 /// The drive that machines boot from.
 pub(super) const CD: &str = "Cd";
@@ -27,6 +29,11 @@ pub(super) fn answer(request: &Request<'_>, rest: &[&str]) -> Reply {
         (&Method::POST, [_, "Actions", "Manager.Reset"]) => {
             request.machine.state().bmc.sessions = super::sessions::Sessions::default();
             Reply::empty()
+        }
+        (method, [_, "Oem", "Dell", "DellLCService", rest @ ..])
+            if request.machine.hardware().model.bmc.screen == Screen::Exported =>
+        {
+            screen::answer(request, method, rest)
         }
         (&Method::GET, [_, "VirtualMedia"]) => {
             let path = request.path.as_str();
@@ -71,6 +78,7 @@ fn show(request: &Request<'_>) -> Reply {
         "Links": {
             "ManagerForServers": [{ "@odata.id": request.system() }],
             "ManagerForChassis": [{ "@odata.id": request.chassis() }],
+            "Oem": screen::links(request),
         },
         "Actions": { "#Manager.Reset": {
             "target": format!("{path}/Actions/Manager.Reset"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     BmcModel, BootAt, DiskModel, Etags, FULL, InPost, Media, Model, NicsWhileOff, Once, ResetsIn, Root,
-    ShowsMode,
+    Screen, ShowsMode,
 };
 
 /// Like a whitebox with MegaRAC.
@@ -30,6 +30,7 @@ pub const AMI: Model = Model {
         firmware: "12.61.21",
         system: "Self",
         manager: "Self",
+        screen: Screen::Hidden,
         chassis: "Self",
         resets: &["On", "ForceOff", "GracefulShutdown", "ForceRestart"],
         resets_in: ResetsIn::AllowableValues,

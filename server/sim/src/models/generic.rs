@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     BmcModel, BootAt, DiskModel, Etags, FULL, InPost, Media, Model, NicsWhileOff, Once, ResetsIn, Root,
-    ShowsMode,
+    Screen, ShowsMode,
 };
 
 /// The plain one.
@@ -29,6 +29,7 @@ pub const GENERIC: Model = Model {
         firmware: "1.0.0",
         system: "1",
         manager: "1",
+        screen: Screen::Hidden,
         chassis: "1",
         resets: &[
             "On",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     BmcModel, BootAt, DiskModel, Etags, Full, InPost, Media, Model, NicsWhileOff, Once, ResetsIn, Root,
-    ShowsMode,
+    Screen, ShowsMode,
 };
 
 /// Like a PowerEdge with an iDRAC.
@@ -37,6 +37,7 @@ pub const IDRAC: Model = Model {
         firmware: "6.10.80.00",
         system: "System.Embedded.1",
         manager: "iDRAC.Embedded.1",
+        screen: Screen::Exported,
         chassis: "System.Embedded.1",
         resets: &[
             "On",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     BmcModel, BootAt, DiskModel, Etags, Full, InPost, Media, Model, NicsWhileOff, Once, ResetsIn, Root,
-    ShowsMode,
+    Screen, ShowsMode,
 };
 
 /// Like a ProLiant with an iLO.
@@ -33,6 +33,7 @@ pub const ILO: Model = Model {
         firmware: "2.78",
         system: "1",
         manager: "1",
+        screen: Screen::Hidden,
         chassis: "1",
         resets: &[
             "On",

@@ -82,6 +82,8 @@ pub struct BmcModel {
     pub system: &'static str,
     /// Id of the Manager.
     pub manager: &'static str,
+    /// Does it give away what its machine's screen shows?
+    pub screen: Screen,
     /// Id of the Chassis.
     pub chassis: &'static str,
     /// What `ComputerSystem.Reset` takes.
@@ -121,6 +123,15 @@ pub enum ResetsIn {
     AllowableValues,
     /// In a resource of their own.
     ActionInfo,
+}
+
+/// What of the machine's screen a BMC gives away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Screen {
+    /// Nothing, as the standard has no action for that.
+    Hidden,
+    /// A picture, by Dell's `DellLCService`.
+    Exported,
 }
 
 /// What a service root says of who made it.

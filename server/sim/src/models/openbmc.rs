@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     BmcModel, BootAt, DiskModel, Etags, FULL, InPost, Media, Model, NicsWhileOff, Once, ResetsIn, Root,
-    ShowsMode,
+    Screen, ShowsMode,
 };
 
 /// Like an open-hardware server with bmcweb.
@@ -30,6 +30,7 @@ pub const OPENBMC: Model = Model {
         firmware: "2.14.0",
         system: "system",
         manager: "bmc",
+        screen: Screen::Hidden,
         chassis: "chassis",
         resets: &[
             "On",

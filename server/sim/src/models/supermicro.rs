@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     BmcModel, BootAt, DiskModel, Etags, FULL, InPost, Media, Model, NicsWhileOff, Once, ResetsIn, Root,
-    ShowsMode,
+    Screen, ShowsMode,
 };
 
 /// Like an X12 board.
@@ -30,6 +30,7 @@ pub const SUPERMICRO: Model = Model {
         firmware: "01.01.48",
         system: "1",
         manager: "1",
+        screen: Screen::Hidden,
         chassis: "1",
         resets: &["On", "ForceOff", "GracefulShutdown", "GracefulRestart", "ForceRestart", "Nmi", "ForceOn"],
         resets_in: ResetsIn::ActionInfo,

@@ -85,7 +85,7 @@ pub(super) struct Reply {
     location: Option<String>,
     /// When to come back, where it says.
     retry_after: Option<Duration>,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 /// What a look brought.

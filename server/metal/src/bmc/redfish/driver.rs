@@ -331,6 +331,10 @@ impl Bmc for Redfish {
         }
     }
 
+    async fn screenshot(&self) -> Result<Vec<u8>, Error> {
+        self.screen().await
+    }
+
     /// Nothing was made on the BMC but a subscription and a session. A BMC that does not answer is forgotten with both:
     /// what it still sends is for a host that is not known.
     async fn forget(&self) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! A BMC that speaks Redfish (DMTF DSP0266), by a thin client of its own: a dozen resources, four verbs.
 //!
-//! - `driver`: the wishes; `next_boot`: the boot override; `drives`: what disks there are; `media`: its virtual CD; `events`: being told of changes; `client`: requests, login, errors; `session`: how requests are authorised; `tls`: how the BMC's certificate is checked
+//! - `driver`: the wishes; `next_boot`: the boot override; `drives`: what disks there are; `media`: its virtual CD; `screen`: what it shows; `events`: being told of changes; `client`: requests, login, errors; `session`: how requests are authorised; `tls`: how the BMC's certificate is checked
 //! - `model`: the resources as far as they are read; [`quirks`]: what real BMCs make of the standard, a file per vendor
 //! - `check`: a look at a BMC that changes nothing; `findings`: what it says of our wishes; `scrub`: what may be given away of it
 //! - `account`: the password of the account that we log in with; `logins`: which of two passwords it has
@@ -22,6 +22,7 @@ mod media;
 mod model;
 mod next_boot;
 pub mod quirks;
+mod screen;
 mod scrub;
 mod session;
 #[cfg(test)]
