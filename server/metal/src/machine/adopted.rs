@@ -4,6 +4,7 @@
 //! Invariant: nothing here switches the host, sets what it boots, or puts its agent out; the host is claimed with [`Effect::Join`]
 //! and no driver is asked. What the agent says of its files is the only evidence; where it is not heard, it is waited for.
 
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use underlay_core::{
     Effect, ErrorKind, Failure, Object, Step,
@@ -68,14 +69,17 @@ pub(super) async fn step(world: &World<'_>, deployed: &Deployed) -> Result<Step<
         return give(world, &host, wanted, &inheritance).await;
     }
     let heard = heard(world, &host).await?;
-    let written = heard.as_ref().map(|(_, written)| written);
-    match written.filter(|written| written.fingerprint == fingerprint(world, deployed)) {
-        Some(Written { failure: Some(why), .. }) => Ok(pending::refuse(world, unwritten(world, &host, why))),
-        Some(_) => Ok(settled(world, &host, deployed)),
-        None => {
+    let told = heard.as_ref().filter(|heard| heard.written.fingerprint == fingerprint(world, deployed));
+    match told {
+        Some(Heard { written: Written { failure: None, .. }, .. }) => Ok(settled(world, &host, deployed)),
+        // What it said before it was asked again is about the system as it was then.
+        Some(Heard { written: Written { failure: Some(why), .. }, at, .. }) if *at >= begun(deployed) => {
+            Ok(pending::refuse(world, unwritten(world, &host, why)))
+        }
+        _ => {
             let name = &host.meta.key.name;
             let reason = match heard {
-                Some((Line::Open, _)) => {
+                Some(Heard { line: Line::Open, .. }) => {
                     format!("the agent that lives on host {name} to write the attributes")
                 }
                 _ => format!("the agent that lives on host {name} to be heard again"),
@@ -116,7 +120,9 @@ pub(super) fn is_untouched(world: &World<'_>) -> bool {
 /// Releasing: what was written is taken away, by an agent that is there to do it; `None` when there is nothing to wait for.
 pub(super) async fn leave(world: &World<'_>, host: &Object<Host>) -> Result<Option<Step<Machine>>, Failure> {
     let heard = heard(world, host).await?;
-    let is_written = matches!(&heard, Some((Line::Open, written)) if !written.fingerprint.is_empty() && written.failure.is_none());
+    let is_written = heard.is_some_and(|heard| {
+        heard.line == Line::Open && !heard.written.fingerprint.is_empty() && heard.written.failure.is_none()
+    });
     if !is_written || world.snapshot.is_stalled(world.machines.patience.takeover) {
         // An agent that is not heard now is told when it is.
         return Ok(None);
@@ -181,11 +187,22 @@ fn settled(world: &World<'_>, host: &Object<Host>, deployed: &Deployed) -> Step<
 }
 
 /// What the agent that lives on the host said last, and whether it is on its line.
-async fn heard(world: &World<'_>, host: &Object<Host>) -> Result<Option<(Line, Written)>, Failure> {
+struct Heard {
+    line: Line,
+    written: Written,
+    at: Timestamp,
+}
+
+/// When its agent was asked to write them; an epoch counts microseconds.
+fn begun(deployed: &Deployed) -> Timestamp {
+    Timestamp::from_microsecond(deployed.epoch).unwrap_or(Timestamp::MAX)
+}
+
+async fn heard(world: &World<'_>, host: &Object<Host>) -> Result<Option<Heard>, Failure> {
     let Some(seen) = world.observed(host.meta.id, Source::Resident).await? else { return Ok(None) };
     let Body::Resident { line, written, .. } = seen.body else { return Ok(None) };
     let line = if is_heard(line, seen.at, world.snapshot.now) { Line::Open } else { Line::Closed };
-    Ok(Some((line, written)))
+    Ok(Some(Heard { line, written, at: seen.at }))
 }
 
 fn unwritten(world: &World<'_>, host: &Object<Host>, why: &str) -> Failure {
