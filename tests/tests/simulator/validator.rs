@@ -14,7 +14,7 @@ use std::{
 use underlay_tests::Simulated;
 
 const ALLOWED: &str = include_str!("protocol_allowed.txt");
-/// Of some 240 that it reports; those about accounts and roles are not tested, for want of an AccountService.
+/// Of some 240 that it reports; those about other users are not tested, since there is one account for all.
 const LEAST_PASSED: usize = 180;
 
 fn validator() -> Option<PathBuf> {
