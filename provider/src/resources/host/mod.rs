@@ -104,7 +104,7 @@ impl Resource for Host {
     }
 
     async fn update(&self, cx: &mut Context<Session>, change: Change<Model>) -> Outcome<Model> {
-        object::update(cx, change).await
+        Box::pin(object::update(cx, change)).await
     }
 
     async fn delete(&self, cx: &mut Context<Session>, state: Model) -> Result<(), Diagnostics> {

@@ -32,7 +32,9 @@ pub(super) fn answer(request: &Request<'_>, method: &Method, rest: &[&str]) -> R
             "Name": "DellLCService",
             "Actions": { format!("#{ACTION}"): { "target": format!("{}/Actions/{ACTION}", request.path) } },
         })),
-        (&Method::POST, ["Actions", ACTION]) if request.body["FileType"] == "ServerScreenShot" => {
+        (&Method::POST, ["Actions", ACTION])
+            if request.body.get("FileType").is_some_and(|kind| kind == "ServerScreenShot") =>
+        {
             let picture = match request.machine.state().power {
                 Power::On => WHITE,
                 _ => BLACK,
