@@ -54,7 +54,7 @@ fn with_own(mut spec: pb::HostSpec) -> pb::HostSpec {
 /// What is said of its password.
 fn said(host: &pb::Host) -> (bool, String) {
     let conditions = host.status.iter().flat_map(|status| &status.conditions);
-    let found = conditions.filter(|condition| condition.name == "OwnPassword").last();
+    let found = conditions.rfind(|condition| condition.name == "OwnPassword");
     found.map_or((false, String::new()), |condition| (condition.good, condition.reason.clone()))
 }
 
