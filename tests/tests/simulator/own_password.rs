@@ -53,7 +53,7 @@ fn with_own(mut spec: pb::HostSpec) -> pb::HostSpec {
 
 /// What is said of its password.
 fn said(host: &pb::Host) -> (bool, String) {
-    let conditions = host.status.iter().flat_map(|status| &status.conditions);
+    let mut conditions = host.status.iter().flat_map(|status| &status.conditions);
     let found = conditions.rfind(|condition| condition.name == "OwnPassword");
     found.map_or((false, String::new()), |condition| (condition.good, condition.reason.clone()))
 }
