@@ -69,8 +69,9 @@ inside() {
         mkdir -p "${name#*:}"
         mount --bind "$dir/${name%%:*}" "${name#*:}"
     done
-    virtlogd &
-    libvirtd &
+    # By default these are in /run itself, which all share, and hold a lock.
+    virtlogd --pid-file "$dir/run/virtlogd.pid" &
+    libvirtd --pid-file "$dir/run/libvirtd.pid" &
     until virsh -q -c qemu:///system version; do
         jobs -r %2 >/dev/null || exit 1
         sleep 0.1
