@@ -51,6 +51,8 @@ pub async fn start(life: &Life) -> Result<(), Error> {
     if life.rack.faults.is_silent(&life.machine) {
         return Err(Error::Silent);
     }
+    // It is up before anybody hears of that: whoever was called must not find it starting.
+    life.enters(Stage::System);
     if let Some(url) = &seed.phone_home {
         call(life, url, &seed).await?;
     }
