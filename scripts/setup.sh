@@ -38,7 +38,7 @@ packages_of() {
     metal) echo busybox-static kea-admin dnsmasq-base qemu-system-x86 qemu-utils ovmf ipxe ipxe-qemu seabios mmdebstrap uidmap dosfstools mtools xorriso gdisk \
         fdisk e2fsprogs grub-efi-amd64-bin grub-pc-bin grub-common debian-archive-keyring cpio kmod zstd xz-utils iproute2 \
         openssh-client socat tcpdump curl python3 dnsmasq-base openipmi ipmitool systemd-container \
-        swtpm swtpm-tools sbsigntool openssl python3-venv ;;
+        swtpm swtpm-tools sbsigntool binutils openssl python3-venv ;;
     redfish) echo libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients python3-libvirt \
         python3-venv openssl ;;
     ironic) echo python3-venv ;;

@@ -282,6 +282,7 @@ impl Simulated {
                 boot_mac: text("boot_mac"),
                 serial: text("serial"),
                 uuid: text("uuid"),
+                ..Default::default()
             }),
             boot: Some(pb::HostBoot {
                 mode: "uefi".into(),

@@ -11,6 +11,7 @@ fn spec(driver: Driver, number: u8, labels: &[(&str, &str)]) -> pb::HostSpec {
         boot_mac: format!("52:54:00:00:00:{number:02x}"),
         serial: format!("SN \"{number}\" ${{x}} %{{y}} \\"),
         uuid: format!("6f1c7c1e-6d0a-4b8e-9b57-0c9a3e5d1f{number:02x}"),
+        ..Default::default()
     };
     pb::HostSpec {
         pool: "lab".into(),

@@ -1,11 +1,7 @@
 //! A machine whose firmware starts nothing but what a site signed itself: it boots the agent over HTTP as one signed
 //! program, is deployed, and starts neither what was changed in that program nor one without a signature.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use underlay_proto::v1 as pb;
@@ -17,6 +13,7 @@ use underlay_tests::rack::{
     needs, parts,
     segment::{Segment, run},
     server::Server,
+    site::Site,
     specs::{self, Dhcp, Ready},
     vm::{Start, Vm},
 };
@@ -67,7 +64,7 @@ async fn under_secure_boot_the_signed_agent_deploys_and_nothing_else_starts() ->
     ensure!(said.contains(AGENT) && !said.contains(REFUSED), "it did not start at once: {said}");
     drop(vm);
 
-    site.change()?;
+    site.change(&site.signed())?;
     refuses(&segment, &site, "changed", STRANGERS[0]).await?;
     fs::remove_file(site.signed()).context("removing the signed program")?;
     refuses(&segment, &site, "unsigned", STRANGERS[1]).await
@@ -81,58 +78,6 @@ async fn refuses(segment: &Segment, site: &Site, name: &str, mac: &str) -> Resul
     ensure!(said.contains("/v1/uki/"), "{name}: it was refused something else: {said}");
     ensure!(!said.contains(AGENT), "{name}: it ran: {said}");
     Ok(())
-}
-
-/// The site: its key, the variables of firmware that knows it, and a ramdisk of its own.
-struct Site {
-    key: PathBuf,
-    vars: PathBuf,
-    ramdisk: PathBuf,
-}
-
-impl Site {
-    fn new(segment: &Segment) -> Result<Self> {
-        let (key, ramdisk) = (segment.directory().join("key"), segment.directory().join("ramdisk"));
-        for folder in [&key, &ramdisk] {
-            fs::create_dir(folder).context("making a directory")?;
-        }
-        run(Command::new(parts::script("secure-boot.sh")).arg(&key))?;
-        for name in ["vmlinuz", "initrd", "boot.efi"] {
-            fs::copy(parts::ramdisk()?.join(name), ramdisk.join(name)).context("copying the ramdisk")?;
-        }
-        Ok(Self { vars: key.join("vars.fd"), key, ramdisk })
-    }
-
-    fn signed(&self) -> PathBuf {
-        self.ramdisk.join("boot.signed.efi")
-    }
-
-    /// As an operator does it, for that server.
-    fn sign(&self, server: &Server<'_>) -> Result<()> {
-        let mut sign = Command::new(parts::underlay()?);
-        sign.args(["ramdisk", "sign", "--url", "http://10.77.0.1:7480", "--ca"]);
-        sign.arg(server.data().join("ca.pem")).arg("--ramdisk").arg(&self.ramdisk);
-        sign.arg("--key").arg(self.key.join("db.key"));
-        sign.arg("--certificate").arg(self.key.join("db.crt"));
-        run(&mut sign)
-    }
-
-    /// One bit of the initramfs in the signed program.
-    fn change(&self) -> Result<()> {
-        let initrd = fs::read(self.ramdisk.join("initrd")).context("reading the initramfs")?;
-        let begin = initrd.get(..64).context("an initramfs is longer")?;
-        flip(&self.signed(), begin)
-    }
-}
-
-/// Flips a bit a little behind where `begin` is in that file.
-fn flip(path: &Path, begin: &[u8]) -> Result<()> {
-    let mut program = fs::read(path).context("reading the program")?;
-    let found = program.windows(begin.len()).position(|window| window == begin);
-    let at = found.context("the program holds the initramfs")? + 100_000;
-    *program.get_mut(at).context("the initramfs is longer")? ^= 1;
-    let beside = path.with_extension("new");
-    fs::write(&beside, program).and_then(|()| fs::rename(&beside, path)).context("writing the program")
 }
 
 async fn waits_for(client: &Client, whom: &str) -> Result<()> {

@@ -117,6 +117,7 @@ async fn work(settings: &Path, role: Role, log: Log) -> Result<Leave, Error> {
             host: Arc::new(machine(boot)),
             source: Arc::new(endpoint.clone()),
             log: log.clone(),
+            quote: Default::default(),
         })
     };
     match settings.mode {

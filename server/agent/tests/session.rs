@@ -74,6 +74,7 @@ async fn session(rack: &Rack, disk: &std::path::Path) -> Session {
         host: Arc::new(FileHost(disk.to_owned())),
         source: Arc::new(endpoint),
         log: Default::default(),
+        quote: Default::default(),
     }
 }
 

@@ -10,8 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ring::digest::{SHA256, digest};
-use underlay_agent::tpm::{Tpm, command, endorsement, template};
+use ring::{
+    digest::{SHA256, digest},
+    signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey},
+};
+use underlay_agent::tpm::{Tpm, command, endorsement, quote, template};
 use underlay_core::agent::{Endorsement, endorsement::Source};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -107,6 +110,24 @@ fn is_here() -> bool {
         eprintln!("skipped: swtpm is not installed");
     }
     here
+}
+
+#[test]
+fn a_quote_is_signed_by_a_key_that_stays_the_same_and_bound_to_what_it_was_asked_for() {
+    if !is_here() {
+        return;
+    }
+    let one = Software::blank();
+    let asked = |binding: &[u8; 32]| quote::read(&mut one.ask(), binding).unwrap();
+    let first = asked(&[7; 32]);
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &first.key)
+        .verify(&first.attest, &first.signature)
+        .unwrap();
+    assert!(first.attest.windows(32).any(|window| window == [7; 32]), "the binding is in it");
+    let other = asked(&[8; 32]);
+    assert_eq!(first.key, other.key);
+    assert_ne!(first.attest, other.attest);
+    assert_ne!(quote::read(&mut Software::blank().ask(), &[7; 32]).unwrap().key, first.key);
 }
 
 #[test]

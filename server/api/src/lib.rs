@@ -12,6 +12,7 @@
 //! To add a kind of object, see docs/adding-a-resource.md.
 
 mod api;
+mod attest;
 pub mod auth;
 mod context;
 mod convert;

@@ -83,7 +83,7 @@ pub fn of(inventory: &Inventory) -> Identity {
         [nic] if uuid.is_none() && serial.is_none() => Some(nic.mac).filter(Mac::is_unicast),
         _ => None,
     };
-    Identity { boot_mac, serial, uuid }
+    Identity { boot_mac, serial, uuid, tpm: None }
 }
 
 /// How two descriptions of boxes stand to each other: how much of what is known of both is the same, and how much is not.
@@ -176,6 +176,7 @@ mod tests {
             serial: Some("ABC-1".into()),
             boot_mac: Some(Mac([0x52, 0x54, 0, 0, 0, 1])),
             uuid: None,
+            tpm: None,
         };
         assert_eq!(check(&identity, &found()), Ok(()));
     }
@@ -186,6 +187,7 @@ mod tests {
             serial: Some("ABC-1".into()),
             boot_mac: Some(Mac([0x52, 0x54, 0, 0, 0, 2])),
             uuid: None,
+            tpm: None,
         };
         let mismatch = check(&identity, &found()).expect_err("another MAC");
         assert!(mismatch.to_string().contains("52:54:00:00:00:02"), "{mismatch}");

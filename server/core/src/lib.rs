@@ -20,6 +20,7 @@
 
 pub mod agent;
 pub mod allocation;
+pub mod attest;
 pub mod bmc;
 pub mod boot;
 pub mod brake;

@@ -61,6 +61,8 @@ pub enum Source {
     Resident,
     /// An operator, who wants something done with the host.
     Operator,
+    /// A machine's TPM, which does not vouch for the agent that brought the host's token.
+    Quote,
 }
 
 impl Source {
@@ -80,6 +82,7 @@ impl Source {
             Source::Person => "person",
             Source::Resident => "resident",
             Source::Operator => "operator",
+            Source::Quote => "quote",
         }
     }
 }
@@ -138,6 +141,13 @@ pub enum Body {
         key: String,
         /// The address it came from.
         address: String,
+    },
+    /// The TPM of the machine that brought the host's token does not vouch for its agent.
+    Unproven {
+        /// The epoch of the token.
+        epoch: i64,
+        /// Why not, in words.
+        why: String,
     },
     /// A deployment failed by the host's fault.
     Accused {

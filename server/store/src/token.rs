@@ -90,6 +90,30 @@ pub(crate) async fn revoke(write: &mut Write<'_>, host: ObjectId) -> Result<(), 
 }
 
 impl Store {
+    /// What the token of that digest is good for now, whoever has redeemed it; changes nothing.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn granted(
+        &self,
+        digest: &str,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Option<Redeemed>, Error> {
+        let row = sql::query(
+            "SELECT host, on_behalf_of, epoch FROM token WHERE digest = $1 AND purpose = $2 AND expires_at > $3",
+        )
+        .bind(digest)
+        .bind(word(purpose))
+        .bind(micros(now))
+        .fetch_optional(&mut *self.reader().await?)
+        .await
+        .map_err(Error::doing("looking up a boot token"))?;
+        let Some(row) = row else { return Ok(None) };
+        let (host, on_behalf_of) = (row.parsed("host")?, row.parsed("on_behalf_of")?);
+        Ok(Some(Redeemed { host, on_behalf_of, epoch: row.number("epoch")? }))
+    }
+
     /// Redeems the token of that digest (BLAKE3, hex) for `bearer`.
     ///
     /// # Errors

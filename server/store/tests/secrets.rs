@@ -69,11 +69,21 @@ async fn a_key_may_redeem_its_token_again_until_it_expires(database: &Database) 
     let host = put_host(&store, "r1").await.id();
     step(&store, host, waits("the agent"), vec![Effect::GrantToken(grant(host, "t1", 3))]).await;
     let now = Timestamp::now();
+    let looked_up =
+        async |token, purpose, at| store.granted(&digest(token), purpose, at).await.expect("a look");
+    let granted = looked_up("t1", Purpose::Agent, now).await.expect("it is good");
     let first = redeem(&store, "t1", "key", now).await;
+    assert_eq!(first, Redemption::Redeemed(granted.clone()), "to look it up takes nothing from it");
     let Redemption::Redeemed(redeemed) = &first else { panic!("{first:?}") };
     assert_eq!((redeemed.host, redeemed.epoch), (host, 3));
     assert_eq!(redeem(&store, "t1", "key", now).await, first, "an answer that got lost is given again");
+    assert_eq!(looked_up("t1", Purpose::Agent, now).await, Some(granted), "whoever has redeemed it");
     let late = now + Duration::from_secs(3600);
+    for (token, purpose, at) in
+        [("t1", Purpose::Agent, late), ("t1", Purpose::PhoneHome, now), ("other", Purpose::Agent, now)]
+    {
+        assert_eq!(looked_up(token, purpose, at).await, None);
+    }
     assert_eq!(redeem(&store, "t1", "key", late).await, Redemption::Expired);
     assert_eq!(redeem(&store, "other", "key", now).await, Redemption::Unknown);
     let wrong = store.redeem(&digest("t1"), Purpose::PhoneHome, &bearer("key"), now).await.expect("redeem");

@@ -359,7 +359,7 @@ impl Client {
         let unreachable = |error: anyhow::Error| tonic::Status::unavailable(format!("{error:#}"));
         let mut client = AgentServiceClient::new(self.channel().await.map_err(unreachable)?);
         let csr = signing_request().map_err(unreachable)?;
-        Ok(client.redeem(pb::RedeemRequest { token: token.into(), csr }).await?.into_inner())
+        Ok(client.redeem(pb::RedeemRequest { token: token.into(), csr, quote: None }).await?.into_inner())
     }
 }
 

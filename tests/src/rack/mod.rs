@@ -6,6 +6,7 @@
 //! - [`client`]: the API over its unix socket, and waits on its streams; [`specs`]: what tests ask of it
 //! - [`image`]: disks of a few MiB that say on the serial port that they were booted
 //! - [`vm`]: machines that the test itself runs; [`console`]: waits for what a serial port says; [`tpm`]: a TPM for one
+//! - [`site`]: a key of a site's own, and what is signed with it
 //! - [`live`]: a Debian that runs already, in nspawn
 //! - [`redfish`]: machines behind sushy-tools; [`ipmi`]: one behind ipmi_sim; [`debian`]: a whole deployment, then a life without the server
 //!
@@ -22,6 +23,7 @@ pub mod parts;
 pub mod redfish;
 pub mod segment;
 pub mod server;
+pub mod site;
 pub mod specs;
 pub mod tpm;
 pub mod vm;

@@ -128,8 +128,13 @@ fn spec(plan: &Model) -> Fit<pb::HostSpec> {
 }
 
 fn identity(identity: &Identity) -> Fit<pb::HostIdentity> {
-    let Identity { boot_mac, serial, uuid } = identity;
-    Ok(pb::HostIdentity { boot_mac: plain(boot_mac)?, serial: plain(serial)?, uuid: plain(uuid)? })
+    let Identity { boot_mac, serial, uuid, tpm } = identity;
+    Ok(pb::HostIdentity {
+        boot_mac: plain(boot_mac)?,
+        serial: plain(serial)?,
+        uuid: plain(uuid)?,
+        tpm: plain(tpm)?,
+    })
 }
 
 fn boot(boot: &Boot) -> Fit<pb::HostBoot> {
@@ -198,6 +203,7 @@ fn seen_identity(prior: &Attr<Identity>, identity: &pb::HostIdentity) -> Attr<Id
         boot_mac: seen_caseless(&before.boot_mac, &identity.boot_mac),
         serial: seen_text(&identity.serial),
         uuid: seen_caseless(&before.uuid, &identity.uuid),
+        tpm: seen_text(&identity.tpm),
     };
     if seen == Identity::default() { prior.clone() } else { seen.into() }
 }

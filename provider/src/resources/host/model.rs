@@ -84,6 +84,10 @@ pub struct Identity {
     /// SMBIOS system UUID.
     #[tf(optional, computed)]
     pub uuid: Attr<String>,
+    /// SHA-256 of its TPM's key for quotes, 64 hexadecimal digits, as a deployment names it that finds no such thing here: what
+    /// a pool with `trust = "tpm"` knows the host by. Tells no box from another by itself.
+    #[tf(optional)]
+    pub tpm: Attr<String>,
 }
 
 /// How it boots.

@@ -37,9 +37,10 @@ pub struct Model {
     pub bind: Attr<Vec<Rule>>,
     /// Why a freshly booted agent on its hosts is believed, and so given secrets. `segment`: it is on the boot network and asked
     /// first. `virtual_media`: the host's BMC showed it its image; hosts of this pool are booted in no other way, and those that
-    /// do not list `virtual_media` in their `boot.methods` are given to nobody. What each does not protect from stands in
+    /// do not list `virtual_media` in their `boot.methods` are given to nobody. `tpm`: the host's TPM, known by its `identity.tpm`, says
+    /// that the signed agent was started by UEFI HTTP Boot and nothing else was. What each does not protect from stands in
     /// docs/trust.md.
-    #[tf(default = "segment", validate = validate::one_of(&["segment", "virtual_media"]))]
+    #[tf(default = "segment", validate = validate::one_of(&["segment", "virtual_media", "tpm"]))]
     pub trust: Attr<String>,
     /// How the disks of its hosts are wiped when a machine lets go of one, before another may have it: `best` (by the most
     /// thorough method each disk has), `overwrite` (zeros over all of it), `quick` (both ends, and the rest is discarded where

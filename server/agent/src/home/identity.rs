@@ -8,6 +8,7 @@ use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use secrecy::{ExposeSecret, SecretString};
 use tonic::transport::Channel;
+use underlay_core::attest;
 use underlay_proto::v1::{self, RedeemRequest, agent_service_client::AgentServiceClient};
 
 /// We are nobody.
@@ -86,8 +87,14 @@ impl Key {
     }
 
     /// Turns the token into a certificate for this key.
-    pub async fn redeem(&self, channel: Channel, token: &SecretString) -> Result<Identity, Error> {
-        let request = RedeemRequest { token: token.expose_secret().to_owned(), csr: self.request.clone() };
+    pub async fn redeem(
+        &self,
+        channel: Channel,
+        token: &SecretString,
+        quote: Option<v1::Quote>,
+    ) -> Result<Identity, Error> {
+        let (token, csr) = (token.expose_secret().to_owned(), self.request.clone());
+        let request = RedeemRequest { token, csr, quote };
         let answer =
             AgentServiceClient::new(channel).redeem(request).await.map_err(Error::Redeem)?.into_inner();
         Ok(Identity {
@@ -96,6 +103,11 @@ impl Key {
             epoch: answer.epoch,
             takes_log: answer.takes_log,
         })
+    }
+
+    /// What a quote is bound to that comes with that token and this key.
+    pub fn binding(&self, token: &SecretString) -> [u8; 32] {
+        attest::binding(token.expose_secret(), &self.request)
     }
 
     /// The private key, for TLS.

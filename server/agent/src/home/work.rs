@@ -10,7 +10,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{OnceCell, mpsc, watch},
     time::{Instant, sleep_until},
 };
 use tokio_stream::wrappers::ReceiverStream;
@@ -31,7 +31,7 @@ use crate::{
     pace::Pace,
     source::Source,
     system::log::Log,
-    wipe,
+    tpm, wipe,
 };
 
 /// Between two reports: what happens faster is told by its latest state.
@@ -59,6 +59,25 @@ pub struct Session {
     pub source: Arc<dyn Source>,
     /// What this boot has to say.
     pub log: Log,
+    /// What the machine's TPM says of it, asked once.
+    pub quote: OnceCell<Option<v1::Quote>>,
+}
+
+/// The TPM's word, bound to that. Without one, the server says what it makes of that.
+async fn quote(binding: [u8; 32]) -> Option<v1::Quote> {
+    let asked = tokio::task::spawn_blocking(move || tpm::quote::of_this_machine(&binding)).await.ok()?;
+    match asked {
+        Ok(quote) => quote.map(|quote| v1::Quote {
+            key: quote.key,
+            attest: quote.attest,
+            signature: quote.signature,
+            started: quote.started.iter().map(|event| event.to_vec()).collect(),
+        }),
+        Err(error) => {
+            warn!(error = chain(&error), "the TPM says nothing of this boot");
+            None
+        }
+    }
 }
 
 /// A connection ended, or never was.
@@ -167,7 +186,8 @@ impl Session {
     async fn redeem(&self) -> Result<Identity, Error> {
         let tls = self.trust.tls(None).map_err(Error::Trust)?;
         let channel = channel::connect(self.server, tls).await.map_err(Error::Connect)?;
-        self.key.redeem(channel, &self.token).await.map_err(Error::Redeem)
+        let quote = self.quote.get_or_init(|| quote(self.key.binding(&self.token))).await.clone();
+        self.key.redeem(channel, &self.token, quote).await.map_err(Error::Redeem)
     }
 
     fn hello(&self, identity: &Identity) -> AgentMessage {

@@ -23,6 +23,8 @@ pub fn mount_all() -> io::Result<()> {
     mount_one("sysfs", "/sys", "sysfs", quiet)?;
     mount_one("devtmpfs", "/dev", "devtmpfs", MountFlags::NOSUID | MountFlags::NOEXEC)?;
     mount_one("tmpfs", "/tmp", "tmpfs", quiet)?;
+    // The firmware's event log is there, if anywhere.
+    mount_one("securityfs", "/sys/kernel/security", "securityfs", quiet).ok();
     Ok(())
 }
 

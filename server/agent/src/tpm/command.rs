@@ -9,6 +9,9 @@ pub const ENDORSEMENT: u32 = 0x4000_000b;
 /// The password session.
 const PASSWORD: u32 = 0x4000_0009;
 
+/// TPM_ALG_NULL.
+const NULL: u16 = 0x0010;
+
 const NO_SESSIONS: u16 = 0x8001;
 const SESSIONS: u16 = 0x8002;
 
@@ -20,6 +23,7 @@ mod code {
     pub(super) const CREATE_PRIMARY: u32 = 0x131;
     pub(super) const STARTUP: u32 = 0x144;
     pub(super) const NV_READ: u32 = 0x14e;
+    pub(super) const QUOTE: u32 = 0x158;
     pub(super) const FLUSH_CONTEXT: u32 = 0x165;
     pub(super) const NV_READ_PUBLIC: u32 = 0x169;
     pub(super) const READ_PUBLIC: u32 = 0x173;
@@ -77,4 +81,10 @@ pub fn read_public(handle: u32) -> Vec<u8> {
 /// TPM2_FlushContext (28.4): a loaded key is let go.
 pub fn flush_context(handle: u32) -> Vec<u8> {
     plain(code::FLUSH_CONTEXT, Writer::default().u32(handle))
+}
+
+/// TPM2_Quote (18.4) by a loaded key, in its own scheme: what is in the PCRs of that selection (TPMS_PCR_SELECTION), and `data` with it.
+pub fn quote(key: u32, data: &[u8], pcrs: &[u8]) -> Vec<u8> {
+    let parameters = Writer::default().sized(data).u16(NULL).u32(1).raw(pcrs);
+    with_password(code::QUOTE, &[key], 1, parameters)
 }

@@ -3,6 +3,7 @@
 //! - [`wire`]: numbers and sized buffers, both ways; [`command`]: what is asked; [`response`]: what is answered
 //! - [`template`]: the keys every TPM can make again; [`transport`]: the kernel's device, or a socket
 //! - [`ask`]: one command and its answer; [`endorsement`]: what this TPM is known by
+//! - [`quote`]: its word for what the firmware started, for this boot; [`log`]: what that was, as the firmware tells it
 //!
 //! Encoding and decoding are pure functions over bytes. What a TPM sends is bounded before it is read, and nothing of it is
 //! believed to be long, whole or in order. To add a command: a function in [`command`], what it answers in [`response`], a
@@ -11,6 +12,8 @@
 pub mod ask;
 pub mod command;
 pub mod endorsement;
+pub mod log;
+pub mod quote;
 pub mod response;
 pub mod template;
 #[cfg(test)]

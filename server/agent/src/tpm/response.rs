@@ -17,6 +17,11 @@ impl Code {
         self.kind() == 0x8b
     }
 
+    /// Was the command not begun, because the TPM is busy with a test of itself? TPM_RC_RETRY.
+    pub fn is_retry(self) -> bool {
+        self.0 == 0x922
+    }
+
     /// Can the TPM not make such a key? TPM_RC_ASYMMETRIC, HASH, VALUE, KEY_SIZE, MODE, TYPE, KDF, SCHEME, SYMMETRIC, CURVE.
     pub fn is_unsupported(self) -> bool {
         [0x81, 0x83, 0x84, 0x87, 0x89, 0x8a, 0x8c, 0x92, 0x96, 0xa6].contains(&self.kind())
@@ -107,4 +112,29 @@ pub fn public<'a>(mut body: Reader<'a>) -> Result<(&'a [u8], &'a [u8]), Malforme
     let _qualified_name = body.sized()?;
     body.end()?;
     Ok((public, name))
+}
+
+/// The answer to TPM2_Quote by a P-256 key: the attestation (TPMS_ATTEST), and its signature by ECDSA with SHA-256 as r and s.
+///
+/// # Errors
+/// It is not that.
+pub fn quoted(mut body: Reader<'_>) -> Result<(&[u8], [u8; 64]), Malformed> {
+    let mut parameters = parameters(&mut body)?;
+    let attest = parameters.sized()?;
+    if (parameters.u16()?, parameters.u16()?) != (0x0018, 0x000b) {
+        return Err(Malformed);
+    }
+    let signature = pair(parameters.sized()?, parameters.sized()?)?;
+    parameters.end()?;
+    Ok((attest, signature))
+}
+
+/// Two numbers of 32 bytes, of which leading zeros may have been left out.
+pub fn pair(one: &[u8], two: &[u8]) -> Result<[u8; 64], Malformed> {
+    let mut pair = [0; 64];
+    for (number, place) in [one, two].into_iter().zip(pair.chunks_exact_mut(32)) {
+        let begin = place.len().checked_sub(number.len()).ok_or(Malformed)?;
+        place.get_mut(begin..).ok_or(Malformed)?.copy_from_slice(number);
+    }
+    Ok(pair)
 }

@@ -1,7 +1,10 @@
 //! Public areas of keys that a TPM makes from its seed whenever it is asked, the same each time: the endorsement keys of the
-//! TCG EK Credential Profile 2.x, annex B.3.3 (L-1, RSA 2048) and B.3.4 (L-2, ECC P-256).
+//! TCG EK Credential Profile 2.x, annex B.3.3 (L-1, RSA 2048) and B.3.4 (L-2, ECC P-256), and a key of ours for quotes.
 
-use super::wire::Writer;
+use super::{
+    response::pair,
+    wire::{Malformed, Reader, Writer},
+};
 
 const RSA: u16 = 0x0001;
 const SHA256: u16 = 0x000b;
@@ -11,6 +14,10 @@ const AES: u16 = 0x0006;
 const CFB: u16 = 0x0043;
 const P256: u16 = 0x0003;
 
+const ECDSA: u16 = 0x0018;
+
+/// fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, restricted, sign.
+const SIGNS: u32 = 0x0005_0072;
 /// fixedTPM, fixedParent, sensitiveDataOrigin, adminWithPolicy, restricted, decrypt.
 const ATTRIBUTES: u32 = 0x0003_00b2;
 /// PolicySecret(TPM_RH_ENDORSEMENT) with SHA-256.
@@ -35,4 +42,28 @@ pub fn rsa_endorsement() -> Vec<u8> {
 pub fn ecc_endorsement() -> Vec<u8> {
     // No KDF; the unique field is a point of zeros.
     head(ECC).u16(P256).u16(NULL).sized(&[0; 32]).sized(&[0; 32]).done()
+}
+
+/// A key that signs what the TPM itself says and nothing else (restricted), on NIST P-256 by ECDSA with SHA-256.
+pub fn quotes() -> Vec<u8> {
+    signs().sized(&[]).sized(&[]).done()
+}
+
+fn signs() -> Writer {
+    let begun = Writer::default().u16(ECC).u16(SHA256).u32(SIGNS).sized(&[]);
+    begun.u16(NULL).u16(ECDSA).u16(SHA256).u16(P256).u16(NULL)
+}
+
+/// The public point in the public area of the key for quotes, uncompressed.
+///
+/// # Errors
+/// It is the area of another key.
+pub fn point(public: &[u8]) -> Result<[u8; 65], Malformed> {
+    let begin = signs().done();
+    let mut rest = Reader::new(public.strip_prefix(&*begin).ok_or(Malformed)?);
+    let (x, y) = (rest.sized()?, rest.sized()?);
+    rest.end()?;
+    let mut point = [4; 65];
+    point.get_mut(1..).ok_or(Malformed)?.copy_from_slice(&pair(x, y)?);
+    Ok(point)
 }

@@ -140,6 +140,41 @@ fn an_index_that_is_empty_huge_or_for_others_holds_no_certificate() {
     assert_eq!(endorsement::der(&[0x30, 0x82, 0xff, 0xff, 1]), None);
 }
 
+/// The answers to a key for quotes being made, to a quote by it, and to its being let go.
+fn quote_answers() -> [Vec<u8>; 3] {
+    let public = [&template::quotes()[..20], &[0, 32], &[3; 32], &[0, 31], &[5; 31]].concat();
+    let [made, _, flushed] = primary_answers(&public);
+    let signature = Writer::default().u16(0x18).u16(0x0b).sized(&[6; 32]).sized(&[7; 32]).done();
+    [made, with_parameters(None, Writer::default().sized(b"attested").raw(&signature)), flushed]
+}
+
+#[test]
+fn a_quote_is_asked_of_a_key_that_signs_nothing_else_and_is_let_go_after_it() {
+    let mut tpm = tpm(quote_answers());
+    let quote = quote::read(&mut tpm, &[9; 32]).unwrap();
+    assert_eq!(quote.key, [&[4][..], &[3; 32], &[0], &[5; 31]].concat());
+    assert_eq!((quote.attest.as_slice(), quote.signature.len()), (&b"attested"[..], 64));
+    let asked = hex::encode(&tpm.0.asked[1]);
+    let binding = "09".repeat(32);
+    let rest = format!("0020{binding}0010 00000001 000b03103000").replace(' ', "");
+    assert_eq!(
+        asked,
+        format!("80020000004900000158800000000000000940000009000000 0000{rest}").replace(' ', "")
+    );
+    assert_eq!(tpm.0.asked[2], command::flush_context(0x8000_0000));
+}
+
+#[test]
+fn a_tpm_that_tests_itself_is_asked_again_and_not_for_ever() {
+    let busy = || answer(0x922, Writer::default());
+    let [made, quoted, flushed] = quote_answers();
+    let mut once = tpm([busy(), busy(), made, busy(), quoted, flushed]);
+    assert!(quote::read(&mut once, &[0; 32]).is_ok());
+    let mut ever = tpm(std::iter::repeat_with(busy).take(100));
+    assert!(matches!(quote::read(&mut ever, &[0; 32]), Err(Error::Refused(code)) if code.is_retry()));
+    assert!(ever.0.asked.len() < 50);
+}
+
 proptest! {
     #[test]
     fn whatever_a_tpm_sends_is_refused_or_bounded(
@@ -148,9 +183,10 @@ proptest! {
         cut in any::<usize>(), honest_length in any::<bool>(),
     ) {
         let [made, loaded, flushed] = primary_answers(&[7; 90]);
+        let [key, quoted, _] = quote_answers();
         let nv = nv_public(0x01c0_0002, READABLE, 700);
         let data = with_parameters(None, Writer::default().sized(&[1; 512]));
-        for good in [made, loaded, flushed, nv, data, answer(0, Writer::default().raw(&noise))] {
+        for good in [made, loaded, flushed, key, quoted, nv, data, answer(0, Writer::default().raw(&noise))] {
             let mut bytes = good.clone();
             for (at, byte) in &changes {
                 let at = at % bytes.len();
@@ -166,9 +202,12 @@ proptest! {
                 let _ = response::nv_data(body, 512);
                 let _ = response::primary(body);
                 let _ = response::public(body);
+                let _ = response::quoted(body);
+                let _ = template::point(&bytes);
             }
             let mut tpm = tpm([bytes.clone(), bytes.clone(), bytes.clone(), bytes.clone(), bytes]);
             let _ = endorsement::read(&mut tpm);
+            let _ = quote::read(&mut tpm, &[0; 32]);
         }
     }
 

@@ -82,6 +82,7 @@ fn identity(faults: &mut Faults, message: pb::HostIdentity) -> Identity {
         boot_mac: faults.parse_optional("identity.boot_mac", &message.boot_mac),
         serial: faults.optional("identity.serial", message.serial),
         uuid: faults.parse_optional("identity.uuid", &message.uuid),
+        tpm: faults.optional("identity.tpm", message.tpm),
     }
 }
 
@@ -203,6 +204,7 @@ pub(crate) fn spec_message(spec: &Spec) -> pb::HostSpec {
         boot_mac: spec.identity.boot_mac.map(|mac| mac.to_string()).unwrap_or_default(),
         serial: spec.identity.serial.clone().unwrap_or_default(),
         uuid: spec.identity.uuid.map(|uuid| uuid.to_string()).unwrap_or_default(),
+        tpm: spec.identity.tpm.clone().unwrap_or_default(),
     };
     let boot = pb::HostBoot {
         mode: word(&FIRMWARE, spec.boot.mode),

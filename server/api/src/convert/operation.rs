@@ -76,6 +76,9 @@ fn words(body: &Body) -> String {
             format!("the system installed by deployment {epoch} called from {address}")
         }
         Body::Boot { what } => what.clone(),
+        Body::Unproven { why, .. } => {
+            format!("the TPM of who brought its token does not vouch for the agent: {why}")
+        }
         Body::Intruder { epoch, key, address } => {
             let key = key.get(..16).unwrap_or(key);
             format!("{address} tried to redeem the token of boot {epoch} with a second key ({key}..)")

@@ -24,7 +24,7 @@ pub(crate) fn spec(message: pb::PoolSpec) -> Result<Spec, Vec<FieldError>> {
     let trust = match message.trust.as_str() {
         "" => Trust::default(),
         word => Trust::of(word).unwrap_or_else(|| {
-            faults.add("trust", "use \"segment\" or \"virtual_media\"");
+            faults.add("trust", "use \"segment\", \"virtual_media\" or \"tpm\"");
             Trust::default()
         }),
     };

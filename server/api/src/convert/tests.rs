@@ -70,7 +70,7 @@ prop_compose! {
     fn host_spec()(
         pool in "[a-z0-9]{1,9}",
         labels in collection::btree_map(text(), text(), 0..4),
-        identity in (option::of(some_mac()), option::of(text()), option::of(any::<u128>())),
+        identity in (option::of(some_mac()), option::of(text()), option::of(any::<u128>()), option::of("[0-9a-f]{64}")),
         mode in select(vec![Firmware::Bios, Firmware::Uefi]),
         methods in collection::vec(select(vec![BootMethod::Pxe, BootMethod::Http, BootMethod::VirtualMedia]), 1..4),
         address in option::of((any::<u32>(), 0_u8..=32, option::of(any::<u32>()))),
@@ -78,8 +78,8 @@ prop_compose! {
         protected in any::<bool>(),
         on_destroy in select(vec![OnDestroy::Forget, OnDestroy::PowerOff]),
     ) -> core::host::Spec {
-        let (boot_mac, serial, uuid) = identity;
-        let identity = Identity { boot_mac, serial, uuid: uuid.map(uuid::Uuid::from_u128) };
+        let (boot_mac, serial, uuid, tpm) = identity;
+        let identity = Identity { boot_mac, serial, uuid: uuid.map(uuid::Uuid::from_u128), tpm };
         let address = address.map(|(address, prefix, gateway)| core::host::Address {
             cidr: ipnet::Ipv4Net::new(address.into(), prefix).expect("a prefix of at most 32"),
             gateway: gateway.map(Into::into),

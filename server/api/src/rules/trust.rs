@@ -16,7 +16,7 @@ pub(super) async fn untrusted(context: &Context, host: &Object<Host>) -> Result<
     if host.spec.boot.methods.iter().any(|method| trust.allows(*method)) {
         return Ok(None);
     }
-    let (name, pool, word) = (&host.meta.key.name, &host.spec.pool, trust.word());
+    let (name, pool, word) = (&host.meta.key.name, &host.spec.pool, trust.method());
     Ok(Some(FieldError::new(
         "host",
         format!(

@@ -18,7 +18,7 @@ use super::{
     stream::Events,
     work,
 };
-use crate::{context::Context, discovery, errors::Error, listen::Peer, tls::AgentIdentity};
+use crate::{attest, context::Context, discovery, errors::Error, listen::Peer, tls::AgentIdentity};
 
 /// The longest token that is looked up, in bytes.
 const TOKEN: usize = 256;
@@ -69,6 +69,7 @@ impl Agents {
         }
         let bearer = Bearer { key: signing.fingerprint().to_owned(), address: peer.to_string() };
         let digest = boot::digest(&request.token);
+        attest::admit(&self.context, &digest, &request).await?;
         let redeemed =
             self.context.store.redeem(&digest, Purpose::Agent, &bearer, underlay_core::clock::now()).await?;
         let grant = match redeemed {

@@ -18,9 +18,10 @@ use underlay_core::{
 use underlay_proto::v1::{
     self as pb, agent_message::Message, agent_service_client::AgentServiceClient,
     host_service_client::HostServiceClient, operation_service_client::OperationServiceClient, order,
+    pool_service_client::PoolServiceClient,
 };
 
-use crate::harness::{Rack, bearing, blamed, id, qemu_host};
+use crate::harness::{Rack, bearing, blamed, id, key, qemu_host};
 
 const TOKEN: &str = "one-time-token";
 
@@ -52,7 +53,7 @@ fn csr(key: &KeyPair) -> Vec<u8> {
 
 async fn redeem(rack: &Rack, token: &str, key: &KeyPair) -> Result<pb::RedeemResponse, tonic::Status> {
     let mut agents = AgentServiceClient::new(rack.remote(None).await.unwrap());
-    let request = pb::RedeemRequest { token: token.into(), csr: csr(key) };
+    let request = pb::RedeemRequest { token: token.into(), csr: csr(key), quote: None };
     agents.redeem(request).await.map(tonic::Response::into_inner)
 }
 
@@ -103,6 +104,28 @@ async fn observed(rack: &Rack, host: ObjectId, wanted: impl Fn(&Body) -> bool) -
         }
     };
     tokio::time::timeout(Duration::from_secs(20), look).await.expect("it is observed")
+}
+
+#[tokio::test]
+async fn an_agent_that_no_tpm_vouches_for_takes_no_token_where_that_is_asked() {
+    let rack = Rack::start().await;
+    let host = expecting(&rack).await;
+    let mut pools = PoolServiceClient::new(rack.local().await);
+    let mut trust = async |trust: &str| {
+        let spec = Some(pb::PoolSpec { trust: trust.into(), ..Default::default() });
+        pools.put(pb::PutPoolRequest { key: key("default"), spec, options: None }).await.unwrap();
+    };
+    trust("tpm").await;
+    let (rogue, own) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let refused = redeem(&rack, TOKEN, &rogue).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert!(refused.message().contains("does not vouch for this agent"), "{refused}");
+    let seen = observed(&rack, host, |body| matches!(body, Body::Unproven { .. })).await;
+    assert!(matches!(seen, Body::Unproven { epoch: 1, .. }));
+    let unknown = redeem(&rack, "another token", &rogue).await.unwrap_err();
+    assert!(!unknown.message().contains("vouch"), "who has no token learns nothing: {unknown}");
+    trust("segment").await;
+    redeem(&rack, TOKEN, &own).await.expect("the token is there for the host's own agent");
 }
 
 #[tokio::test]
@@ -226,7 +249,8 @@ async fn a_request_that_cannot_be_signed_does_not_spend_the_token() {
     expecting(&rack).await;
     let mut agents = AgentServiceClient::new(rack.remote(None).await.unwrap());
     for csr in [Vec::new(), vec![0; 100], vec![0x30; 100_000]] {
-        let refused = agents.redeem(pb::RedeemRequest { token: TOKEN.into(), csr }).await.unwrap_err();
+        let refused =
+            agents.redeem(pb::RedeemRequest { token: TOKEN.into(), csr, quote: None }).await.unwrap_err();
         assert_eq!((refused.code(), blamed(&refused)), (Code::InvalidArgument, vec!["csr".into()]));
     }
     assert!(redeem(&rack, TOKEN, &KeyPair::generate().unwrap()).await.is_ok());

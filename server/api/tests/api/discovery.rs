@@ -106,7 +106,7 @@ async fn enrol(rack: &Rack, name: &str, identity: pb::HostIdentity) -> ObjectId 
 }
 
 fn by_serial(serial: &str, number: u8) -> pb::HostIdentity {
-    pb::HostIdentity { serial: serial.into(), boot_mac: mac(number), uuid: String::new() }
+    pb::HostIdentity { serial: serial.into(), boot_mac: mac(number), ..Default::default() }
 }
 
 /// The host is to boot the agent over that NIC, with a token of that text.

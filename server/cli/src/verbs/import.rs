@@ -120,7 +120,7 @@ fn resource_of(resource: &str, name: &str, spec: &HostSpec) -> String {
 fn identity(identity: &HostIdentity) -> Attributes {
     let mut attributes = Attributes::default();
     attributes.text("boot_mac", &identity.boot_mac);
-    attributes.text("serial", &identity.serial).text("uuid", &identity.uuid);
+    attributes.text("serial", &identity.serial).text("uuid", &identity.uuid).text("tpm", &identity.tpm);
     attributes
 }
 
@@ -197,6 +197,7 @@ fn stranger(names: &mut BTreeSet<String>, seen: &Discovered, pool: &str) -> Stri
             boot_mac: seen.mac.clone(),
             serial: inventory.serial,
             uuid: inventory.uuid,
+            ..HostIdentity::default()
         }),
         boot: Some(v1::HostBoot {
             mode: inventory.firmware,

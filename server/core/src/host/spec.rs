@@ -36,6 +36,9 @@ pub struct Identity {
     pub serial: Option<String>,
     /// SMBIOS system UUID.
     pub uuid: Option<Uuid>,
+    /// SHA-256 of the public point of its TPM's key for quotes, hex: does not say which box it is, but that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tpm: Option<String>,
 }
 
 /// How a host boots.
@@ -256,6 +259,13 @@ impl crate::Spec for Spec {
         if self.identity.boot_mac.is_some_and(|mac| !mac.is_unicast()) {
             errors.push(FieldError::new("identity.boot_mac", "a NIC's address is a unicast MAC"));
         }
+        let is_hash = |key: &String| key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if self.identity.tpm.as_ref().is_some_and(|key| !is_hash(key)) {
+            errors.push(FieldError::new(
+                "identity.tpm",
+                "write the SHA-256 of its TPM's key, 64 hexadecimal digits",
+            ));
+        }
         match &self.driver {
             Driver::Redfish(redfish) => redfish.validate(self, &mut errors),
             Driver::Qemu(qemu) => qemu.validate(&mut errors),
@@ -374,7 +384,7 @@ impl Manual {
 
 impl Spec {
     fn needs_identity(&self, whose: &str, errors: &mut Vec<FieldError>) {
-        if self.identity == Identity::default() {
+        if (Identity { tpm: None, ..self.identity.clone() }) == Identity::default() {
             let why = format!("{whose} needs one of boot_mac, serial or uuid");
             errors.push(FieldError::new("identity", why));
         }

@@ -153,7 +153,12 @@ pub fn host(pool: &Name, rule: &Rule, found: Found<'_>) -> Spec {
     Spec {
         pool: pool.to_string(),
         labels: rule.labels.clone(),
-        identity: Identity { boot_mac: Some(found.boot_mac), serial: traits.serial, uuid: traits.uuid },
+        identity: Identity {
+            boot_mac: Some(found.boot_mac),
+            serial: traits.serial,
+            uuid: traits.uuid,
+            tpm: None,
+        },
         boot: Boot { mode, methods: vec![BootMethod::Pxe], address: None },
         driver: Driver::Manual(Manual { webhook: None, credential: None }),
         protected: false,

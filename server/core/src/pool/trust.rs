@@ -17,17 +17,20 @@ pub enum Trust {
     Segment,
     /// The host's BMC showed it its image, and nobody on the segment was given anything.
     VirtualMedia,
+    /// The host's TPM says that it started the agent's signed program and nothing else.
+    Tpm,
 }
 
 impl Trust {
     /// All of them.
-    pub const ALL: [Trust; 2] = [Trust::Segment, Trust::VirtualMedia];
+    pub const ALL: [Trust; 3] = [Trust::Segment, Trust::VirtualMedia, Trust::Tpm];
 
     /// The word for it, as in HCL.
     pub fn word(self) -> &'static str {
         match self {
             Trust::Segment => "segment",
             Trust::VirtualMedia => "virtual_media",
+            Trust::Tpm => "tpm",
         }
     }
 
@@ -41,6 +44,17 @@ impl Trust {
         match self {
             Trust::Segment => true,
             Trust::VirtualMedia => method == BootMethod::VirtualMedia,
+            // The one program whose measurement is known.
+            Trust::Tpm => method == BootMethod::Http,
+        }
+    }
+
+    /// The word of `boot.methods` that it needs.
+    pub fn method(self) -> &'static str {
+        match self {
+            Trust::Segment => "pxe",
+            Trust::VirtualMedia => "virtual_media",
+            Trust::Tpm => "http",
         }
     }
 
@@ -80,11 +94,12 @@ mod tests {
         assert_eq!(narrowed(Trust::Segment, &METHODS).0, METHODS);
         assert_eq!(narrowed(Trust::VirtualMedia, &METHODS), (vec![BootMethod::VirtualMedia], false));
         assert_eq!(narrowed(Trust::VirtualMedia, &[BootMethod::Pxe]), (vec![], false));
+        assert_eq!(narrowed(Trust::Tpm, &METHODS), (vec![BootMethod::Http], true));
         assert!(narrowed(Trust::Segment, &[BootMethod::Pxe]).1);
     }
 
     #[test]
     fn more_is_more() {
-        assert!(Trust::Segment < Trust::VirtualMedia);
+        assert!(Trust::Segment < Trust::VirtualMedia && Trust::VirtualMedia < Trust::Tpm);
     }
 }

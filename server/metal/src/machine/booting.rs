@@ -57,6 +57,9 @@ async fn wait_on(world: &World<'_>, run: &Run, host: &Object<Host>) -> Result<St
     if let Some(failure) = world.intruder(run, name, UNTOUCHED).await? {
         return Ok(world.give_up(run, failure, Disk::Untouched));
     }
+    if let Some(failure) = trust::unproven(world, run, name).await? {
+        return Ok(world.give_up(run, failure, Disk::Untouched));
+    }
     let seen = world.observed(run.host, Source::Boot).await?;
     // A host may have begun to boot before its power was seen to be on.
     let began = Timestamp::from_microsecond(run.epoch).unwrap_or(world.snapshot.object.progress.since);

@@ -15,6 +15,7 @@ use underlay_core::{
 
 use super::{
     booting::UNTOUCHED,
+    trust,
     world::{Disk, World, starts_again, withdrawn},
 };
 
@@ -43,6 +44,9 @@ pub(super) async fn wait_on(
 ) -> Result<Step<Machine>, Failure> {
     let name = &host.meta.key.name;
     if let Some(failure) = world.intruder(run, name, UNTOUCHED).await? {
+        return Ok(world.give_up(run, failure, Disk::Untouched));
+    }
+    if let Some(failure) = trust::unproven(world, run, name).await? {
         return Ok(world.give_up(run, failure, Disk::Untouched));
     }
     let patience = world.machines.patience.takeover;

@@ -42,6 +42,7 @@ pub(crate) fn host(number: u8) -> host::Spec {
             boot_mac: Some(mac(number)),
             serial: Some(format!("SN-{number}")),
             uuid: None,
+            tpm: None,
         },
         boot: host::Boot::default(),
         driver: host::Driver::Redfish(host::Redfish {

@@ -163,6 +163,7 @@ impl Work {
             boot_mac: mac.map_err(|_| Error::Order("expected_mac"))?,
             serial: given(&order.expected_serial),
             uuid: uuid.map_err(|_| Error::Order("expected_uuid"))?,
+            tpm: None,
         };
         identity::check(&expected, &found(&inventory)).map_err(Error::Identity)?;
         let hint = RootHint {

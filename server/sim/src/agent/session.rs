@@ -151,8 +151,11 @@ impl Agent<'_> {
         let nic = Nic::of(&self.life.rack, &self.life.machine);
         let channel = self.trust.channel(nic, self.settings, None).await;
         let channel = channel.map_err(|error| Ended::Broken(error.to_string()))?;
-        let request =
-            RedeemRequest { token: self.token.expose_secret().to_owned(), csr: self.request.clone() };
+        let request = RedeemRequest {
+            token: self.token.expose_secret().to_owned(),
+            csr: self.request.clone(),
+            quote: None,
+        };
         let answer = AgentServiceClient::new(channel).redeem(request).await.map_err(broken)?.into_inner();
         Ok(Identity { certificate: CertificateDer::from(answer.certificate), epoch: answer.epoch })
     }

@@ -125,7 +125,7 @@ fn some_identity() -> impl Strategy<Value = Identity> {
     let serial = prop_oneof![3 => (0..4u8).prop_map(|n| Some(serial(n))), 1 => blank];
     let uuid = prop_oneof![Just(None), Just(Some(Uuid::nil())), (0..4u8).prop_map(|n| Some(uuid(n)))];
     let mac = prop_oneof![Just(None), (0..4u8).prop_map(|n| Some(mac(n)))];
-    (serial, uuid, mac).prop_map(|(serial, uuid, boot_mac)| Identity { boot_mac, serial, uuid })
+    (serial, uuid, mac).prop_map(|(serial, uuid, boot_mac)| Identity { boot_mac, serial, uuid, tpm: None })
 }
 
 fn some_inventory() -> impl Strategy<Value = Inventory> {
@@ -169,7 +169,7 @@ proptest! {
             let at = known.iter().position(|one| one.host == host).unwrap();
             let Identity { boot_mac, .. } = identities[at].0;
             let counts = &known[at].enrolled;
-            let counting = Identity { boot_mac, serial: counts.serial.clone(), uuid: counts.uuid };
+            let counting = Identity { boot_mac, serial: counts.serial.clone(), uuid: counts.uuid, tpm: None };
             prop_assert!(check(&counting, &inventory).is_ok(), "{counting:?} {inventory:?}");
             prop_assert!(known[at].touches(&found));
             let twins = known.iter().filter(|one| one.enrolled == known[at].enrolled && one.seen == known[at].seen);

@@ -12,7 +12,7 @@ use underlay_core::{
 
 use crate::{
     bmc::fake::{Call, Fault, Medium, Times},
-    testing::{self, Rack, machine, pooled},
+    testing::{self, Habit, Rack, machine, pooled},
 };
 
 /// A pool that trusts that, with one host that boots in these ways.
@@ -112,4 +112,28 @@ async fn a_boot_of_less_trust_than_is_asked_for_by_now_is_given_nothing() {
     assert_eq!(rack.settle(id).await, "ready");
     assert_eq!(rack.bmc("lab-1").boots().last_chunk(), Some(&[Target::MediaOnce, Target::Disk]));
     assert!(rack.machine(id).status.epoch > run.epoch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_boot_that_no_tpm_vouches_for_fails_at_once_and_the_next_one_is_asked_anew() {
+    let rack = lab(Trust::Tpm, &[BootMethod::Pxe, BootMethod::Http]).await;
+    rack.boxes.with("lab-1", |one| one.habit = Habit::NoAgent);
+    let id = rack.put::<Machine>("web-1", machine("lab-1"));
+    while rack.machine(id).state.phase() != "booting" {
+        rack.step(id).await;
+    }
+    assert_eq!(rack.bmc("lab-1").boots(), [Target::HttpOnce], "the one program whose measurement is known");
+    let run = rack.machine(id).state.run().expect("a run").clone();
+    let why = "it started a program that is none of ours".to_owned();
+    rack.observe(run.host, Source::Quote, Body::Unproven { epoch: run.epoch, why });
+    rack.step(id).await;
+    let failed = rack.machine(id);
+    assert_eq!(failed.state.phase(), "failed");
+    let failure = failed.progress.failure.expect("it says why");
+    assert!(failure.what.contains("asking the TPM of host lab-1") && failure.why.contains("none of ours"));
+    assert!(!deployed(&rack) && rack.store().serves_nothing());
+
+    rack.boxes.with("lab-1", |one| one.habit = Habit::Good);
+    rack.apply_again(id);
+    assert_eq!(rack.settle(id).await, "ready", "what was seen of another boot is no news of this one");
 }
