@@ -53,17 +53,17 @@ pub(super) async fn step(
         Stage::SwitchOff => booting::switch_off(&turn).await,
         Stage::SwitchOn => booting::switch_on(&turn).await,
         Stage::Boot => booting::boot(&turn).await,
-        Stage::Wipe => wiping::wipe(&turn),
+        Stage::Wipe => Ok(wiping::wipe(&turn)),
         Stage::Finish => wiping::finish(&turn).await,
     };
     match decided {
-        Err(failure) => turn.weigh(failure),
+        Err(failure) => turn.weigh(&failure).ok_or(failure),
         decided => decided,
     }
 }
 
-/// Begins to clean the host, as its pool says by now; where that is not at all, machines may have it. `None`: it is not the
-/// host's to begin.
+/// Begins to clean the host, as its pool says by now, or to look at it; where it is not to be cleaned at all, machines may
+/// have it.
 pub(super) async fn begin(
     snapshot: &Snapshot<Host>,
     view: &dyn View,

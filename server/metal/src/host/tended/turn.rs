@@ -138,16 +138,14 @@ impl Turn<'_> {
             .with(Effect::Unassign { host })
     }
 
-    /// A step that came to no decision is tried again while that is worth it and patience lasts.
-    pub(super) fn weigh(&self, failure: Failure) -> Result<Step<Host>, Failure> {
+    /// A step that came to no decision is tried again while that is worth it and patience lasts (`None`).
+    pub(super) fn weigh(&self, failure: &Failure) -> Option<Step<Host>> {
         let patience = match self.tending.stage {
             Stage::SwitchOff | Stage::SwitchOn | Stage::Finish => self.power_patience(),
             Stage::Boot => self.hosts.patience.boot,
             Stage::Wipe => self.hosts.patience.imaging,
         };
-        if failure.kind == ErrorKind::Transient && !self.snapshot.is_stalled(patience) {
-            return Err(failure);
-        }
-        Ok(self.give_up(failure.blaming_host()))
+        let worth_it = failure.kind == ErrorKind::Transient && !self.snapshot.is_stalled(patience);
+        (!worth_it).then(|| self.give_up(failure.clone().blaming_host()))
     }
 }

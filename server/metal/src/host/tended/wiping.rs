@@ -14,32 +14,32 @@ use super::{
     turn::Turn,
 };
 
-pub(super) fn wipe(turn: &Turn<'_>) -> Result<Step<Host>, Failure> {
+pub(super) fn wipe(turn: &Turn<'_>) -> Step<Host> {
     let told = match seen(turn, Source::Agent).map(|seen| &seen.body) {
         Some(Body::Report(Report { epoch, stage })) if *epoch == turn.tending.epoch => Some(stage),
         _ => None,
     };
     let patience = turn.hosts.patience.imaging;
     match told {
-        Some(Told::Wiped { disks }) => return Ok(wiped(turn, disks)),
+        Some(Told::Wiped { disks }) => return wiped(turn, disks),
         Some(Told::Failed { failure, .. }) => {
             let done = "no machine gets it";
-            return Ok(turn.give_up(turn.failure("wiping its disks", failure.why.clone(), done)));
+            return turn.give_up(turn.failure("wiping its disks", failure.why.clone(), done));
         }
         _ => {}
     }
     if turn.snapshot.is_stalled(patience) {
         let why = format!("its agent reported nothing new for {} s", patience.as_secs());
         let done = "what is on its disks is not known; the host is left on, and no machine gets it";
-        return Ok(turn.give_up(turn.failure("wiping its disks", why, done).blaming_host()));
+        return turn.give_up(turn.failure("wiping its disks", why, done).blaming_host());
     }
-    Ok(match told {
+    match told {
         Some(Told::Wiping { done, total, .. }) => {
             let amount = Amount { done: *done, total: *total, unit: Unit::Bytes };
             turn.wait("its disks to be wiped".into(), patience).at(Some(amount))
         }
         _ => turn.wait("the agent to take its work".into(), patience),
-    })
+    }
 }
 
 fn wiped(turn: &Turn<'_>, disks: &[Wipe]) -> Step<Host> {
