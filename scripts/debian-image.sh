@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Prints the path of the demo's Debian 12 image, built once into the cache by mmdebstrap.
 #
-#   scripts/debian-image.sh    .../images/debian-12-0123456789ab/debian-12.raw.zst
+#   scripts/debian-image.sh            .../images/debian-12-0123456789ab/debian-12.raw.zst
+#   scripts/debian-image.sh storage    the same with lvm2 and mdadm in it, for machines that have volumes
 #
 # Beside it lies debian-12.raw.zst.sha256 in the format of sha256sum. The image is a raw GPT disk that
 # BIOS and UEFI boot, with systemd, openssh-server, cloud-init and netplan; its root is the last
@@ -25,6 +26,12 @@ PACKAGES=(
     openssh-server sudo curl ca-certificates iproute2 iputils-ping netplan.io
     cloud-init cloud-guest-utils
 )
+flavour=${1:-}
+case $flavour in
+'') ;;
+storage) PACKAGES+=(lvm2 mdadm) ;;
+*) die "usage: debian-image.sh [storage]" ;;
+esac
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then
@@ -49,7 +56,7 @@ build() {
 }
 
 key=$(cd "$parts/.." && { echo debian-image.sh; find image -type f | sort; } | xargs sha256sum | sha256sum | cut -c1-12)
-image=$UNDERLAY_CACHE/images/debian-12-$key
+image=$UNDERLAY_CACHE/images/debian-12-$key${flavour:+-$flavour}
 if [ ! -d "$image" ]; then
     for tool in mmdebstrap sfdisk mkfs.ext4 mkfs.vfat mcopy grub-mkimage zstd; do
         need "$tool" metal

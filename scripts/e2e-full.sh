@@ -8,7 +8,7 @@
 #   servers  two servers on one PostgreSQL, of which each dies
 #   pace     the simulated rack at the pace of metal
 #   debian   whole deployments of Debian in a network namespace: the server killed every few seconds, on PostgreSQL, by IPMI,
-#            by UEFI HTTP Boot, and by virtual media
+#            by UEFI HTTP Boot, by virtual media, and with volumes on four disks
 #
 # Needs root, like the `metal` level of test.sh. A part in which no test ran is a failure.
 set -euo pipefail

@@ -83,6 +83,7 @@ fn made(format: SeedFormat, network: Option<Network>, user_data: &str) -> String
         require: None,
         spread: None,
         root: machine::RootHint::default(),
+        volumes: Default::default(),
         network,
         ssh_keys: vec!["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm ops@example.net\n".into()],
         user_data_digest: None,
@@ -101,6 +102,7 @@ fn made(format: SeedFormat, network: Option<Network>, user_data: &str) -> String
         boot_mac: Some(Mac([0x52, 0x54, 0, 0, 0, 1])),
         user_data: Some(&user_data),
         phone_home: SecretString::from("http://10.0.0.2:7480/v1/phone-home/t0ken".to_owned()),
+        volumes: &Default::default(),
         attributes: &attributes,
     };
     let mut files = documents(&content, format).unwrap().files;

@@ -8,14 +8,15 @@ use underlay_tests::rack::{
     PATIENCE,
     client::{Client, phase},
     console,
-    debian::{Way, debian, deploys_and_lives_alone},
+    debian::{Way, debian, debian_with_storage, deploys_and_lives_alone},
     ipmi::{Bmc, PASSWORD, USER},
     needs,
-    parts::{printed, script},
+    parts::{printed, script, underlay},
     redfish::Bmcs,
-    segment::Segment,
+    segment::{Segment, run},
     server::Server,
     specs::{self, Dhcp, Ready},
+    vm::{Place, Start, Vm},
 };
 
 const WHOLE: Duration = Duration::from_secs(1500);
@@ -182,4 +183,138 @@ async fn debian_comes_by_virtual_media_to_a_uefi_machine_where_nobody_answers_dh
     console::says(&bmcs.console("metal"), "login:", 1, PATIENCE).await?;
     story("login");
     Ok(())
+}
+
+/// What a machine says of its volumes when it is up: a file of noise on each, made where there is none.
+const TELL: &str = r#"#cloud-config
+runcmd:
+- - sh
+  - -c
+  - |
+    for volume in data scratch; do
+        test -e /srv/$volume/noise || head -c 20000000 /dev/urandom >/srv/$volume/noise
+        sync
+        echo "VOLUME $volume $(sha256sum </srv/$volume/noise | cut -c1-64) $(findmnt -no LABEL,FSTYPE /srv/$volume | xargs)" >/dev/console
+    done
+    echo "GROUP $(pvs --noheadings -o vg_name | xargs)" >/dev/console
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: make e2e-full"]
+async fn debian_with_lvm_on_two_disks_is_imaged_again_and_its_data_is_there_byte_for_byte() -> Result<()> {
+    if !needs::met(&["mmdebstrap"]) {
+        return Ok(());
+    }
+    let segment = Segment::new(&["tap0"])?;
+    let server = Server::start(&segment, &["--start-patience", "1200"]).await?;
+    let client = server.client();
+    let began = std::time::Instant::now();
+    let story = |what: &str| eprintln!("volumes: {:6.1} s {what}", began.elapsed().as_secs_f64());
+    client.put_network("boot", specs::network(Dhcp::Server, "")).await?;
+    let image = client.import("debian", debian_with_storage(&server)?, WHOLE).await?;
+    let driver = pb::host_spec::Driver::Manual(pb::ManualDriver::default());
+    client.put_host("r1", specs::host(MAC, "bios", "pxe", driver)).await?;
+    story("image imported");
+    put(&client, &image, 1).await?;
+    let first = deployed(&segment, &server, &client, 1).await?;
+    story("deployed once");
+    put(&client, &image, 2).await?;
+    let second = deployed(&segment, &server, &client, 2).await?;
+    story("deployed twice");
+    let of = |said: &[String], volume: &str| said.iter().find(|line| line.starts_with(volume)).cloned();
+    ensure!(
+        of(&first, "data").is_some() && of(&first, "data") == of(&second, "data"),
+        "{first:?} {second:?}"
+    );
+    ensure!(of(&first, "data").is_some_and(|line| line.ends_with(" data ext4")), "{first:?}");
+    // What is not preserved was made anew, on a disk with sectors of 4096 bytes.
+    ensure!(of(&second, "scratch").is_some_and(|line| line.ends_with(" scratch ext4")), "{second:?}");
+    ensure!(of(&first, "scratch") != of(&second, "scratch"), "{first:?} {second:?}");
+    Ok(())
+}
+
+/// The machine with its volumes; a higher generation images it again.
+async fn put(client: &Client, image: &str, generation: i64) -> Result<()> {
+    let disk = |serial: &str| pb::RootHint { serial: serial.into(), ..pb::RootHint::default() };
+    let data = pb::Volume {
+        disks: vec![disk("DATA-1"), disk("DATA-2")],
+        layout: "lvm".into(),
+        mount: "/srv/data".into(),
+        ..pb::Volume::default()
+    };
+    let scratch = pb::Volume {
+        disks: vec![disk("WIDE-1")],
+        mount: "/srv/scratch".into(),
+        erase: true,
+        ..pb::Volume::default()
+    };
+    let spec = pb::MachineSpec {
+        root: Some(disk("ROOT-1")),
+        volumes: [("data".to_owned(), data), ("scratch".to_owned(), scratch)].into(),
+        allow_disruption: "erase_all".into(),
+        redeploy: Some(pb::Redeploy { on: vec!["image".into()], generation }),
+        ..specs::machine(image, "r1", Ready::Booted)
+    };
+    let request =
+        pb::PutMachineRequest { spec: Some(spec), user_data: Some(TELL.into()), ..Default::default() };
+    client.put_machine_as("web", request).await.map(drop)
+}
+
+/// Switches the host off and on as the server wants it, and waits until the machine is ready; what it says of its volumes.
+async fn deployed(
+    segment: &Segment,
+    server: &Server<'_>,
+    client: &Client,
+    times: u64,
+) -> Result<Vec<String>> {
+    let waits = |what: &'static str| {
+        move |machine: &pb::Machine| {
+            machine.standing.as_ref().is_some_and(|standing| standing.waiting_for.contains(what))
+        }
+    };
+    client.machine_when("web", PATIENCE, waits("switch host r1 off")).await?;
+    let mut off = std::process::Command::new(underlay()?);
+    off.args(["host", "confirm", "r1", "--power", "off"]).env("UNDERLAY_ENDPOINT", server.socket());
+    run(&mut off)?;
+    client.machine_when("web", PATIENCE, waits("switch host r1 on")).await?;
+    let name = format!("r1-{times}");
+    let devices = disks(segment)?;
+    let devices: Vec<&str> = devices.iter().map(String::as_str).collect();
+    let vm = Vm::with(Place::from(segment), &name, "tap0", ("virtio-net-pci", MAC), Start::Bios, &devices)?;
+    let settled = |machine: &pb::Machine| {
+        let done = machine.status.as_ref().is_some_and(|status| status.deployments == times);
+        phase(machine) == "failed" || (done && phase(machine) == "ready")
+    };
+    let machine = client.machine_when("web", WHOLE, settled).await?;
+    let said = console::read(vm.console()).await;
+    let end: Vec<_> = said.lines().rev().take(30).collect();
+    ensure!(phase(&machine) == "ready", "{:#?}\n{end:#?}", machine.standing);
+    let lines = said.lines().filter_map(|line| line.split("VOLUME ").nth(1));
+    let told: Vec<String> = lines.map(|line| line.trim().to_owned()).collect();
+    ensure!(told.len() == 2, "{told:?}\n{end:#?}");
+    ensure!(said.contains("GROUP underlay-data underlay-data"), "{end:#?}");
+    Ok(told)
+}
+
+/// A root disk, two for data and one with sectors of 4096 bytes; the same files each time.
+fn disks(segment: &Segment) -> Result<Vec<String>> {
+    let mut words = vec!["-device".to_owned(), "virtio-scsi-pci,id=s0".to_owned()];
+    for (at, (serial, mib, device)) in [
+        ("ROOT-1", 4096, "virtio-blk-pci,bootindex=1"),
+        ("DATA-1", 256, "virtio-blk-pci"),
+        ("DATA-2", 256, "virtio-blk-pci"),
+        ("WIDE-1", 256, "scsi-hd,bus=s0.0,logical_block_size=4096,physical_block_size=4096"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = segment.directory().join(serial);
+        let file = std::fs::OpenOptions::new().create(true).write(true).truncate(false).open(&path);
+        file.and_then(|file| file.set_len(mib << 20)).context("making a disk")?;
+        words.push("-drive".into());
+        words.push(format!("if=none,id=d{at},format=raw,cache=unsafe,file={}", path.display()));
+        words.push("-device".into());
+        words.push(format!("{device},drive=d{at},serial={serial}"));
+    }
+    Ok(words)
 }

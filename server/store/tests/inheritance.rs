@@ -22,6 +22,7 @@ async fn put_machine(store: &Store, name: &str, host: ObjectId, profiles: &[&str
         require: None,
         spread: None,
         root: RootHint::default(),
+        volumes: Default::default(),
         network: None,
         ssh_keys: Vec::new(),
         user_data_digest: None,

@@ -84,6 +84,7 @@ fn machine_spec(number: usize) -> machine::Spec {
         require: None,
         spread: None,
         root: machine::RootHint::default(),
+        volumes: Default::default(),
         network: None,
         ssh_keys: vec![SSH_KEY.to_owned()],
         user_data_digest: None,

@@ -161,7 +161,18 @@ pub fn counter(segment: &Segment, name: &str) -> Result<u64> {
 /// # Errors
 /// It cannot be made or placed.
 pub fn debian(server: &Server<'_>) -> Result<pb::ImageSpec> {
-    let image = parts::debian()?;
+    placed(server, parts::debian()?)
+}
+
+/// The same with LVM and md in it.
+///
+/// # Errors
+/// It cannot be made or placed.
+pub fn debian_with_storage(server: &Server<'_>) -> Result<pb::ImageSpec> {
+    placed(server, parts::debian_with_storage()?)
+}
+
+fn placed(server: &Server<'_>, image: PathBuf) -> Result<pb::ImageSpec> {
     let sums =
         fs::read_to_string(format!("{}.sha256", image.display())).context("reading the image's checksum")?;
     let sha256 = sums.split_whitespace().next().context("a checksum file begins with it")?.to_owned();

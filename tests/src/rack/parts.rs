@@ -49,6 +49,16 @@ pub fn debian() -> Result<PathBuf> {
     once(&BUILT, "UNDERLAY_TEST_DEBIAN", || printed(&mut Command::new(script("debian-image.sh"))))
 }
 
+/// The same Debian with LVM and md in it.
+///
+/// # Errors
+/// It cannot be made.
+pub fn debian_with_storage() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let image = || printed(Command::new(script("debian-image.sh")).arg("storage"));
+    once(&BUILT, "UNDERLAY_TEST_DEBIAN_STORAGE", image)
+}
+
 /// The same Debian as a directory (`UNDERLAY_TEST_DEBIAN_TREE`).
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use underlay_proto::v1 as pb;
 use super::{
     claim,
     model::{Model, Redeploy, Root},
-    network,
+    network, volumes,
 };
 use crate::{
     client::Client,
@@ -78,6 +78,7 @@ impl Mirror for Model {
             require: claim::seen_require(&prior.require, spec.require.as_ref()),
             spread: claim::seen_spread(spec.spread.as_ref()),
             root: seen_root(&prior.root, &spec.root.unwrap_or_default()),
+            volumes: volumes::seen(&prior.volumes, &spec.volumes),
             network: network::seen(&prior.network, &spec.network.unwrap_or_default()),
             ssh_keys: seen_keys(&prior.ssh_keys, spec.ssh_keys),
             user_data: seen_user_data(&prior.user_data, &spec.user_data_digest),
@@ -131,6 +132,7 @@ fn spec(plan: &Model, config: &Model, secret_values: Option<pb::SecretValues>) -
         require: nested(&plan.require, claim::require)?,
         spread: nested(&plan.spread, claim::spread)?,
         root: nested(&plan.root, root)?,
+        volumes: volumes::messages(&plan.volumes)?,
         network: nested(&plan.network, network::message)?,
         ssh_keys: plain(&plan.ssh_keys)?,
         allow_disruption: plain(&plan.allow_disruption)?,
@@ -143,7 +145,7 @@ fn spec(plan: &Model, config: &Model, secret_values: Option<pb::SecretValues>) -
     })
 }
 
-fn root(root: &Root) -> Fit<pb::RootHint> {
+pub(super) fn root(root: &Root) -> Fit<pb::RootHint> {
     Ok(pb::RootHint {
         kind: plain(&root.kind)?,
         min_size_bytes: bytes("root.min_size", &root.min_size)?,
@@ -174,7 +176,7 @@ fn user_data(plan: &Model, config: &Model, prior: Option<&Model>) -> Fit<(Option
     Ok((None, had))
 }
 
-fn seen_root(prior: &Attr<Root>, root: &pb::RootHint) -> Attr<Root> {
+pub(super) fn seen_root(prior: &Attr<Root>, root: &pb::RootHint) -> Attr<Root> {
     let before = prior.clone().unwrap_or_default();
     let seen = Root {
         kind: seen_text(&root.kind),

@@ -5,6 +5,7 @@ mod convert;
 pub mod model;
 mod network;
 mod plan;
+mod volumes;
 
 use tfplugin::{
     Context, Diagnostics, Resource, async_trait,

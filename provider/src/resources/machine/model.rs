@@ -7,6 +7,7 @@ use tfplugin::{Attr, Schema, Timeouts, cty::Value, schema::validate};
 
 pub use super::claim::{DiskNeed, Require, Spread};
 pub use super::network::{Address, Bond, Dns, Network, Vlan};
+pub use super::volumes::Volume;
 use crate::{resources::object::valid_name, size, values};
 
 /// A machine: the claim on one host, and what runs on it.
@@ -46,6 +47,10 @@ pub struct Model {
     /// one disk.
     #[tf(optional)]
     pub root: Attr<Root>,
+    /// What its disks beside the root disk are made into, by name. Where there are any, `root` says which is the root disk. Without
+    /// them other disks are left as they are.
+    #[tf(optional)]
+    pub volumes: Attr<BTreeMap<String, Volume>>,
     /// The installed system's own network. Left out: DHCP on the NIC it boots over.
     #[tf(optional)]
     pub network: Attr<Network>,
@@ -128,7 +133,7 @@ pub struct Root {
 /// What re-images a machine in place.
 #[derive(Debug, Clone, Default, PartialEq, Schema)]
 pub struct Redeploy {
-    /// A change of any of these does: `image`, `config`, `network`, `root`. The rest waits as `pending`.
+    /// A change of any of these does: `image`, `config`, `network`, `root`, `volumes`. The rest waits as `pending`.
     #[tf(default = BTreeSet::from(["image".to_owned()]))]
     pub on: Attr<BTreeSet<String>>,
     /// Raise it to re-image with all that is pending.

@@ -144,8 +144,9 @@ fn consequence(disruption: &str) -> Option<(&'static str, &'static str)> {
             "Everything on its root disk is lost once the new image is staged and verified",
         ),
         "erase_all" => (
-            "will be re-imaged in place: all disks erased",
-            "Everything on its disks is lost once the new image is staged and verified",
+            "will be re-imaged in place: root disk erased, and every volume that is not preserved",
+            "Everything on its root disk, and on volumes with preserve = false, is lost once the new image is staged and \
+             verified",
         ),
         "move" => ("will be moved to another host", "What is on the disks of the old host stays there"),
         _ => ("will be disrupted", "This provider is older than the server and does not know how"),

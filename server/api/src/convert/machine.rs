@@ -7,7 +7,7 @@ use underlay_core::{
 };
 use underlay_proto::v1 as pb;
 
-use super::{claim, faults::Faults, inventory, machine_network, object, values};
+use super::{claim, faults::Faults, inventory, machine_network, object, values, volumes};
 
 const WAIT_FOR: [(&str, WaitFor); 2] = [("booted", WaitFor::Booted), ("written", WaitFor::Written)];
 /// The longest public key, in bytes.
@@ -45,7 +45,8 @@ pub(crate) fn spec(message: pb::MachineSpec, key: &Key) -> Result<Spec, Vec<Fiel
         host,
         require,
         spread,
-        root: root(&mut faults, message.root.unwrap_or_default()),
+        root: hint(&mut faults, "root", message.root.unwrap_or_default()),
+        volumes: volumes::volumes(&mut faults, message.volumes),
         network: message.network.map(|network| machine_network::network(&mut faults, network)),
         ssh_keys,
         user_data_digest,
@@ -70,13 +71,15 @@ fn profiles(faults: &mut Faults, names: Vec<String>) -> Vec<String> {
     names.map(|(at, name)| faults.text(&format!("profiles.{at}"), name, 512)).collect()
 }
 
-fn root(faults: &mut Faults, message: pb::RootHint) -> RootHint {
+/// Reads which disk is meant; `at` is where that stands.
+pub(super) fn hint(faults: &mut Faults, at: &str, message: pb::RootHint) -> RootHint {
+    let mut optional = |field: &str, text| faults.optional(&format!("{at}.{field}"), text);
     RootHint {
-        kind: faults.optional("root.kind", message.kind),
+        kind: optional("kind", message.kind),
         min_size: Some(Bytes(message.min_size_bytes)).filter(|size| size.0 != 0),
-        serial: faults.optional("root.serial", message.serial),
-        wwn: faults.optional("root.wwn", message.wwn),
-        by_path: faults.optional("root.by_path", message.by_path),
+        serial: optional("serial", message.serial),
+        wwn: optional("wwn", message.wwn),
+        by_path: optional("by_path", message.by_path),
     }
 }
 
@@ -114,6 +117,7 @@ pub(crate) fn spec_message(spec: &Spec) -> pb::MachineSpec {
         require: spec.require.as_ref().map(claim::require_message),
         spread: spec.spread.as_ref().map(claim::spread_message),
         root: Some(root_message(&spec.root)),
+        volumes: volumes::message(&spec.volumes),
         network: spec.network.as_ref().map(machine_network::message),
         ssh_keys: spec.ssh_keys.clone(),
         allow_disruption: spec.allow_disruption.to_string(),

@@ -20,6 +20,7 @@ pub(crate) mod pool;
 pub(crate) mod profile;
 pub(crate) mod site;
 pub(crate) mod values;
+mod volumes;
 mod wire;
 
 pub(crate) use faults::Faults;

@@ -11,7 +11,10 @@ use underlay_core::{
     self as core, Bytes, FieldError, Key, Mac,
     agent::{Dimm, Disk, Gpu, Inventory, Neighbour, Nic, NumaNode, PciDevice},
     host::{Boot, BootMethod, Driver, Firmware, Identity, Ipmi, Manual, OnDestroy, Qemu, Redfish, Tls},
-    machine::{Address, Aspect, Bond, Disruption, Dns, Redeploy, RootHint, Vlan, WaitFor},
+    machine::{
+        Address, Aspect, Bond, Disruption, Dns, Filesystem, Keep, Layout, Redeploy, RootHint, Vlan, Volume,
+        WaitFor,
+    },
 };
 use underlay_proto::v1 as pb;
 
@@ -263,6 +266,19 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn volume()(
+        disks in collection::vec(text(), 1..3),
+        layout in select(Layout::WORDS.map(|(_, layout)| layout).to_vec()),
+        filesystem in select(Filesystem::WORDS.map(|(_, kind)| kind).to_vec()),
+        mount in "/srv/[a-z]{1,8}",
+        keep in select(vec![Keep::Preserve, Keep::Erase]),
+    ) -> Volume {
+        let disks = disks.into_iter().map(|serial| RootHint { serial: Some(serial), ..RootHint::default() });
+        Volume { disks: disks.collect(), layout, filesystem, mount, keep }
+    }
+}
+
+prop_compose! {
     fn machine_spec()(
         names in (text(), text(), text()),
         claim in prop_oneof![Just(Err(())), (require(), option::of(spread())).prop_map(Ok)],
@@ -274,10 +290,11 @@ prop_compose! {
             Disruption::None, Disruption::Reboot, Disruption::EraseRoot, Disruption::EraseAll, Disruption::Move,
         ]),
         redeploy in (collection::btree_set(
-            select(vec![Aspect::Image, Aspect::Config, Aspect::Network, Aspect::Root]), 0..4,
+            select(vec![Aspect::Image, Aspect::Config, Aspect::Network, Aspect::Root, Aspect::Volumes]), 0..4,
         ), 1..i64::MAX),
         wait_for in select(vec![WaitFor::Booted, WaitFor::Written]),
         injected in (collection::vec(text(), 0..3), values(), option::of(secret_values())),
+        volumes in collection::btree_map("[a-z]{1,8}", volume(), 0..3),
     ) -> core::machine::Spec {
         let (profiles, values, secret_values) = injected;
         let (hostname, image, host) = names;
@@ -288,7 +305,7 @@ prop_compose! {
             require: claim.as_ref().ok().map(|(require, _)| require.clone()),
             spread: claim.ok().and_then(|(_, spread)| spread),
             root: RootHint { kind, min_size: min_size.map(Bytes), serial, wwn, by_path },
-            network, ssh_keys, user_data_digest, profiles, values, secret_values, allow_disruption,
+            volumes, network, ssh_keys, user_data_digest, profiles, values, secret_values, allow_disruption,
             redeploy: Redeploy { on: redeploy.0, generation: redeploy.1 },
             wait_for,
         }

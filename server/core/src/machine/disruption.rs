@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deployed, Spec};
+use super::{Deployed, Spec, volume};
 
 /// What a change does, from harmless to worst.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ pub enum Aspect {
     Network,
     /// The choice of the root disk.
     Root,
+    /// What its disks beside the root disk are made into.
+    Volumes,
     /// What it inherits from its profiles, its pool and its site. It never re-images by itself, because who changes it does
     /// not see the machine's plan: it waits for `redeploy.generation`.
     Values,
@@ -54,6 +56,7 @@ impl Aspect {
             Aspect::Config => "config",
             Aspect::Network => "network",
             Aspect::Root => "root",
+            Aspect::Volumes => "volumes",
             Aspect::Values => "values",
         }
     }
@@ -64,10 +67,10 @@ impl FromStr for Aspect {
 
     /// What `redeploy.on` may name.
     fn from_str(text: &str) -> Result<Self, String> {
-        [Aspect::Image, Aspect::Config, Aspect::Network, Aspect::Root]
+        [Aspect::Image, Aspect::Config, Aspect::Network, Aspect::Root, Aspect::Volumes]
             .into_iter()
             .find(|aspect| aspect.as_str() == text)
-            .ok_or_else(|| "use \"image\", \"config\", \"network\" or \"root\"".into())
+            .ok_or_else(|| "use \"image\", \"config\", \"network\", \"root\" or \"volumes\"".into())
     }
 }
 
@@ -129,16 +132,21 @@ pub fn plan(spec: &Spec, inherited: Option<&str>, deployed: Option<&Deployed>) -
     }
     let mut wanted = Deployed::digests(spec);
     wanted.extend(inherited.map(|digest| (Aspect::Values, digest.to_owned())));
+    // Volumes that are wanted no more are a difference too.
+    let dropped = deployed.digests.contains_key(&Aspect::Volumes) && !wanted.contains_key(&Aspect::Volumes);
     let differs: BTreeSet<Aspect> = wanted
         .iter()
         .filter(|(aspect, digest)| deployed.digests.get(aspect) != Some(digest))
         .map(|(aspect, _)| *aspect)
+        .chain(dropped.then_some(Aspect::Volumes))
         .collect();
     let raised = spec.redeploy.generation > deployed.redeploy_generation;
     let triggers = differs.iter().any(|aspect| spec.redeploy.on.contains(aspect));
     if raised || triggers {
         // A re-image takes everything that differs with it.
-        return Change { disruption: Disruption::EraseRoot, because: differs, pending: BTreeSet::new() };
+        let disruption =
+            if volume::erases(&spec.volumes) { Disruption::EraseAll } else { Disruption::EraseRoot };
+        return Change { disruption, because: differs, pending: BTreeSet::new() };
     }
     Change { disruption: Disruption::None, because: BTreeSet::new(), pending: differs }
 }

@@ -6,6 +6,7 @@ mod network;
 mod spec;
 mod state;
 mod status;
+pub mod volume;
 
 pub use claim::{DiskNeed, Require, Spread, SpreadMode};
 pub use disruption::{Allowance, Aspect, Change, Disruption, plan};
@@ -13,6 +14,7 @@ pub use network::{Address, Bond, Dns, Network, Vlan};
 pub use spec::{ADOPTED, Redeploy, RootHint, Spec, USER_DATA, WaitFor};
 pub use state::{Deployed, Run, State, Takeover};
 pub use status::Status;
+pub use volume::{Filesystem, Keep, Layout, Volume};
 
 use crate::{Kind, Noun};
 

@@ -1,10 +1,10 @@
 //! What a tenant wants to run, and where.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Allowance, Aspect, Network, Require, Spread};
+use super::{Allowance, Aspect, Network, Require, Spread, Volume, volume};
 use crate::{
     Bytes, FieldError, Kind, Reference,
     profile::{SecretValues, Values, validate_values},
@@ -34,6 +34,9 @@ pub struct Spec {
     pub spread: Option<Spread>,
     /// Which disk becomes the root disk.
     pub root: RootHint,
+    /// What its other disks are made into, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<String, Volume>,
     /// The installed system's own network; left out: DHCP on the boot NIC.
     pub network: Option<Network>,
     /// Public keys for the image's default user and root, in `authorized_keys` form.
@@ -137,6 +140,7 @@ impl crate::Spec for Spec {
         if let Some(network) = &self.network {
             network.validate(&mut errors);
         }
+        volume::validate(&self.volumes, &self.root, &mut errors);
         self.validate_claim(&mut errors);
         self.validate_profiles(&mut errors);
         if self.redeploy.generation < 1 {

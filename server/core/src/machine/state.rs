@@ -152,13 +152,17 @@ impl Deployed {
         if !spec.profiles.is_empty() {
             config.push(serde_json::json!([spec.profiles, spec.values, spec.secret_values]));
         }
-        [
+        let mut digests = BTreeMap::from([
             (Aspect::Image, digest(serde_json::json!(image))),
             (Aspect::Config, digest(serde_json::Value::Array(config))),
             (Aspect::Network, digest(serde_json::json!(spec.network))),
             (Aspect::Root, digest(serde_json::json!(spec.root))),
-        ]
-        .into()
+        ]);
+        // A machine that has none is as it was before there were any.
+        if !spec.volumes.is_empty() {
+            digests.insert(Aspect::Volumes, digest(serde_json::json!(spec.volumes)));
+        }
+        digests
     }
 
     /// What `spec` puts on the disk of `host`, whose name is `name` unless the spec says it in its own way.

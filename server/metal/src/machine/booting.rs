@@ -9,7 +9,7 @@ use underlay_core::{
     host::Host,
     identity,
     image::SeedFormat,
-    machine::{Machine, Run, State, Takeover, USER_DATA, WaitFor},
+    machine::{Machine, Run, State, Takeover, USER_DATA, WaitFor, volume::Resolved},
     observation::{Body, Source},
     seed::Seed,
 };
@@ -170,6 +170,11 @@ async fn called_home(
         Need::NotYet(reason, amount) => return Ok(Step::wait(status, reason, LATER).at(amount)),
         Need::Unmet(failure) => return Ok(world.give_up(run, failure, Disk::Untouched)),
     };
+    let volumes = match needs::volumes(world, name.as_str(), inventory, disk) {
+        Need::Met(volumes) => volumes,
+        Need::NotYet(reason, amount) => return Ok(Step::wait(status, reason, LATER).at(amount)),
+        Need::Unmet(failure) => return Ok(world.give_up(run, failure, Disk::Untouched)),
+    };
     let phone_home = Token(token::mint());
     let mut next = run.clone();
     next.phone_home = (world.spec().wait_for == WaitFor::Booted).then(|| phone_home.digest());
@@ -180,8 +185,16 @@ async fn called_home(
     // It may have changed since this deployment began; what is written now is what counts.
     next.target = next.target.inheriting(inheritance.digest(world.spec()));
     let attributes = inheriting::attributes(world, &inheritance).await?;
-    let seed =
-        make_seed(world, run, host, inventory, (image.seed, disk.sector), &phone_home, &attributes).await?;
+    let seed = make_seed(
+        world,
+        run,
+        host,
+        inventory,
+        (image.seed, disk.sector),
+        &phone_home,
+        (&attributes, &volumes),
+    )
+    .await?;
     let deploy = Deploy {
         identity: identity::expected(&host.spec.identity),
         root: world.spec().root.clone(),
@@ -220,7 +233,7 @@ async fn make_seed(
     inventory: &Inventory,
     (format, sector): (SeedFormat, u32),
     phone_home: &Token,
-    attributes: &Attributes,
+    (attributes, volumes): (&Attributes, &Resolved),
 ) -> Result<Seed, Failure> {
     let object = &world.snapshot.object;
     let user_data =
@@ -233,6 +246,7 @@ async fn make_seed(
         boot_mac: boot_mac.or(host.spec.identity.boot_mac).or(host.status.boot_mac),
         user_data: user_data.as_ref(),
         phone_home: crate::http::phone_home_url(&url, phone_home),
+        volumes,
         attributes,
     };
     seed::image(&content, format, sector).map_err(|error| {
@@ -241,8 +255,8 @@ async fn make_seed(
             format!("machine {}: making its seed", world.name()),
             underlay_core::because(&error),
             "nothing was written",
-            "mend user_data or the files of its profiles, and apply again",
+            "mend user_data, the files of its profiles or its volumes, and apply again",
         )
-        .at("user_data")
+        .at(if matches!(error, seed::Error::Volumes) { "volumes" } else { "user_data" })
     })
 }

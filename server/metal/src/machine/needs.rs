@@ -6,6 +6,7 @@ use underlay_core::{
     agent::{Disk, Inventory},
     disks,
     image::{self, Image, SeedFormat, Sha256},
+    machine::volume::{self, Resolved},
 };
 
 use super::world::World;
@@ -109,6 +110,23 @@ pub(super) fn disk<'a>(
                 "change root, the image or the host and apply again",
             )
             .at("root"),
+        ),
+    }
+}
+
+/// The disks of the machine's volumes among those of the host, by serial number. None of them is `root`.
+pub(super) fn volumes(world: &World<'_>, host: &str, inventory: &Inventory, root: &Disk) -> Need<Resolved> {
+    match volume::resolve(&world.spec().volumes, &inventory.disks, root) {
+        Ok(resolved) => Need::Met(resolved),
+        Err(error) => Need::Unmet(
+            Failure::new(
+                ErrorKind::Invalid,
+                format!("machine {}: choosing the disks of its volumes on host {host}", world.name()),
+                underlay_core::because(&error),
+                "no disk was touched",
+                "change volumes or the host and apply again",
+            )
+            .at("volumes"),
         ),
     }
 }

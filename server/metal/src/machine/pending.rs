@@ -5,7 +5,7 @@
 
 use underlay_core::{
     Effect, ErrorKind, Failure, Object, ObjectId, Step,
-    agent::{Assignment, Task},
+    agent::{Assignment, Inventory, Task},
     host::{Driver, Host},
     identity,
     machine::{Deployed, Disruption, Machine, Run, State, Takeover, plan},
@@ -79,7 +79,7 @@ pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
     let inherited = inheritance.digest(world.spec());
     // Known before anything is wiped, where an agent has been there before.
     if let Some(inventory) = &host.status.inventory
-        && let Need::Unmet(failure) = needs::disk(world, host.meta.key.name.as_str(), inventory, &image)
+        && let Some(failure) = unfit(world, host.meta.key.name.as_str(), inventory, &image)
     {
         return Ok(refuse(world, failure));
     }
@@ -99,6 +99,19 @@ pub(super) async fn not_ours(world: &World<'_>, host: &Object<Host>) -> Result<O
     match holder.filter(|holder| *holder != world.snapshot.object.meta.id) {
         Some(other) => Ok(Some(taken(world, host, other))),
         None => elsewhere(world, host).await,
+    }
+}
+
+/// Why the disks that an agent found there do not do.
+fn unfit(world: &World<'_>, host: &str, inventory: &Inventory, image: &needs::Ready) -> Option<Failure> {
+    let root = match needs::disk(world, host, inventory, image) {
+        Need::Met(root) => root,
+        Need::NotYet(..) => return None,
+        Need::Unmet(failure) => return Some(failure),
+    };
+    match needs::volumes(world, host, inventory, root) {
+        Need::Unmet(failure) => Some(failure),
+        Need::Met(_) | Need::NotYet(..) => None,
     }
 }
 

@@ -10,7 +10,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::{Content, Error, File};
+use super::{Content, Error, File, volumes};
 
 #[derive(Serialize)]
 struct MetaData<'a> {
@@ -39,16 +39,22 @@ const BOUNDARY: &str = "==underlay-b7b6c8d1f2a94f0c8a0e==";
 /// `user-data`: the user's own, and the files of attributes where there are any.
 pub(super) fn user_data(content: &Content<'_>, own: &str) -> String {
     let files: Vec<_> = content.attributes.all_files().iter().map(write_file).collect();
-    if files.is_empty() {
+    let script = volumes::script(&content.spec.volumes, content.volumes);
+    if files.is_empty() && script.is_none() {
         return own.to_owned();
     }
-    let ours = serde_json::json!({
+    let mut ours = serde_json::json!({
         "write_files": files,
         "merge_how": [
             { "name": "list", "settings": ["append"] },
             { "name": "dict", "settings": ["no_replace", "recurse_list"] },
         ],
     });
+    if let (Some(script), Some(ours)) = (script, ours.as_object_mut()) {
+        // Once for each deployment, and before files are written to what it mounts.
+        let once = ["cloud-init-per", "instance", "underlay-volumes", "sh", "-c", &script];
+        ours.insert("bootcmd".into(), serde_json::json!([once]));
+    }
     let config = part("text/cloud-config", &format!("#cloud-config\n{ours}\n"));
     // A part without a type of its own is read by its first line, as the whole would be; one that is a MIME message is a part
     // with parts (RFC 2046, section 5.1).

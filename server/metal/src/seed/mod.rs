@@ -5,6 +5,7 @@
 //! - `network.rs`: `network-config`, version 2
 //! - `ignition.rs`, `networkd.rs`: the same for Ignition, on a config drive
 //! - `kickstart.rs`, `preseed.rs`: the same for installers; `first_boot.rs` is what they put into the installed system
+//! - `volumes.rs`: the script that makes what the other disks hold
 //! - `volume.rs`: the FAT file system that carries them
 //!
 //! Documents are written as JSON, which every YAML reader takes, because strings are always quoted there: to YAML 1.1 a
@@ -22,10 +23,16 @@ mod network;
 mod networkd;
 mod preseed;
 mod volume;
+mod volumes;
 
 pub use attributes::{Attributes, File};
 use secrecy::ExposeSecret;
-use underlay_core::{Mac, SecretString, image::SeedFormat, machine, seed::Seed};
+use underlay_core::{
+    Mac, SecretString,
+    image::SeedFormat,
+    machine::{self, volume::Resolved},
+    seed::Seed,
+};
 
 /// What goes into a seed.
 pub struct Content<'a> {
@@ -39,6 +46,8 @@ pub struct Content<'a> {
     pub user_data: Option<&'a SecretString>,
     /// The one-time URL to call when the system is up.
     pub phone_home: SecretString,
+    /// The serial numbers of the disks of each of its volumes.
+    pub volumes: &'a Resolved,
     /// What is injected.
     pub attributes: &'a Attributes,
 }
@@ -68,6 +77,9 @@ pub enum Error {
         /// What is wrong with it, without it.
         why: &'static str,
     },
+    /// Only cloud-init is told of them.
+    #[error("volumes take an image that is configured by cloud-init")]
+    Volumes,
     /// The volume could not be made.
     #[error("making the seed's file system")]
     Volume(#[source] std::io::Error),
@@ -109,6 +121,9 @@ pub fn documents(content: &Content<'_>, format: SeedFormat) -> Result<Documents,
     let injected = content.attributes.size();
     if injected > FILES_LIMIT {
         return Err(Error::Files { size: injected, limit: FILES_LIMIT });
+    }
+    if !content.spec.volumes.is_empty() && format != SeedFormat::CloudInit {
+        return Err(Error::Volumes);
     }
     let (label, files) = match format {
         SeedFormat::CloudInit => {

@@ -14,6 +14,7 @@ fn spec() -> Spec {
         require: None,
         spread: None,
         root: RootHint::default(),
+        volumes: Default::default(),
         network: None,
         ssh_keys: vec!["ssh-ed25519 AAAA ops\n".into()],
         user_data_digest: None,
@@ -26,10 +27,13 @@ fn spec() -> Spec {
     }
 }
 
+static NO_VOLUMES: Resolved = Resolved::new();
+
 fn content<'a>(spec: &'a Spec, user_data: Option<&'a SecretString>) -> Content<'a> {
     static NONE: std::sync::LazyLock<Attributes> = std::sync::LazyLock::new(Attributes::default);
     Content {
         attributes: &NONE,
+        volumes: &NO_VOLUMES,
         instance: "i-1".into(),
         spec,
         boot_mac: Some(Mac([0x52, 0x54, 0, 0, 0, 1])),

@@ -95,6 +95,7 @@ pub(crate) fn machine(host: &str) -> machine::Spec {
         require: None,
         spread: None,
         root: machine::RootHint::default(),
+        volumes: Default::default(),
         network: None,
         ssh_keys: Vec::new(),
         user_data_digest: None,

@@ -14,6 +14,7 @@ fn spec() -> Spec {
         require: None,
         spread: None,
         root: RootHint::default(),
+        volumes: Default::default(),
         network: None,
         ssh_keys: Vec::new(),
         user_data_digest: None,
@@ -96,4 +97,33 @@ fn what_is_inherited_waits_and_never_re_images_by_itself() {
     let change = plan(&raised, Some("b"), Some(&runs()));
     assert_eq!((change.disruption, change.because), (Disruption::EraseRoot, [Aspect::Values].into()));
     "values".parse::<Aspect>().expect_err("redeploy.on cannot name it");
+}
+
+#[test]
+fn a_volume_that_is_not_preserved_makes_a_new_image_erase_all() {
+    use crate::machine::{Filesystem, Keep, Layout, Volume};
+    let volume = |keep| Volume {
+        disks: vec![RootHint { serial: Some("D1".into()), ..RootHint::default() }],
+        layout: Layout::Plain,
+        filesystem: Filesystem::Ext4,
+        mount: "/srv/data".into(),
+        keep,
+    };
+    let with = |keep, image: &str| Spec {
+        volumes: [("data".to_owned(), volume(keep))].into(),
+        image: format!("debian@sha256:{}", image.repeat(64)),
+        ..spec()
+    };
+    for (keep, expected) in [(Keep::Preserve, Disruption::EraseRoot), (Keep::Erase, Disruption::EraseAll)] {
+        let deployed = Deployed::of(&with(keep, "a"), ObjectId::new(), "lab-1", 1);
+        assert_eq!(plan(&with(keep, "a"), None, Some(&deployed)), Change::default());
+        assert_eq!(plan(&with(keep, "b"), None, Some(&deployed)).disruption, expected);
+    }
+    // Volumes that come or go wait, unless redeploy.on names them.
+    let (none, one) = (spec(), with(Keep::Preserve, "a"));
+    for (before, after) in [(&none, &one), (&one, &none)] {
+        let deployed = Deployed::of(before, ObjectId::new(), "lab-1", 1);
+        let change = plan(after, None, Some(&deployed));
+        assert_eq!((change.disruption, change.pending), (Disruption::None, [Aspect::Volumes].into()));
+    }
 }

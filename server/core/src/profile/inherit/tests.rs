@@ -31,6 +31,7 @@ fn machine(values: Values) -> machine::Spec {
         require: None,
         spread: None,
         root: machine::RootHint::default(),
+        volumes: Default::default(),
         network: None,
         ssh_keys: Vec::new(),
         user_data_digest: None,
