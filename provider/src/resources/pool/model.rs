@@ -2,7 +2,7 @@
 
 use tfplugin::{Attr, Schema, Timeouts, cty::Value, schema::validate};
 
-use super::bind::Rule;
+use super::{super::step::Steps, bind::Rule};
 use crate::{resources::object::valid_name, values};
 
 /// A pool: where machines come from that say what they need and name no host.
@@ -41,6 +41,10 @@ pub struct Model {
     /// docs/trust.md.
     #[tf(default = "segment", validate = validate::one_of(&["segment", "virtual_media"]))]
     pub trust: Attr<String>,
+    /// What is done for every machine on its hosts, before what the machine itself names. A change counts from a machine's next
+    /// deployment on, and causes none.
+    #[tf(optional)]
+    pub steps: Attr<Steps>,
     /// Where it stands: `open` once it gives out hosts.
     #[tf(computed)]
     pub phase: Attr<String>,

@@ -9,7 +9,7 @@ use underlay_core::{
 };
 use underlay_proto::v1 as pb;
 
-use super::{faults::Faults, object, values};
+use super::{faults::Faults, object, step, values};
 
 /// Reads a spec.
 ///
@@ -29,7 +29,8 @@ pub(crate) fn spec(message: pb::PoolSpec) -> Result<Spec, Vec<FieldError>> {
     };
     let rules = faults.list("bind", message.bind).into_iter().enumerate();
     let bind = rules.map(|(at, message)| rule(&mut faults, at, message)).collect();
-    faults.into_result(Some(Spec { max_disrupted, replacements, values, bind, trust }))
+    let steps = step::steps(&mut faults, message.steps);
+    faults.into_result(Some(Spec { max_disrupted, replacements, values, bind, trust, steps }))
 }
 
 fn rule(faults: &mut Faults, at: usize, message: pb::BindRule) -> Rule {
@@ -86,6 +87,7 @@ pub(crate) fn spec_message(spec: &Spec) -> pb::PoolSpec {
         values: values::message(&spec.values),
         bind: spec.bind.iter().map(rule_message).collect(),
         trust: if spec.trust.is_segment() { String::new() } else { spec.trust.word().into() },
+        steps: step::steps_message(&spec.steps),
     }
 }
 

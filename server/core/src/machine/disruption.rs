@@ -44,6 +44,10 @@ pub enum Aspect {
     /// What it inherits from its profiles, its pool and its site. It never re-images by itself, because who changes it does
     /// not see the machine's plan: it waits for `redeploy.generation`.
     Values,
+    /// Which steps it names before a deployment. They are done at the next one, and never cause one.
+    PreDeploy,
+    /// Which steps it names after a deployment. They are done on the machine as it runs, and never re-image it.
+    PostDeploy,
 }
 
 impl Aspect {
@@ -55,6 +59,8 @@ impl Aspect {
             Aspect::Network => "network",
             Aspect::Root => "root",
             Aspect::Values => "values",
+            Aspect::PreDeploy => "pre_deploy",
+            Aspect::PostDeploy => "post_deploy",
         }
     }
 }
@@ -140,7 +146,9 @@ pub fn plan(spec: &Spec, inherited: Option<&str>, deployed: Option<&Deployed>) -
         // A re-image takes everything that differs with it.
         return Change { disruption: Disruption::EraseRoot, because: differs, pending: BTreeSet::new() };
     }
-    Change { disruption: Disruption::None, because: BTreeSet::new(), pending: differs }
+    // These need no deployment, and are no reason for one.
+    let pending = differs.into_iter().filter(|aspect| *aspect != Aspect::PostDeploy).collect();
+    Change { disruption: Disruption::None, because: BTreeSet::new(), pending }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{Allowance, Aspect, Network, Require, Spread};
 use crate::{
     Bytes, FieldError, Kind, Reference,
     profile::{SecretValues, Values, validate_values},
+    step::Steps,
 };
 
 /// The name under which a machine's `user_data` is sealed.
@@ -49,6 +50,9 @@ pub struct Spec {
     /// What is known of the values that are sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_values: Option<SecretValues>,
+    /// What is done for it before and after a deployment, after what its pool names.
+    #[serde(default, skip_serializing_if = "Steps::is_empty")]
+    pub steps: Steps,
     /// The worst disruption an apply may cause without being refused.
     pub allow_disruption: Allowance,
     /// What re-images the machine in place.
@@ -139,6 +143,7 @@ impl crate::Spec for Spec {
         }
         self.validate_claim(&mut errors);
         self.validate_profiles(&mut errors);
+        self.steps.validate(&mut errors);
         if self.redeploy.generation < 1 {
             errors.push(FieldError::new("redeploy.generation", "counts from 1"));
         }
@@ -153,7 +158,7 @@ impl crate::Spec for Spec {
         let profiles = self.profiles.iter().enumerate();
         let profiles =
             profiles.map(|(at, name)| Reference::new(Kind::Profile, name, format!("profiles.{at}")));
-        host.chain(pool).chain(image).chain(profiles).collect()
+        host.chain(pool).chain(image).chain(profiles).chain(self.steps.references()).collect()
     }
 }
 

@@ -9,8 +9,9 @@ use super::{
     bind::{self, Rule},
 };
 use crate::{
-    FieldError,
+    FieldError, Reference,
     profile::{Values, validate_values},
+    step::Steps,
 };
 
 /// How often a machine that was never ready is put onto another host, where nothing is said.
@@ -33,6 +34,9 @@ pub struct Spec {
     /// What a freshly booted agent on its hosts may be given, and why.
     #[serde(skip_serializing_if = "Trust::is_segment")]
     pub trust: Trust,
+    /// What is done for every machine on its hosts, before what the machine itself names.
+    #[serde(skip_serializing_if = "Steps::is_empty")]
+    pub steps: Steps,
 }
 
 impl Default for Spec {
@@ -43,6 +47,7 @@ impl Default for Spec {
             values: Values::new(),
             bind: Vec::new(),
             trust: Trust::default(),
+            steps: Steps::default(),
         }
     }
 }
@@ -110,7 +115,12 @@ impl crate::Spec for Spec {
         }
         validate_values(&self.values, &mut errors);
         bind::validate(&self.bind, &mut errors);
+        self.steps.validate(&mut errors);
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    fn references(&self) -> Vec<Reference> {
+        self.steps.references().collect()
     }
 }
 
