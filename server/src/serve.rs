@@ -451,6 +451,7 @@ async fn engine(
     }
     let interval = Duration::from_secs(settings.audit_seconds.unwrap_or(900));
     let audits = Arc::new(Rarely { interval, projection: ways.projection.clone() });
+    let (ways, media) = (Arc::new(ways), Arc::new(media));
     Ok(Engine::new(store.clone(), underlay_engine::Config::default())
         .register(Networks)
         .register(Credentials)
@@ -459,11 +460,17 @@ async fn engine(
         .register(config::Steps)
         .register(Pools)
         .register(Images::new(images, importer, local, uploads, Asking(store.clone())))
-        .register(Hosts { bmcs: bmcs.clone(), audits })
+        .register(Hosts {
+            bmcs: bmcs.clone(),
+            audits,
+            boot_url: ways.clone(),
+            media: media.clone(),
+            patience,
+        })
         .register(Machines {
             bmcs: bmcs.clone(),
-            boot_url: Arc::new(ways),
-            media: Arc::new(media),
+            boot_url: ways,
+            media,
             steps: Arc::new(steps.clone()),
             patience,
         }))

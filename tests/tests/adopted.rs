@@ -58,12 +58,12 @@ resource "underlay_ready" "db" {{
 const SECRET: &str = "s3cret-of-db-1";
 
 /// What is on the system of what it was given.
-const GIVEN: &str = "stat -c '%a %U:%G' /etc/underlay/values.json /etc/underlay/secrets.json /etc/app/app.conf; \
+const GIVEN: &str = "stat -c '%a %U:%G' /etc/underlay/values.json /etc/underlay/secrets.json /etc/app/app.conf /etc/app; \
                      cat /etc/app/app.conf; tr -d ' \\n' < /etc/underlay/values.json; tr -d ' \\n' < /etc/underlay/secrets.json";
 
 fn given(server: &str) -> String {
     format!(
-        "644 root:root\n600 root:root\n640 root:daemon\nserver={server} key='{SECRET}'\n\
+        "644 root:root\n600 root:root\n640 root:daemon\n755 root:root\nserver={server} key='{SECRET}'\n\
          {{\"ntp.server\":\"{server}\"}}{{\"app.key\":\"{SECRET}\"}}"
     )
 }

@@ -6,7 +6,7 @@
 //! - [`resident`]: living on an installed system, and getting there
 //! - [`pace`]: how long to wait before knocking again
 //! - [`deploy`], [`disk`]: writing it; [`bench`]: only that, measured
-//! - [`tpm`]: asking a TPM; [`sys`]: system calls that no library has
+//! - [`wipe`]: making disks forget; [`tpm`]: asking a TPM; [`sys`]: system calls that no library has
 //!
 //! It never mounts or parses a tenant's file system and never listens. In RAM it holds no state that outlives the boot.
 
@@ -25,6 +25,7 @@ pub mod pace;
 pub mod resident;
 pub mod source;
 pub mod start;
-mod sys;
+pub mod sys;
 pub mod system;
 pub mod tpm;
+pub mod wipe;

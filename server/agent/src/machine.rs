@@ -12,6 +12,7 @@ use crate::{
     disk::{Disk, block::Block},
     inventory::{self, Places, asked::Asked},
     net::{link, listen::Neighbours},
+    wipe::drive::{Device, Drive},
 };
 
 /// The real one.
@@ -39,5 +40,9 @@ impl Host for Machine {
 
     fn open(&self, disk: &DiskFacts) -> io::Result<Arc<dyn Disk>> {
         Ok(Arc::new(Block::open(&Path::new("/dev").join(&disk.name))?))
+    }
+
+    fn drive(&self, disk: &DiskFacts) -> io::Result<Box<dyn Drive>> {
+        Ok(Box::new(Device::open(&Path::new("/dev").join(&disk.name))?))
     }
 }

@@ -19,7 +19,12 @@ pub use self::{
     endorsement::Endorsement,
     health::{Health, Verdict},
 };
-use crate::{Bytes, Mac, ObjectId, machine::RootHint, seed::Seed};
+use crate::{
+    Bytes, Mac, ObjectId,
+    cleaning::{Clean, Wipe},
+    machine::RootHint,
+    seed::Seed,
+};
 
 /// What the agent found on the host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -205,6 +210,8 @@ pub enum Task {
     Stay,
     /// Write an image and its seed, report, and wait for the order to leave.
     Deploy(Box<Deploy>),
+    /// Wipe every disk that may be written, report, and wait to be switched off.
+    Clean(Box<Clean>),
     /// Leave now.
     Leave(Leave),
     /// Of the agent that lives on an installed system: write these.
@@ -289,6 +296,20 @@ pub enum Stage {
         elapsed_ms: u64,
         /// Peak resident memory of the agent, in bytes.
         peak_memory: u64,
+    },
+    /// Disks are being wiped.
+    Wiping {
+        /// Bytes dealt with, over all disks.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+        /// For how long; moves where a disk does it by itself and says nothing meanwhile.
+        seconds: u64,
+    },
+    /// All disks have been dealt with, each well or badly; the agent waits to be switched off.
+    Wiped {
+        /// A line for each.
+        disks: Vec<Wipe>,
     },
     /// It did not work.
     Failed {

@@ -9,6 +9,7 @@
 //! - [`bmc`], [`agent`], [`seed`], [`boot`]: the contracts with hardware, the agent and the boot servers
 //! - [`resident`]: the agent that lives on an installed machine
 //! - [`disks`], [`identity`]: which disk, which box: the same answer on the server and in the agent
+//! - [`cleaning`]: how disks are wiped, and the record of it
 //! - [`clock`]: the server's time
 //! - [`condition`]: what holds true of an object beside its state
 //! - [`failure`]: the one classification of errors
@@ -25,6 +26,7 @@ pub mod brake;
 pub mod bytes;
 pub mod cancellation;
 pub mod check;
+pub mod cleaning;
 pub mod clock;
 pub mod condition;
 pub mod controller;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Mac, ObjectId, agent, bmc::Power, resident, step};
+use crate::{Mac, ObjectId, agent, bmc::Power, host::Wish, resident, step};
 
 /// How long it is believed that an agent waits, or that a machine resembles a host, without being told again: whoever
 /// tells does so more than twice in that time, and may have died.
@@ -61,6 +61,8 @@ pub enum Source {
     Resident,
     /// Whoever did a step for a machine.
     Step,
+    /// An operator, who wants something done with the host.
+    Operator,
 }
 
 impl Source {
@@ -80,6 +82,7 @@ impl Source {
             Source::Person => "person",
             Source::Resident => "resident",
             Source::Step => "step",
+            Source::Operator => "operator",
         }
     }
 }
@@ -177,6 +180,15 @@ pub enum Body {
         /// Who says so.
         by: String,
         /// When: the same said again is news.
+        at: Timestamp,
+    },
+    /// An operator wants something done with the host.
+    Wished {
+        /// What.
+        wish: Wish,
+        /// Who.
+        by: String,
+        /// When: the same wished again is news.
         at: Timestamp,
     },
     /// The agent that lives on the installed system is there, or was.

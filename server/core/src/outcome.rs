@@ -88,6 +88,12 @@ pub enum Effect {
         /// The host to give up.
         host: ObjectId,
     },
+    /// Give up the claim on `host`, if the object that is stepped holds it, to the host itself: no machine can have it before
+    /// its own controller has dealt with it.
+    HandOver {
+        /// The host.
+        host: ObjectId,
+    },
     /// Wait for a host of `pool`, whose controller grants one.
     Want {
         /// The pool.

@@ -1,4 +1,4 @@
-//! Claims: which machine has which host. One row per host, so exactly one wins.
+//! Claims: which machine has which host. One row per host, so exactly one wins. A host that is to be cleaned has itself.
 
 use underlay_core::ObjectId;
 
@@ -63,6 +63,21 @@ pub(crate) async fn give_up(write: &mut Write<'_>, host: ObjectId, machine: Obje
         .execute(write.connection())
         .await
         .map_err(Error::doing("giving up a claim"))?;
+    Ok(done > 0)
+}
+
+/// Gives the claim of `machine` on `host` to the host itself. Was there one?
+pub(crate) async fn hand_over(
+    write: &mut Write<'_>,
+    host: ObjectId,
+    machine: ObjectId,
+) -> Result<bool, Error> {
+    let done = sql::query("UPDATE claim SET machine = host WHERE host = $1 AND machine = $2")
+        .bind(host.to_string())
+        .bind(machine.to_string())
+        .execute(write.connection())
+        .await
+        .map_err(Error::doing("handing a claim over to its host"))?;
     Ok(done > 0)
 }
 

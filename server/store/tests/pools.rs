@@ -74,6 +74,28 @@ async fn one_host_goes_to_one_of_those_who_wait_and_in_their_order(database: &Da
     assert!(due.contains(&pool), "and so is the pool, which still owes one");
 }
 
+async fn a_host_that_is_handed_over_to_itself_is_nobodys_until_it_gives_itself_up(database: &Database) {
+    let store = database.open().await;
+    let pool = put_pool(&store, "web", "lab").await;
+    let host = put_host(&store, "h1").await.id();
+    let first = machine(&store, "m1").await;
+    step(&store, host, enters("available"), vec![]).await;
+    step(&store, pool, enters("open"), vec![]).await;
+    want(&store, first, pool).await;
+    step(&store, pool, waits("hosts"), vec![Effect::Grant { host, machine: first }]).await;
+    assert_eq!(store.tenants(pool).await.unwrap().len(), 1);
+
+    // In the same commit in which its machine is gone.
+    store.wake(first).await.unwrap();
+    step(&store, first, Decision::Gone, vec![Effect::HandOver { host }]).await;
+    assert_eq!(store.holder(host).await.unwrap(), Some(host));
+    let due: Vec<_> = lease_all(&store, "worker").await.into_iter().map(|lease| lease.id).collect();
+    assert!(due.contains(&host), "its controller is to look at it");
+    let census = store.census(pool).await.unwrap();
+    assert_eq!((census.hosts, census.free, census.claimed), (1, 0, 0), "neither free nor a machine's");
+    assert!(store.tenants(pool).await.unwrap().is_empty());
+}
+
 async fn whoever_waits_no_more_is_given_nothing(database: &Database) {
     let store = database.open().await;
     let pool = put_pool(&store, "web", "lab").await;
@@ -181,6 +203,7 @@ on_both_databases!(
     a_host_belongs_to_the_pool_that_its_mention_means,
     one_host_goes_to_one_of_those_who_wait_and_in_their_order,
     whoever_waits_no_more_is_given_nothing,
+    a_host_that_is_handed_over_to_itself_is_nobodys_until_it_gives_itself_up,
     a_pool_is_looked_at_when_one_of_its_hosts_comes_free,
     no_more_are_disturbed_at_once_than_may_be,
     failures_that_had_something_in_common_are_remembered_until_one_goes_well,

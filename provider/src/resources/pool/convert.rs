@@ -43,6 +43,7 @@ impl Mirror for Model {
             bind: bind::rules(&plan.bind)?,
             trust: plain(&plan.trust)?,
             steps: step::message(&plan.steps)?,
+            clean: plain(&plan.clean)?,
         };
         Ok(pb::PutPoolRequest { key: Some(key), spec: Some(spec), options: Some(options) })
     }
@@ -66,6 +67,7 @@ impl Mirror for Model {
             bind: bind::seen_rules(&prior.bind, &spec.bind),
             trust: Attr::Value(if spec.trust.is_empty() { "segment".into() } else { spec.trust }),
             steps: step::seen(&prior.steps, spec.steps),
+            clean: Attr::Value(if spec.clean.is_empty() { "none".to_owned() } else { spec.clean }),
             phase: pool.standing.clone().unwrap_or_default().phase.into(),
             timeouts: prior.timeouts.clone(),
         }

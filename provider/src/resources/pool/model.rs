@@ -45,6 +45,11 @@ pub struct Model {
     /// deployment on, and causes none.
     #[tf(optional)]
     pub steps: Attr<Steps>,
+    /// How the disks of its hosts are wiped when a machine lets go of one, before another may have it: `best` (by the most
+    /// thorough method each disk has), `overwrite` (zeros over all of it), `quick` (both ends, and the rest is discarded where
+    /// the disk can), or `none`, which leaves them as they are. What was done and seen stands in `underlay describe host/NAME`.
+    #[tf(default = "none", validate = validate::one_of(&["none", "quick", "overwrite", "best"]))]
+    pub clean: Attr<String>,
     /// Where it stands: `open` once it gives out hosts.
     #[tf(computed)]
     pub phase: Attr<String>,

@@ -188,6 +188,10 @@ service!(
             Err(Status::unimplemented("a test that needs it adds it"))
         }
 
+        async fn tend(&self, _: Request<TendRequest>) -> Result<Response<Host>, Status> {
+            Err(Status::unimplemented("a test that needs it adds it"))
+        }
+
         async fn offer_adoption(
             &self,
             _: Request<OfferAdoptionRequest>,

@@ -28,6 +28,7 @@ use crate::{
     disk::Disk,
     pace::Pace,
     source::{self, Source},
+    wipe::drive::{Drive, Plain},
 };
 
 /// The most bytes a manifest may have: it is held in memory while it is read. As JSON, at 4 MiB a segment, it describes
@@ -44,6 +45,10 @@ pub trait Host: Send + Sync {
     fn inventory(&self) -> Inventory;
     /// One of its disks, for writing.
     fn open(&self, disk: &DiskFacts) -> io::Result<Arc<dyn Disk>>;
+    /// The same, for wiping.
+    fn drive(&self, disk: &DiskFacts) -> io::Result<Box<dyn Drive>> {
+        Ok(Box::new(Plain(self.open(disk)?)))
+    }
 }
 
 /// Does what the order says and reports how it went; the last stage is `Written` or `Failed`.

@@ -97,6 +97,11 @@ impl Disk for Block {
 }
 
 impl Block {
+    /// For commands to the device that take a descriptor which may write.
+    pub fn writer(&self) -> io::Result<File> {
+        self.buffered.try_clone()
+    }
+
     /// Reads, and writes zeros only where something else is.
     fn zero_by_hand(&self, offset: u64, length: u64) -> io::Result<u64> {
         let mut found = Buffer::new(PIECE);

@@ -9,6 +9,8 @@ use underlay_core::{
 };
 use underlay_proto::v1;
 
+use super::wipes;
+
 /// An order that makes no sense.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -25,6 +27,7 @@ pub fn task(order: v1::Order) -> Result<Task, Error> {
     match order.task.ok_or(Error::Task)? {
         v1::order::Task::Stay(_) => Ok(Task::Stay),
         v1::order::Task::Deploy(deploy) => Ok(Task::Deploy(Box::new(self::deploy(deploy)?))),
+        v1::order::Task::Clean(clean) => Ok(Task::Clean(Box::new(wipes::clean(clean)?))),
         v1::order::Task::Leave(how) => Ok(Task::Leave(leave(how)?)),
     }
 }
@@ -221,6 +224,12 @@ pub fn report(epoch: i64, stage: &Stage) -> v1::AgentMessage {
             elapsed_ms: *elapsed_ms,
             peak_memory: *peak_memory,
         }),
+        Stage::Wiping { done, total, seconds } => {
+            wire::Stage::Wiping(wire::Wiping { done: *done, total: *total, seconds: *seconds })
+        }
+        Stage::Wiped { disks } => {
+            wire::Stage::Wiped(wire::Wiped { disks: disks.iter().map(wipes::message).collect() })
+        }
         Stage::Failed { failure, touched_disk } => wire::Stage::Failed(wire::Failed {
             failure: Some(self::failure(failure)),
             touched_disk: *touched_disk == Touched::Yes,

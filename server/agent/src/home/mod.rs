@@ -4,7 +4,7 @@
 //! - [`channel`]: gRPC over that TLS
 //! - [`identity`]: a key made in this boot, and the certificate the token buys
 //! - [`discover`]: an unknown machine's reports; [`work`]: an enrolled machine's orders
-//! - [`convert`]: the wire's words and core's
+//! - [`convert`]: the wire's words and core's; [`wipes`]: those about wiping
 //!
 //! The agent dials; nothing ever connects to it.
 
@@ -13,4 +13,5 @@ pub mod convert;
 pub mod discover;
 pub mod identity;
 pub mod trust;
+pub mod wipes;
 pub mod work;

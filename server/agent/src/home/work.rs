@@ -16,7 +16,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tracing::{info, warn};
-use underlay_core::agent::{Deploy, Leave, Stage, Task};
+use underlay_core::agent::{Leave, Stage, Task};
 use underlay_proto::v1::{
     self as v1, AgentMessage, Hello, Order, agent_message::Message, agent_service_client::AgentServiceClient,
 };
@@ -31,6 +31,7 @@ use crate::{
     pace::Pace,
     source::Source,
     system::log::Log,
+    wipe,
 };
 
 /// Between two reports: what happens faster is told by its latest state.
@@ -87,9 +88,9 @@ impl Error {
     }
 }
 
-/// The deployment that is running or has run.
+/// The deployment or the wipe that is running or has run.
 struct InHand {
-    order: Box<Deploy>,
+    order: Task,
     stage: watch::Receiver<Option<Stage>>,
 }
 
@@ -176,11 +177,18 @@ impl Session {
         AgentMessage { message: Some(Message::Hello(hello)) }
     }
 
-    /// Starts a deployment in the background.
-    fn begin(&self, order: Box<Deploy>) -> InHand {
+    /// Starts the work in the background.
+    fn begin(&self, order: Task) -> InHand {
         let (stage, watch) = watch::channel(None);
         let (host, source, task) = (Arc::clone(&self.host), Arc::clone(&self.source), order.clone());
-        tokio::spawn(async move { deploy::run(&task, &*host, &*source, Progress::new(stage)).await });
+        tokio::spawn(async move {
+            let progress = Progress::new(stage);
+            match task {
+                Task::Deploy(task) => deploy::run(&task, &*host, &*source, progress).await,
+                Task::Clean(task) => wipe::run(&task, &host, progress).await,
+                Task::Stay | Task::Leave(_) | Task::Attributes(_) => {}
+            }
+        });
         InHand { order, stage: watch }
     }
 }
@@ -253,7 +261,7 @@ impl Line<'_> {
         match convert::task(order) {
             Ok(Task::Stay) => info!("waiting for work"),
             Ok(Task::Leave(how)) => return Some(how),
-            Ok(Task::Deploy(order)) => self.take(order, in_hand),
+            Ok(order @ (Task::Deploy(_) | Task::Clean(_))) => self.take(order, in_hand),
             Ok(Task::Attributes(_)) => warn!("attributes are for an agent that lives on a system; refused"),
             Err(error) => warn!(%error, "order refused"),
         }
@@ -261,12 +269,12 @@ impl Line<'_> {
     }
 
     /// New work, unless it is the work in hand, or other work is still going on.
-    fn take(&mut self, order: Box<Deploy>, in_hand: &mut Option<InHand>) {
+    fn take(&mut self, order: Task, in_hand: &mut Option<InHand>) {
         if let Some(work) = in_hand.as_mut() {
             let stage = work.stage.borrow().clone();
             let failed = matches!(stage, Some(Stage::Failed { .. }));
             let same = work.order == order;
-            let running = !failed && !matches!(stage, Some(Stage::Written { .. }));
+            let running = !failed && !matches!(stage, Some(Stage::Written { .. } | Stage::Wiped { .. }));
             if same && !(failed && self.failure_told) {
                 work.stage.mark_changed();
                 return;

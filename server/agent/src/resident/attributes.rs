@@ -8,7 +8,7 @@ use std::{
     collections::BTreeSet,
     fs, io,
     os::unix::fs::{PermissionsExt, chown},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use underlay_core::resident::{Written, forbids};
@@ -198,15 +198,24 @@ fn place(places: &Places, file: &File, (user, group): (u32, u32)) -> Result<(), 
     if is_same {
         return Ok(());
     }
-    if let Some(folder) = path.parent() {
-        make_folder(folder, 0o755)?;
-    }
+    make_folders(&path)?;
     Ok(write_as(&path, 0o600, &file.content, |part| {
         // Its mode first: what is somebody else's may not be changed, with the few rights there are.
         fs::set_permissions(part, fs::Permissions::from_mode(mode))?;
         let meta = fs::symlink_metadata(part)?;
         if (meta.uid(), meta.gid()) == (user, group) { Ok(()) } else { chown(part, Some(user), Some(group)) }
     })?)
+}
+
+/// Makes the folders it lies in, for everybody to enter: the service's own umask would keep others out.
+fn make_folders(path: &Path) -> Result<(), Error> {
+    let missing: Vec<_> = path.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
+    for folder in missing.into_iter().rev() {
+        fs::create_dir(folder).map_err(failed("making", folder))?;
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(folder, open).map_err(failed("making", folder))?;
+    }
+    Ok(())
 }
 
 fn take_away(places: &Places, path: &str) -> Result<(), Error> {

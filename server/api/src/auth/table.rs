@@ -39,7 +39,9 @@ fn ours(service: &str, method: &str) -> Option<Access> {
 
         // A login of a BMC in the clear.
         ("HostService", "OwnPasswords") => Role::Admin,
-        ("HostService", "Power" | "Confirm" | "ListDiscovered" | "OfferAdoption" | "Check") => Role::Operator,
+        ("HostService", "Power" | "Confirm" | "Tend" | "ListDiscovered" | "OfferAdoption" | "Check") => {
+            Role::Operator
+        }
         (
             "SiteService" | "PoolService" | "HostService" | "NetworkService" | "CredentialService"
             | "ProfileService" | "StepService",
@@ -159,6 +161,7 @@ mod tests {
             "HostService/OfferAdoption",
             "HostService/OwnPasswords",
             "HostService/Power",
+            "HostService/Tend",
             "ImageService/Upload",
             "OperationService/Cancel",
             "ServerService/Backup",

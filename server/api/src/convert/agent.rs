@@ -8,7 +8,7 @@ use underlay_core::{
 };
 use underlay_proto::v1 as pb;
 
-use super::{faults::Faults, machine};
+use super::{cleaning, faults::Faults, machine};
 
 /// The longest part of a failure that an agent may report, in bytes.
 const FAILURE: usize = 2048;
@@ -34,6 +34,12 @@ pub(crate) fn report(message: pb::Report) -> Result<Report, Vec<FieldError>> {
             elapsed_ms: written.elapsed_ms,
             peak_memory: written.peak_memory,
         }),
+        Some(Wire::Wiping(wiping)) => Some(Stage::Wiping {
+            done: wiping.done.min(wiping.total),
+            total: wiping.total,
+            seconds: wiping.seconds,
+        }),
+        Some(Wire::Wiped(wiped)) => Some(Stage::Wiped { disks: cleaning::wipes(&mut faults, wiped.disks) }),
         Some(Wire::Failed(failed)) => Some(failure(&mut faults, failed)),
         None => {
             faults.add("report.stage", "is missing");
@@ -82,6 +88,7 @@ pub(crate) fn order(assignment: &Assignment, takes: Takes) -> pb::Order {
         // Attributes are for the agent that lives on a system; one in RAM has nothing to do with them.
         Task::Stay | Task::Attributes(_) => Wire::Stay(pb::order::Stay {}),
         Task::Deploy(work) => Wire::Deploy(deploy(work, takes)),
+        Task::Clean(clean) => Wire::Clean(cleaning::order(clean)),
         Task::Leave(how) => Wire::Leave(leave(*how).into()),
     };
     pb::Order { epoch: assignment.epoch, task: Some(task) }

@@ -13,7 +13,7 @@ use underlay_core::{
 };
 use underlay_proto::v1 as pb;
 
-use super::{faults::Faults, inventory, object};
+use super::{cleaning, faults::Faults, inventory, object};
 
 const FIRMWARE: [(&str, Firmware); 2] = [("uefi", Firmware::Uefi), ("bios", Firmware::Bios)];
 const METHODS: [(&str, BootMethod); 3] =
@@ -282,6 +282,7 @@ fn status_message(status: &Status) -> pb::HostStatus {
             connected: resident.line == Line::Open,
             system: Some(inventory::system_message(&resident.system)),
         }),
+        cleanings: status.cleanings.iter().map(cleaning::message).collect(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod agent;
 mod claim;
+pub(crate) mod cleaning;
 pub(crate) mod credential;
 mod faults;
 pub(crate) mod host;

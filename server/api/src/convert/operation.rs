@@ -4,6 +4,7 @@ use underlay_core::{
     Key,
     agent::Stage,
     bmc::Power,
+    host::Wish,
     observation::{Body, Observation},
     resident::Line,
     step,
@@ -85,6 +86,11 @@ fn words(body: &Body) -> String {
         }
         Body::Confirmed { power: Power::On, by, .. } => format!("{by} says that it is on"),
         Body::Confirmed { by, .. } => format!("{by} says that it is off"),
+        Body::Wished { wish: Wish::Quarantine { reason }, by, .. } => {
+            format!("{by} wants it out of use: {reason}")
+        }
+        Body::Wished { wish: Wish::Reinspect, by, .. } => format!("{by} wants it looked at anew"),
+        Body::Wished { wish: Wish::Repair, by, .. } => format!("{by} wants it repaired"),
         Body::Segment { strangers } => format!("{} other DHCP servers heard", strangers.len()),
         Body::Waiting { boot_mac, inventory, .. } => format!(
             "an agent waits in its RAM, booted over {boot_mac}: {} CPUs, {} of memory, {} disks",
@@ -125,6 +131,8 @@ fn stage(stage: &Stage) -> String {
         Stage::Written { disk, written, elapsed_ms, .. } => {
             format!("the agent wrote {written} bytes to {disk} in {} ms", elapsed_ms)
         }
+        Stage::Wiping { done, total, .. } => format!("the agent has wiped {done} of {total} bytes"),
+        Stage::Wiped { disks } => format!("the agent is done with wiping {} disks", disks.len()),
         Stage::Failed { failure, .. } => format!("the agent failed: {failure}"),
     }
 }

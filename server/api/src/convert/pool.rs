@@ -2,6 +2,7 @@
 
 use underlay_core::{
     Bytes, FieldError, Object,
+    cleaning::Policy,
     pool::{
         Pool, Spec, Trust,
         bind::{Match, Rule},
@@ -30,7 +31,8 @@ pub(crate) fn spec(message: pb::PoolSpec) -> Result<Spec, Vec<FieldError>> {
     let rules = faults.list("bind", message.bind).into_iter().enumerate();
     let bind = rules.map(|(at, message)| rule(&mut faults, at, message)).collect();
     let steps = step::steps(&mut faults, message.steps);
-    faults.into_result(Some(Spec { max_disrupted, replacements, values, bind, trust, steps }))
+    let clean = faults.word("clean", &message.clean, &Policy::WORDS, Policy::None);
+    faults.into_result(Some(Spec { max_disrupted, replacements, values, bind, trust, clean, steps }))
 }
 
 fn rule(faults: &mut Faults, at: usize, message: pb::BindRule) -> Rule {
@@ -88,6 +90,12 @@ pub(crate) fn spec_message(spec: &Spec) -> pb::PoolSpec {
         bind: spec.bind.iter().map(rule_message).collect(),
         trust: if spec.trust.is_segment() { String::new() } else { spec.trust.word().into() },
         steps: step::steps_message(&spec.steps),
+        // Left out as it is when nobody writes it.
+        clean: Some(spec.clean)
+            .filter(|clean| !clean.is_none())
+            .map(Policy::word)
+            .unwrap_or_default()
+            .to_owned(),
     }
 }
 

@@ -286,8 +286,9 @@ prop_compose! {
         bind in collection::vec(rule(), 0..3),
         trust in select(core::pool::Trust::ALL.to_vec()),
         steps in steps(),
+        clean in select(core::cleaning::Policy::WORDS.map(|(_, policy)| policy).to_vec()),
     ) -> core::pool::Spec {
-        core::pool::Spec { max_disrupted, replacements, values, bind, trust, steps }
+        core::pool::Spec { max_disrupted, replacements, values, bind, trust, clean, steps }
     }
 }
 

@@ -263,7 +263,9 @@ async fn occupied(
     machine: Option<underlay_core::ObjectId>,
 ) -> Result<Option<FieldError>, Error> {
     let name = &host.meta.key.name;
-    if let Some(holder) = context.store.holder(host.meta.id).await? {
+    let holder = context.store.holder(host.meta.id).await?;
+    // One that is being cleaned holds itself, and is waited for.
+    if let Some(holder) = holder.filter(|holder| *holder != host.meta.id) {
         if Some(holder) == machine {
             return Ok(None);
         }
@@ -318,6 +320,6 @@ fn closed(host: &Object<Host>) -> Option<FieldError> {
             Some(FieldError::new("host", message))
         }
         host::State::Leaving => Some(FieldError::new("host", format!("host {name} is being deleted"))),
-        host::State::Enrolling | host::State::Available => None,
+        host::State::Enrolling | host::State::Available | host::State::Tended { .. } => None,
     }
 }

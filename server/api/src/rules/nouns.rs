@@ -43,7 +43,9 @@ impl Rules for Host {
             );
             return Ok(Some(failure.at("protected")));
         }
-        if let Some(machine) = context.store.holder(host.meta.id).await? {
+        let holder = context.store.holder(host.meta.id).await?;
+        // One that is being cleaned holds itself.
+        if let Some(machine) = holder.filter(|holder| *holder != host.meta.id) {
             let machine = match context.store.get(machine).await? {
                 Some(record) => format!("{} (owner {})", record.raw.meta.key.name, record.raw.meta.key.owner),
                 None => machine.to_string(),

@@ -130,6 +130,7 @@ fn host(host: &Object<Host>, advice: &mut Vec<String>) {
     if let host::State::Quarantined { failure, .. } = &host.state {
         advice.push(format!("It was set aside because {}; repair that", failure.why));
         advice.push(format!("Then clear it: underlay host clear {name}"));
+        advice.push(format!("Or have it cleaned and looked at first: underlay host repair {name}"));
     }
     for condition in host.status.conditions.iter().filter(|it| it.health == host::Health::Bad) {
         match condition.name.as_str() {

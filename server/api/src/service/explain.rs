@@ -114,7 +114,7 @@ async fn related(context: &Context, record: &Record) -> Result<Vec<(Record, Stri
         }
     }
     if meta.kind == Kind::Host
-        && let Some(holder) = context.store.holder(record.id()).await?
+        && let Some(holder) = context.store.holder(record.id()).await?.filter(|holder| *holder != record.id())
         && let Some(machine) = context.store.get(holder).await?
     {
         related.push((machine, "host".into()));

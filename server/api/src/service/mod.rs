@@ -6,6 +6,7 @@
 //! - [`logs`]: what agents had to say
 //! - [`confirm`]: what a person says of a host that is switched by hand
 //! - [`passwords`]: those that only BMCs and the server know
+//! - [`tend`]: what an operator wants done with a host
 //! - [`cancel`], [`brakes`]: stopping an operation, holding work back; [`audit`]: who asked for what; [`backup`]: a copy of all
 //! - [`offer`], [`adoption`], [`reside`]: machines that are installed already become hosts, and their agents' lines
 //! - [`agents`], [`work`]: agents calling home; [`stream`]: what all streams have in common; [`server`]: the server itself and its tokens
@@ -34,6 +35,7 @@ mod put;
 mod reside;
 mod server;
 mod stream;
+mod tend;
 mod upload;
 mod watch;
 mod work;

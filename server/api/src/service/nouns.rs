@@ -27,7 +27,7 @@ use super::{
     objects::Objects,
     offer, passwords, power,
     put::{Secret, Wanted},
-    stream, upload,
+    stream, tend, upload,
     watch::{self, Spelled},
 };
 use crate::{errors::Error, rules::Rules};
@@ -224,6 +224,11 @@ noun! {
     async fn confirm(&self, request: Request<pb::ConfirmRequest>) -> Result<Response<pb::Host>, Status> {
         let caller = caller(&request)?;
         Ok(Response::new(confirm::confirm(&self.context, &caller, request.into_inner()).await?))
+    }
+
+    async fn tend(&self, request: Request<pb::TendRequest>) -> Result<Response<pb::Host>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(tend::tend(&self.context, &caller, request.into_inner()).await?))
     }
 
     async fn offer_adoption(

@@ -90,6 +90,9 @@ fn refuse_where_nobody_is_told(host: &Object<Host>, action: PowerAction) -> Resu
 
 async fn refuse_while_deploying(context: &Context, host: &Object<Host>) -> Result<(), Error> {
     let Some(holder) = context.store.holder(host.meta.id).await? else { return Ok(()) };
+    if holder == host.meta.id {
+        return refuse_while_tended(host);
+    }
     let Some(record) = context.store.get(holder).await? else { return Ok(()) };
     let machine = record.raw.decode::<Machine>()?;
     let is_between = machine.state.run().is_some() && !machine.state.is_settled();
@@ -103,6 +106,21 @@ async fn refuse_while_deploying(context: &Context, host: &Object<Host>) -> Resul
         format!("machine {machine_name} is being deployed on it ({})", machine.state.phase()),
         "its power was left alone",
         format!("Wait until it is ready: underlay watch machine/{machine_name}"),
+    ))))
+}
+
+/// It holds itself: its agent is started on it, or it was set aside before it was clean.
+fn refuse_while_tended(host: &Object<Host>) -> Result<(), Error> {
+    let host::State::Tended { .. } = &host.state else { return Ok(()) };
+    let (name, phase) = (&host.meta.key.name, underlay_core::State::phase(&host.state));
+    Err(Error::Precondition(Box::new(Failure::new(
+        ErrorKind::Invalid,
+        format!("host {name}: switching its power"),
+        format!("it is {phase}"),
+        "its power was left alone",
+        format!(
+            "Wait until it is done: underlay watch host/{name}; or stop that: underlay host quarantine {name} --reason ..."
+        ),
     ))))
 }
 

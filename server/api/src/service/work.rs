@@ -9,7 +9,7 @@ use prost::Message as _;
 use tokio::time::Instant;
 use tonic::Streaming;
 use underlay_core::{
-    agent::{Assignment, Report, Stage, Task},
+    agent::{Assignment, Stage, Task},
     observation::{Body, Observation, Source},
 };
 use underlay_proto::v1::{self as pb, agent_message::Message};
@@ -168,8 +168,7 @@ async fn listen(
         if report.epoch != agent.epoch {
             return Err(stale());
         }
-        let is_progress =
-            matches!(&report, Report { stage: Stage::Writing { done, total, .. }, .. } if done < total);
+        let is_progress = matches!(&report.stage, Stage::Writing { done, total, .. } | Stage::Wiping { done, total, .. } if done < total);
         if is_progress && kept_at.is_some_and(|at| at.elapsed() < PROGRESS) {
             continue;
         }

@@ -470,3 +470,27 @@ async fn a_bmc_is_looked_at_for_those_who_may_and_a_login_is_not_kept() {
     let rows = rack.store.audit(&underlay_store::audit::Query::default(), 100).await.unwrap();
     assert!(!format!("{rows:?}").contains("canary-4711"), "{rows:?}");
 }
+
+#[tokio::test]
+async fn what_is_wanted_of_a_host_is_kept_or_refused_at_once_with_what_to_do_instead() {
+    use pb::tend_request::{Quarantine, Reinspect, Repair, Wish};
+    let rack = Rack::start().await;
+    let mut hosts = HostServiceClient::new(rack.local().await);
+    let meta = hosts.put(qemu_host("lab-1")).await.unwrap().into_inner().host.unwrap().meta.unwrap();
+    let wish = |wish: Wish| pb::TendRequest { selector: by_id(&meta), wish: Some(wish) };
+    let because = |reason: &str| wish(Wish::Quarantine(Quarantine { reason: reason.into() }));
+    let enrolling = hosts.tend(because("fan rattles")).await.unwrap_err();
+    assert_eq!(enrolling.code(), tonic::Code::FailedPrecondition);
+    rack.enter::<host::Host>(id(&meta), host::State::Available, Default::default(), Vec::new()).await;
+    for vague in [because(" "), because("a\nb"), pb::TendRequest { selector: by_id(&meta), wish: None }] {
+        assert_eq!(hosts.tend(vague).await.unwrap_err().code(), tonic::Code::InvalidArgument);
+    }
+    let repair = hosts.tend(wish(Wish::Repair(Repair {}))).await.unwrap_err();
+    assert_eq!(repair.code(), tonic::Code::FailedPrecondition, "it is not quarantined");
+    for good in [because("fan rattles"), wish(Wish::Reinspect(Reinspect {}))] {
+        hosts.tend(good).await.unwrap();
+    }
+    let seen = rack.store.observations(id(&meta)).await.unwrap();
+    let wished = seen.iter().find(|seen| seen.source == underlay_core::observation::Source::Operator);
+    assert!(format!("{:?}", wished.unwrap().body).contains("Reinspect"), "the newest counts");
+}

@@ -1,7 +1,7 @@
 //! `underlay host clear HOST`: a host that was set aside is mended, and machines may have it again.
 //! `underlay host confirm HOST --power on|off`: a host that is switched by hand is on, or off, now.
 //! `underlay host password HOST`: the password of its own that its BMC has.
-//! `underlay host check` has a file of its own.
+//! `underlay host check` has a file of its own, and so have `quarantine`, `reinspect` and `repair`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use underlay_proto::v1::{
@@ -9,7 +9,7 @@ use underlay_proto::v1::{
     host_service_client::HostServiceClient,
 };
 
-use super::{Shared, check};
+use super::{Shared, check, tend};
 use crate::{
     exit::Error,
     name,
@@ -54,6 +54,12 @@ enum Act {
     /// Nothing is changed on it. The server asks, because it has the way there: an enrolled host with the credential it
     /// has, an address with a login that is used for this and kept nowhere.
     Check(check::Check),
+    /// Take a host out of use: no machine gets it until it is repaired or cleared
+    Quarantine(tend::Quarantine),
+    /// Start the agent on a host that nobody has, and renew what is known of it
+    Reinspect(tend::Which),
+    /// Have a quarantined host cleaned as its pool says and looked at; machines may have it when all went well
+    Repair(tend::Which),
 }
 
 /// How a host is.
@@ -69,6 +75,9 @@ pub(super) async fn run(host: Host, shared: Shared) -> Result<(), Error> {
         Act::Confirm { host, power } => confirm(host, power, shared).await,
         Act::Password { host, forget_gone } => password(&host, forget_gone, shared).await,
         Act::Check(what) => check::run(what, shared).await,
+        Act::Quarantine(what) => tend::quarantine(what, shared).await,
+        Act::Reinspect(what) => tend::reinspect(what, shared).await,
+        Act::Repair(what) => tend::repair(what, shared).await,
     }
 }
 

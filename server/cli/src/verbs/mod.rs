@@ -18,6 +18,7 @@ mod operation;
 mod power;
 mod ramdisk;
 mod support;
+mod tend;
 mod token;
 mod watch;
 mod watch_fleet;

@@ -34,6 +34,10 @@ pub enum Availability {
     Claimed(ObjectId),
     /// Its driver has not answered yet.
     Enrolling,
+    /// Its disks are being wiped, or are about to be.
+    Cleaning,
+    /// Its agent looks at what it is made of.
+    Inspecting,
     /// It was set aside.
     Quarantined,
     /// It is being destroyed.
@@ -53,6 +57,8 @@ impl Availability {
             Availability::Free => None,
             Availability::Claimed(_) => Some("claimed"),
             Availability::Enrolling => Some("enrolling"),
+            Availability::Cleaning => Some("being cleaned"),
+            Availability::Inspecting => Some("being inspected"),
             Availability::Quarantined => Some("quarantined"),
             Availability::Leaving => Some("being destroyed"),
             Availability::Protected => Some("protected"),
@@ -89,6 +95,12 @@ impl Candidate {
             _ if host.meta.deleted_at.is_some() => Availability::Leaving,
             (host::State::Leaving, _) => Availability::Leaving,
             (host::State::Quarantined { .. }, _) => Availability::Quarantined,
+            (host::State::Tended { tending }, _) if tending.purpose == host::Purpose::Inspect => {
+                Availability::Inspecting
+            }
+            (host::State::Tended { .. }, _) => Availability::Cleaning,
+            // It was let go, and its controller has not looked at it since.
+            (_, Some(holder)) if holder == host.meta.id => Availability::Cleaning,
             (_, Some(machine)) => Availability::Claimed(machine),
             (host::State::Enrolling, None) => Availability::Enrolling,
             (host::State::Available, None) if host.spec.protected => Availability::Protected,

@@ -6,6 +6,7 @@ mod own_password;
 mod spec;
 mod state;
 mod status;
+mod tending;
 
 pub use crate::condition::{Condition, Health};
 pub use awaited::awaited;
@@ -16,6 +17,7 @@ pub use spec::{
 };
 pub use state::State;
 pub use status::Status;
+pub use tending::{Purpose, Stage, Tending, Wish};
 
 use crate::{Kind, Noun};
 

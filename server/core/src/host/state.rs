@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Spec;
+use super::{Purpose, Spec, Tending};
 use crate::Failure;
 
 /// The lifecycle of a host. Whether it is claimed is not a state: the claim stands in a table of its own.
@@ -14,6 +14,11 @@ pub enum State {
     Enrolling,
     /// Its driver answers; a machine can have it.
     Available,
+    /// Its agent is started, to wipe its disks or to look around; it holds its own claim meanwhile.
+    Tended {
+        /// Why, and how far.
+        tending: Tending,
+    },
     /// Set aside: no machine may have it until somebody clears it.
     Quarantined {
         /// Why.
@@ -40,6 +45,10 @@ impl crate::State for State {
         match self {
             State::Enrolling => "enrolling",
             State::Available => "available",
+            State::Tended { tending } => match tending.purpose {
+                Purpose::Clean(_) => "cleaning",
+                Purpose::Inspect => "inspecting",
+            },
             State::Quarantined { .. } => "quarantined",
             State::Leaving => "leaving",
         }

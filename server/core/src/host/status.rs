@@ -9,6 +9,7 @@ use super::{Facts, OwnPassword};
 use crate::{
     agent::{Inventory, changes::Change},
     bmc::Power,
+    cleaning,
     condition::{self, Condition, Health},
     resident::Resident,
 };
@@ -28,6 +29,9 @@ pub struct Status {
     /// What changed in its inventory, the newest last.
     #[serde(default)]
     pub changes: Vec<Change>,
+    /// How its disks were wiped, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cleanings: Vec<cleaning::Record>,
     /// What its driver told of its hardware.
     #[serde(default)]
     pub told: Facts,

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     FieldError, Reference,
+    cleaning::Policy,
     profile::{Values, validate_values},
     step::Steps,
 };
@@ -37,6 +38,9 @@ pub struct Spec {
     /// What is done for every machine on its hosts, before what the machine itself names.
     #[serde(skip_serializing_if = "Steps::is_empty")]
     pub steps: Steps,
+    /// How the disks of its hosts are wiped when a machine lets go of one.
+    #[serde(skip_serializing_if = "Policy::is_none")]
+    pub clean: Policy,
 }
 
 impl Default for Spec {
@@ -48,6 +52,7 @@ impl Default for Spec {
             bind: Vec::new(),
             trust: Trust::default(),
             steps: Steps::default(),
+            clean: Policy::None,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Available: rest, ask the driver now and then, and set the host aside when its token was misused or a
-//! deployment failed by its fault.
+//! deployment failed by its fault, or an operator wants that. One that a machine let go of is cleaned first.
 //!
 //! A driver that does not answer is a condition, never the start of anything. One that answers for another box is no
 //! longer this host's: no machine may have it until that is mended, because switching it would switch a stranger.
@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use underlay_core::{
-    Effect, ErrorKind, Failure, Snapshot, Step, View,
+    ErrorKind, Failure, Snapshot, Step, View,
     bmc::Power,
-    host::{Health, Host, State},
+    cleaning::Reason,
+    host::{Host, Purpose, State, Wish},
 };
 
-use super::{Hosts, enrolling, facts, own_password};
+use super::{Hosts, aside, enrolling, facts, own_password, tended, wished};
 
 /// When to look again at a host whose power cannot be told for now.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -22,11 +23,11 @@ pub(super) async fn step(
     snapshot: &Snapshot<Host>,
     view: &dyn View,
 ) -> Result<Step<Host>, Failure> {
-    if let Some(failure) = facts::intruder(snapshot, snapshot.object.progress.since) {
-        return quarantine(snapshot, view, failure).await;
+    if let Some(failure) = aside::cause(snapshot) {
+        return aside::quarantine(snapshot, view, failure).await;
     }
-    if let Some(failure) = facts::accusation(snapshot, snapshot.object.progress.since) {
-        return quarantine(snapshot, view, failure).await;
+    if let Some(purpose) = to_be_tended(snapshot, view).await? {
+        return tended::begin(snapshot, view, facts::known(snapshot, view).await?, purpose).await;
     }
     let asked = facts::ask(hosts.bmcs.as_ref(), snapshot, view).await?;
     let (asked, left) = match asked {
@@ -71,13 +72,14 @@ async fn listen(hosts: &Hosts, snapshot: &Snapshot<Host>, view: &dyn View) {
     }
 }
 
-async fn quarantine(
-    snapshot: &Snapshot<Host>,
-    view: &dyn View,
-    failure: Failure,
-) -> Result<Step<Host>, Failure> {
-    let mut status = facts::known(snapshot, view).await?;
-    status.set_condition("Quarantined", Health::Bad, &failure.why, snapshot.now);
-    let next = State::quarantined(failure.clone(), &snapshot.object.spec);
-    Ok(Step::failed(status, next, failure).with(Effect::RevokeTokens { host: snapshot.object.meta.id }))
+/// Is it to be started with the agent? It is where a machine has let it go to itself, or where somebody wants it looked at
+/// and no machine has it.
+async fn to_be_tended(snapshot: &Snapshot<Host>, view: &dyn View) -> Result<Option<Purpose>, Failure> {
+    let id = snapshot.object.meta.id;
+    let holder = view.holder(id).await.map_err(|error| facts::unreadable(snapshot, &error))?;
+    Ok(match holder {
+        Some(holder) if holder == id => Some(Purpose::Clean(Reason::Released)),
+        Some(_) => None,
+        None => matches!(wished::wish(snapshot), Some((Wish::Reinspect, _))).then_some(Purpose::Inspect),
+    })
 }

@@ -3,10 +3,11 @@
 
 use underlay_core::{
     Failure, Snapshot, Step, View,
-    host::{Health, Host, State},
+    cleaning::Reason,
+    host::{Health, Host, Purpose, State, Wish},
 };
 
-use super::facts;
+use super::{facts, tended, wished};
 
 pub(super) async fn step(
     snapshot: &Snapshot<Host>,
@@ -24,6 +25,13 @@ pub(super) async fn step(
     if meta.generation > meta.observed_generation && same_spec {
         status.set_condition("Quarantined", Health::Good, "cleared by somebody", snapshot.now);
         return Ok(Step::advance(status, State::Enrolling));
+    }
+    if let Some((Wish::Repair, _)) = wished::wish(snapshot) {
+        let id = meta.id;
+        let holder = view.holder(id).await.map_err(|error| facts::unreadable(snapshot, &error))?;
+        if holder.is_none_or(|holder| holder == id) {
+            return tended::begin(snapshot, view, status, Purpose::Clean(Reason::Repair)).await;
+        }
     }
     Ok(Step::failed(status, next, failure.clone()))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use underlay_core::{
     Effect, ErrorKind, Failure, Kind, Object, Step,
     bmc::Power,
-    host::{self, Host},
+    host::{self, Driver, Host},
     machine::{Deployed, Machine, Require, Spec},
     pool::Pool,
 };
@@ -91,6 +91,11 @@ fn usable(world: &World<'_>, name: &str, host: &Object<Host>) -> Need<()> {
             let why = why.unwrap_or("its driver has not answered yet");
             Need::NotYet(format!("host {name} to be enrolled: {why}"), None)
         }
+        host::State::Tended { .. } => {
+            let phase = underlay_core::State::phase(&host.state);
+            let what = host.progress.waiting_for.as_deref().unwrap_or("it has just begun");
+            Need::NotYet(format!("host {name}, which is {phase}: {what}"), host.progress.amount)
+        }
         host::State::Quarantined { failure, .. } => {
             let why = format!("the host is quarantined: {}: {}", failure.what, failure.why);
             let next = format!(
@@ -155,7 +160,17 @@ async fn let_go(world: &World<'_>, host: &Object<Host>) -> Result<Step<Machine>,
     status.inventory = None;
     let text = format!("let host {name} go again: it cannot be used any more");
     let step = Step::wait(status, "another host of its pool", LATER);
-    Ok(step.with(Effect::Release { host: host.meta.id }).with(Effect::Note { text }))
+    let lets_go =
+        if may_run { let_go_of(world, host).await? } else { Effect::Release { host: host.meta.id } };
+    Ok(step.with(lets_go).with(Effect::Note { text }))
+}
+
+/// What gives up a host that may have been written to: where its pool has hosts cleaned, nobody else gets it before it is.
+pub(super) async fn let_go_of(world: &World<'_>, host: &Object<Host>) -> Result<Effect, Failure> {
+    let id = host.meta.id;
+    let cleans = pool_of(world, host).await?.is_some_and(|pool| !pool.spec.clean.is_none());
+    let cleans = cleans && host.spec.driver != Driver::None;
+    Ok(if cleans { Effect::HandOver { host: id } } else { Effect::Release { host: id } })
 }
 
 /// Is the host off? It is asked to be.

@@ -29,7 +29,10 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
     let later = world.later(world.machines.patience.imaging);
     let wait = |reason: String| Step::wait(world.status(), reason, later);
     let step = match &stage {
-        None => wait(format!("the agent on host {name} to take its work")),
+        // An agent that wipes is not a machine's.
+        None | Some(Stage::Wiping { .. } | Stage::Wiped { .. }) => {
+            wait(format!("the agent on host {name} to take its work"))
+        }
         Some(Stage::Checking) => wait(format!("the agent on host {name} to check identity and disk")),
         Some(Stage::Writing { disk, done, total }) => {
             let amount = Amount { done: *done, total: *total, unit: Unit::Bytes };

@@ -44,6 +44,11 @@ pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
         Found::Step(step) => return Ok(*step),
         Found::Refused(failure) => return Ok(refuse(world, failure)),
     };
+    let holder = world.view.holder(host.meta.id).await.map_err(|error| world.unreadable(&error))?;
+    if holder == Some(host.meta.id) {
+        let reason = format!("host {}, which is to be cleaned first", host.meta.key.name);
+        return Ok(Step::wait(world.status(), reason, LATER));
+    }
     if let Some(failure) = not_ours(world, &host).await? {
         return Ok(refuse(world, failure));
     }

@@ -1,7 +1,8 @@
 //! Releasing: nothing is served to the host any more, it is switched off, the claim is given up, the object is gone.
 //!
-//! The claim is held until the host is seen off: a host that still runs must not be claimed by another machine. Disks
-//! are left as they are; the next deployment writes over them. A system that was taken as it stands runs on.
+//! The claim is held until the host is seen off: a host that still runs must not be claimed by another machine. Where
+//! its pool has hosts cleaned, it goes to the host itself; else disks are left as they are, and the next deployment writes over
+//! them. The machine does not wait for the cleaning. A system that was taken as it stands runs on.
 
 use underlay_core::{
     Effect, Failure, ObjectId, Step,
@@ -11,7 +12,7 @@ use underlay_core::{
 };
 
 use super::{
-    adopted, ways,
+    adopted, claiming, ways,
     world::{LATER, SOON, World, withdrawn},
 };
 
@@ -22,12 +23,12 @@ pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<St
         return Ok(Step::gone(world.status()));
     }
     let raw = world.view.by_id(id).await.map_err(|error| world.unreadable(&error))?;
-    let Some(raw) = raw else { return Ok(let_go(world, id)) };
+    let Some(raw) = raw else { return Ok(gone(world, id, Effect::Release { host: id })) };
     let host = raw.decode::<Host>().map_err(|error| world.unreadable(&error))?;
     if adopted::is_untouched(world) {
         return Ok(match adopted::leave(world, &host).await? {
             Some(waiting) => waiting,
-            None => let_go(world, id),
+            None => gone(world, id, Effect::Release { host: id }),
         });
     }
     let bmc = world.bmc(&host).await?;
@@ -40,7 +41,7 @@ pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<St
             .await
             .map_err(|error| world.driver_failed(&host, "setting its next boot to the disk", &error))?;
         ways::take_out(world, &host, &*bmc).await?;
-        return Ok(let_go(world, id));
+        return Ok(gone(world, id, claiming::let_go_of(world, &host).await?));
     }
     bmc.ensure_power(Power::Off)
         .await
@@ -52,6 +53,6 @@ pub(super) async fn step(world: &World<'_>, host: Option<ObjectId>) -> Result<St
 }
 
 #[track_caller]
-fn let_go(world: &World<'_>, host: ObjectId) -> Step<Machine> {
-    withdrawn(Step::gone(world.status()), host).with(Effect::Release { host }).with(Effect::Wake { id: host })
+fn gone(world: &World<'_>, host: ObjectId, lets_go: Effect) -> Step<Machine> {
+    withdrawn(Step::gone(world.status()), host).with(lets_go).with(Effect::Wake { id: host })
 }

@@ -43,9 +43,13 @@ pub(super) async fn step(world: &World<'_>, run: &Run, failure: &Failure) -> Res
     // Before the seed was handed out nothing of this machine can run there; after it, it must be seen off.
     let may_run = run.phone_home.is_some();
     match claiming::seen_off(world, &host).await {
-        Ok(true) => Ok(let_go(world, run, &host, failure)),
+        Ok(true) => {
+            let lets_go = claiming::let_go_of(world, &host).await?;
+            Ok(let_go(world, run, &host, failure, lets_go))
+        }
         _ if !may_run && world.snapshot.is_stalled(world.machines.patience.power) => {
-            Ok(let_go(world, run, &host, failure))
+            let lets_go = claiming::let_go_of(world, &host).await?;
+            Ok(let_go(world, run, &host, failure, lets_go))
         }
         Ok(false) => {
             let reason = format!("host {name} to switch off, before another is taken in its place");
@@ -125,7 +129,13 @@ async fn enough(
 }
 
 #[track_caller]
-fn let_go(world: &World<'_>, run: &Run, host: &Object<Host>, failure: &Failure) -> Step<Machine> {
+fn let_go(
+    world: &World<'_>,
+    run: &Run,
+    host: &Object<Host>,
+    failure: &Failure,
+    lets_go: Effect,
+) -> Step<Machine> {
     let mut status = world.status();
     let name = host.meta.key.name.to_string();
     let text = format!("gave up host {name}: {}; taking another of the pool", failure.why);
@@ -135,7 +145,7 @@ fn let_go(world: &World<'_>, run: &Run, host: &Object<Host>, failure: &Failure) 
     status.inventory = None;
     status.deployed = None;
     withdrawn(Step::advance(status, State::Pending), run.host)
-        .with(Effect::Release { host: run.host })
+        .with(lets_go)
         .with(Effect::Wake { id: run.host })
         .with(Effect::Note { text })
 }

@@ -16,6 +16,7 @@ use underlay_core::{
     agent::{Inventory, Leave, Purpose, Report, Stage, Task, Touched},
     bmc::{Power, Target, media_path},
     boot::{self, Plan, Token},
+    cleaning::Clean,
     observation::{Body, Source},
 };
 
@@ -77,6 +78,8 @@ pub(crate) struct Box {
     boots: usize,
     /// When its agent last said something.
     spoke: Timestamp,
+    /// Every boot in which its disks were wiped.
+    pub(crate) wiped: Vec<i64>,
     /// How often its habit made a difference.
     pub(crate) struck: u64,
 }
@@ -92,6 +95,7 @@ impl Boxes {
             habit: Habit::Good,
             runs: Runs::Nothing,
             writes: Vec::new(),
+            wiped: Vec::new(),
             call_home: None,
             boots: 0,
             spoke: Timestamp::UNIX_EPOCH,
@@ -196,6 +200,15 @@ impl Box {
                 true
             }
             Task::Leave(other) => panic!("nobody asks for {other:?}"),
+            Task::Clean(clean) => {
+                let Some(stage) = self.wipe(reports, &clean) else { return false };
+                if matches!(stage, Stage::Wiped { .. }) {
+                    self.wiped.push(epoch);
+                }
+                self.runs = Runs::Agent { epoch, reports: reports + 1 };
+                rack.observe(host, Source::Agent, Body::Report(Report { epoch, stage }));
+                true
+            }
             Task::Deploy(deploy) => {
                 let idle = rack.now().duration_since(self.spoke).unsigned_abs();
                 if self.habit == Habit::Slow && idle < SLOW {
@@ -217,6 +230,23 @@ impl Box {
                 }
                 true
             }
+        }
+    }
+
+    /// The report on a wipe that comes after `reports` others.
+    fn wipe(&mut self, reports: u8, clean: &Clean) -> Option<Stage> {
+        assert_eq!(clean.identity.serial, self.inventory.serial, "the agent checks who it is");
+        match (self.habit, reports) {
+            (Habit::Silent, _) => None,
+            (_, 0) => Some(Stage::Wiping { done: 0, total: 100, seconds: 0 }),
+            (Habit::Stalls, _) => None,
+            (habit, 1) => {
+                let fails = habit == Habit::FailsAfter;
+                self.struck += u64::from(fails);
+                let disks = self.inventory.disks.iter();
+                Some(Stage::Wiped { disks: disks.map(|disk| samples::wipe(disk, fails)).collect() })
+            }
+            _ => None,
         }
     }
 

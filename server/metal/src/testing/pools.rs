@@ -124,16 +124,18 @@ impl Stored {
     }
 
     pub(super) fn tenants(&self, pool: ObjectId) -> Vec<RawObject> {
-        let holders = self.members(pool).into_iter().filter_map(|(_, holder)| holder);
+        let members = self.members(pool).into_iter();
+        let holders = members.filter_map(|(raw, holder)| holder.filter(|holder| *holder != raw.meta.id));
         holders.filter_map(|machine| self.objects.get(&machine).cloned()).collect()
     }
 
     pub(super) fn census(&self, pool: ObjectId) -> Census {
         let mut census = Census { waiting: self.waiting(pool).count() as u64, ..Census::default() };
         for (raw, holder) in self.members(pool) {
+            let own = raw.meta.id;
             let state = raw.decode::<Host>().expect("a host").state;
             census.hosts += 1;
-            census.claimed += u64::from(holder.is_some());
+            census.claimed += u64::from(holder.is_some_and(|holder| holder != own));
             match state {
                 underlay_core::host::State::Quarantined { .. } => census.quarantined += 1,
                 underlay_core::host::State::Available if holder.is_none() => census.free += 1,

@@ -138,7 +138,13 @@ impl Default for Rack {
                 patience: Patience::default(),
             },
             pools: Pools,
-            hosts: Hosts { bmcs: shared, audits: Arc::new(Duration::from_secs(600)) },
+            hosts: Hosts {
+                bmcs: shared,
+                audits: Arc::new(Duration::from_secs(600)),
+                boot_url: Arc::new(Url),
+                media: Arc::new(Images),
+                patience: Patience::default(),
+            },
             bmcs,
             brakes,
             steps,
@@ -560,6 +566,13 @@ impl Stored {
                 self.claims.insert(host, by);
             }
             Effect::Release { host } => self.release(host, by),
+            Effect::HandOver { host } => {
+                if self.claims.get(&host) == Some(&by) {
+                    self.claims.insert(host, host);
+                    self.kick(host);
+                    self.wake_pool(host);
+                }
+            }
             Effect::PutBootPlan { mac, host, plan } => {
                 self.plans.insert(mac, (host, plan));
             }

@@ -3,6 +3,7 @@
 use underlay_core::{
     Bytes, Mac,
     agent::{Disk, Inventory, Nic},
+    cleaning::{Ending, Method, Proof, Wipe},
     host, image, machine,
 };
 
@@ -103,5 +104,26 @@ pub(crate) fn machine(host: &str) -> machine::Spec {
         allow_disruption: machine::Disruption::EraseRoot,
         redeploy: machine::Redeploy::default(),
         wait_for: machine::WaitFor::Booted,
+    }
+}
+
+/// What an agent says of a disk that it wiped, well or badly.
+pub(crate) fn wipe(disk: &Disk, fails: bool) -> Wipe {
+    let ending = match fails {
+        true => Ending::Failed { why: "writing at byte 0: Input/output error (os error 5)".into() },
+        false => Ending::Wiped,
+    };
+    Wipe {
+        disk: disk.name.clone(),
+        serial: disk.serial.clone(),
+        wwn: None,
+        model: None,
+        size: disk.size,
+        ending,
+        method: Some(Method::Overwrite),
+        passed_over: Vec::new(),
+        bytes: if fails { 0 } else { disk.size.0 },
+        elapsed_ms: 1000,
+        proof: (!fails).then(|| Proof { samples: 64, zeros: 64, ..Proof::default() }),
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! - [`command_line`]: what the boot script asked for; [`trust`]: which server to believe
 //! - [`session`]: the line home; [`discover`]: where nobody has enrolled the machine
-//! - [`deploy`]: one image, from order to report
+//! - [`deploy`]: one image, from order to report; `wipe`: disks made blank
 //!
 //! It speaks `underlay.v1.AgentService` as the real agent does and shares no code with it.
 
@@ -12,6 +12,7 @@ pub mod deploy;
 mod discover;
 pub mod session;
 pub mod trust;
+mod wipe;
 
 use std::time::Duration;
 

@@ -21,7 +21,7 @@ use underlay_proto::v1::{
     agent_service_client::AgentServiceClient, order::Task, report::Stage,
 };
 
-use super::{Error, Left, Pace, command_line::Settings, deploy, trust::Trust};
+use super::{Error, Left, Pace, command_line::Settings, deploy, trust::Trust, wipe};
 use crate::{
     boot::http::Nic,
     machine::{self, Life},
@@ -38,9 +38,9 @@ struct Identity {
     epoch: i64,
 }
 
-/// The deployment that is running or has run.
+/// The deployment or the wipe that is running or has run.
 struct InHand {
-    order: pb::Deploy,
+    order: Task,
     stage: watch::Receiver<Option<Stage>>,
     work: JoinHandle<()>,
 }
@@ -196,7 +196,7 @@ impl Agent<'_> {
     fn obey(&mut self, order: Order, failure_told: &mut bool) -> Option<Left> {
         match order.task? {
             Task::Stay(_) => None,
-            Task::Deploy(order) => {
+            order @ (Task::Deploy(_) | Task::Clean(_)) => {
                 self.take(order, failure_told);
                 None
             }
@@ -210,11 +210,11 @@ impl Agent<'_> {
     }
 
     /// New work, unless it is the work in hand, or other work is still going on.
-    fn take(&mut self, order: pb::Deploy, failure_told: &mut bool) {
+    fn take(&mut self, order: Task, failure_told: &mut bool) {
         if let Some(work) = self.in_hand.as_mut() {
             let stage = work.stage.borrow().clone();
             let failed = matches!(stage, Some(Stage::Failed(_)));
-            let running = !failed && !matches!(stage, Some(Stage::Written(_)));
+            let running = !failed && !matches!(stage, Some(Stage::Written(_) | Stage::Wiped(_)));
             if work.order == order && !(failed && *failure_told) {
                 work.stage.mark_changed();
                 return;
@@ -225,8 +225,14 @@ impl Agent<'_> {
         }
         *failure_told = false;
         let (say, stage) = watch::channel(None);
-        let work = deploy::Work::new(self.life, self.settings, order.clone(), say);
-        self.in_hand = Some(InHand { order, stage, work: tokio::spawn(work.run()) });
+        let work = match order.clone() {
+            Task::Deploy(deploy) => {
+                tokio::spawn(deploy::Work::new(self.life, self.settings, deploy, say).run())
+            }
+            Task::Clean(clean) => tokio::spawn(wipe::Work::new(self.life, clean, say).run()),
+            Task::Stay(_) | Task::Leave(_) => return,
+        };
+        self.in_hand = Some(InHand { order, stage, work });
     }
 }
 
@@ -237,7 +243,8 @@ async fn next_stage(in_hand: &mut Option<InHand>, quiet_until: Instant) -> Optio
     loop {
         let Some(work) = in_hand.as_mut() else { return future::pending().await };
         if work.stage.changed().await.is_err() {
-            let told = matches!(&*work.stage.borrow(), Some(Stage::Written(_) | Stage::Failed(_)));
+            let told =
+                matches!(&*work.stage.borrow(), Some(Stage::Written(_) | Stage::Wiped(_) | Stage::Failed(_)));
             if told {
                 return future::pending().await;
             }

@@ -59,6 +59,7 @@ async fn apply_one(write: &mut Write<'_>, commit: &Commit<'_>, effect: &Effect) 
             Ok(())
         }
         Effect::Release { host } => release(write, commit, *host).await,
+        Effect::HandOver { host } => hand_over(write, commit, *host).await,
         Effect::Want { pool } => want::put(write, id, *pool).await,
         Effect::Unwant => want::forget(write, id).await.map(|_| ()),
         Effect::Grant { host, machine } => want::grant(write, id, *host, *machine).await,
@@ -116,6 +117,15 @@ async fn release(write: &mut Write<'_>, commit: &Commit<'_>, host: ObjectId) -> 
     if let Some(record) = Record::find(write.connection(), host).await? {
         let key = &record.raw.meta.key;
         reference::wake_dependents(write, Kind::Host, key, commit.now).await?;
+    }
+    Ok(())
+}
+
+/// Gives up a host to itself, and has its controller look at it. Nobody else is woken: they cannot have it yet.
+async fn hand_over(write: &mut Write<'_>, commit: &Commit<'_>, host: ObjectId) -> Result<(), Error> {
+    if claim::hand_over(write, host, commit.base.record.id()).await? {
+        queue::kick(write, host, commit.now).await?;
+        member::wake_pool(write, host, commit.now).await?;
     }
     Ok(())
 }

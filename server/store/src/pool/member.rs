@@ -81,7 +81,9 @@ impl Store {
     /// Where the database fails.
     pub async fn tenants(&self, pool: ObjectId) -> Result<Vec<Record>, Error> {
         let rows = sql::query(concat!(
-            select_records!("WHERE o.id IN (SELECT c.machine FROM claim c WHERE c.host IN ("),
+            select_records!(
+                "WHERE o.id IN (SELECT c.machine FROM claim c WHERE c.machine <> c.host AND c.host IN ("
+            ),
             members!(),
             ")) ORDER BY o.id"
         ))
@@ -98,10 +100,10 @@ impl Store {
     /// Where the database fails.
     pub async fn census(&self, pool: ObjectId) -> Result<Census, Error> {
         let rows = sql::query(concat!(
-            "SELECT o.phase AS phase, CASE WHEN c.host IS NULL THEN 0 ELSE 1 END AS held, COUNT(*) AS hosts \
+            "SELECT o.phase AS phase, CASE WHEN c.host IS NULL THEN 0 WHEN c.machine = c.host THEN 2 ELSE 1 END AS held, COUNT(*) AS hosts \
              FROM object o LEFT JOIN claim c ON c.host = o.id WHERE o.id IN (",
             members!(),
-            ") GROUP BY o.phase, CASE WHEN c.host IS NULL THEN 0 ELSE 1 END"
+            ") GROUP BY o.phase, CASE WHEN c.host IS NULL THEN 0 WHEN c.machine = c.host THEN 2 ELSE 1 END"
         ))
         .bind(pool.to_string())
         .fetch_all(&mut *self.reader().await?)
@@ -110,14 +112,14 @@ impl Store {
         let mut census = Census { waiting: want::count(self, pool).await?, ..Census::default() };
         for row in rows {
             let hosts = u64::try_from(row.number("hosts")?).unwrap_or(0);
-            let (phase, held) = (row.text("phase")?, row.number("held")? != 0);
+            let (phase, held) = (row.text("phase")?, row.number("held")?);
             census.hosts += hosts;
-            if held {
+            if held == 1 {
                 census.claimed += hosts;
             }
             if phase == "quarantined" {
                 census.quarantined += hosts;
-            } else if phase == "available" && !held {
+            } else if phase == "available" && held == 0 {
                 census.free += hosts;
             }
         }

@@ -16,7 +16,7 @@ use underlay_core::agent::Disk;
 use super::{Told, ata, nvme, scsi};
 use crate::{
     inventory::{Places, background::Background, sysfs},
-    sys,
+    sys::reading,
 };
 
 /// How long a disk may take over one command; the kernel gives up on it then.
@@ -99,22 +99,22 @@ impl Way {
 
 fn nvme_log(disk: &File) -> io::Result<Option<Told>> {
     let mut log = [0; nvme::LENGTH];
-    sys::nvme_log(disk, nvme::PAGE, &mut log, COMMAND)?;
+    reading::nvme_log(disk, nvme::PAGE, &mut log, COMMAND)?;
     Ok(nvme::parse(&log))
 }
 
 fn ata_smart(disk: &File) -> io::Result<Option<Told>> {
-    let status = sys::scsi_read(disk, &ata::return_status(), &mut [], COMMAND)?;
+    let status = reading::scsi_read(disk, &ata::return_status(), &mut [], COMMAND)?;
     let expects = ata::expects_to_fail(&status.sense);
     let mut data = [0; ata::LENGTH];
-    let read = sys::scsi_read(disk, &ata::read_data(), &mut data, COMMAND).is_ok_and(|it| it.status == 0);
+    let read = reading::scsi_read(disk, &ata::read_data(), &mut data, COMMAND).is_ok_and(|it| it.status == 0);
     Ok(ata::parse(expects, Some(&data).filter(|_| read)))
 }
 
 fn scsi_pages(disk: &File) -> io::Result<Option<Told>> {
     let page = |command: [u8; 16]| -> io::Result<Option<[u8; scsi::LENGTH]>> {
         let mut page = [0; scsi::LENGTH];
-        let answer = sys::scsi_read(disk, &command, &mut page, COMMAND)?;
+        let answer = reading::scsi_read(disk, &command, &mut page, COMMAND)?;
         Ok((answer.status == 0).then_some(page))
     };
     let Some(exceptions) = page(scsi::exceptions())? else { return Ok(None) };
