@@ -21,7 +21,7 @@ self=$PWD/scripts/test.sh
 CARGO_DENY=0.20.2
 LEVELS=(lint unit fuzz databases acceptance metal)
 # Tests of the package underlay-tests that need more than cargo, by level.
-ACCEPTANCE=(acceptance brakes pools profiles forty import)
+ACCEPTANCE=(acceptance brakes pools profiles forty import steps)
 METAL=(adopted cleaning boot_uefi signed measured kill boot_bios machines redfish media ipmi manual frozen unknown taken_over full_ramdisk)
 
 setup() { scripts/setup.sh "$@"; }

@@ -264,3 +264,15 @@ noun!(
     site_event,
     sites
 );
+noun!(
+    Step,
+    "step",
+    "defined",
+    None,
+    step,
+    step_service_client::StepServiceClient,
+    PutStepRequest,
+    StepEvent,
+    step_event,
+    steps
+);

@@ -22,6 +22,7 @@ struct Noted {
     pools: HashMap<String, pb::PoolSpec>,
     hosts: HashMap<String, String>,
     site: Option<pb::SiteSpec>,
+    steps: HashMap<String, pb::StepSpec>,
 }
 
 /// What a machine inherits from.
@@ -30,6 +31,7 @@ pub(crate) struct Lenders<'a> {
     pub(crate) profiles: &'a [String],
     pub(crate) pool: &'a str,
     pub(crate) host: &'a str,
+    pub(crate) steps: &'a [String],
 }
 
 impl Planned {
@@ -68,6 +70,11 @@ impl Planned {
         self.noted().hosts.insert(name.to_owned(), pool.to_owned());
     }
 
+    /// What the plan makes of a step.
+    pub(crate) fn step(&self, name: &str, spec: pb::StepSpec) {
+        self.noted().steps.insert(name.to_owned(), spec);
+    }
+
     /// What the plan makes of the site.
     pub(crate) fn site(&self, spec: pb::SiteSpec) {
         self.noted().site = Some(spec);
@@ -79,6 +86,8 @@ impl Planned {
         let mut planned = pb::Planned { site: noted.site.clone(), ..Default::default() };
         let known = |name: &String| Some((name.clone(), noted.profiles.get(name)?.clone()));
         planned.profiles.extend(from.profiles.iter().filter_map(known));
+        let step = |name: &String| Some((name.clone(), noted.steps.get(name)?.clone()));
+        planned.steps.extend(from.steps.iter().filter_map(step));
         let home = noted.hosts.get(from.host);
         planned.hosts.extend(home.map(|pool| (from.host.to_owned(), pool.clone())));
         for pool in [Some(from.pool), home.map(String::as_str)].into_iter().flatten() {
@@ -88,6 +97,10 @@ impl Planned {
         if home.is_none() && from.pool.is_empty() && !from.host.is_empty() {
             planned.pools.extend(noted.pools.iter().map(|(name, spec)| (name.clone(), spec.clone())));
         }
+        let named = planned.pools.values().filter_map(|pool| pool.steps.clone());
+        let named: Vec<String> =
+            named.flat_map(|steps| steps.pre_deploy.into_iter().chain(steps.post_deploy)).collect();
+        planned.steps.extend(named.iter().filter_map(step));
         (planned != pb::Planned::default()).then_some(planned)
     }
 
@@ -97,7 +110,9 @@ impl Planned {
         let named = |kind: &'static str, name: &str| noted.names.contains(&(kind, name.to_owned()));
         let profile = |name: &String| named("profile", name) && !noted.profiles.contains_key(name);
         let pool = |name: &str| named("pool", name) && !noted.pools.contains_key(name);
+        let step = |name: &String| named("step", name) && !noted.steps.contains_key(name);
         from.profiles.iter().any(profile)
+            || from.steps.iter().any(step)
             || pool(from.pool)
             || noted.hosts.get(from.host).is_some_and(|home| pool(home))
             || (named("host", from.host) && !noted.hosts.contains_key(from.host))

@@ -61,6 +61,7 @@ impl Provider for Underlay {
             .resource(resources::Credential)
             .resource(resources::Image)
             .resource(resources::Profile)
+            .resource(resources::Step)
             .resource(resources::Machine)
             .resource(resources::Ready)
             .data_source(data::Pool)

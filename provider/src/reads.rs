@@ -24,6 +24,7 @@ pub(crate) struct Reads {
     pub(crate) pool: Batch<pb::Pool>,
     pub(crate) profile: Batch<pb::Profile>,
     pub(crate) site: Batch<pb::Site>,
+    pub(crate) step: Batch<pb::Step>,
     pub(crate) network: Batch<pb::Network>,
     pub(crate) credential: Batch<pb::Credential>,
     pub(crate) image: Batch<pb::Image>,

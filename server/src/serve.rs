@@ -34,12 +34,13 @@ use underlay_engine::Engine;
 use underlay_image::{Fetcher, Images, Importer, Limits, local::LocalRoot};
 use underlay_metal::{
     bmc::{Drivers, Gate, qemu},
-    config::{Credentials, Networks, Profiles, Sites},
+    config::{self, Credentials, Networks, Profiles, Sites},
     dhcp,
     host::Hosts,
     http,
     machine::{Machines, Patience},
     pool::Pools,
+    step::{Company, Steps},
     tftp,
 };
 use underlay_store::{SealingKey, Store};
@@ -50,6 +51,7 @@ use crate::{
     metrics::{Exported, Plain},
     restore,
     wiring::{
+        self,
         audits::Rarely,
         boot_url::{USER_NETWORKING, Ways},
         check::Look,
@@ -166,7 +168,9 @@ pub async fn run(
         ways: ways.clone(),
         ramdisk: ramdisk.clone(),
     };
-    let engine = engine(&settings, &store, &bmcs, ways, images).await?;
+    let company = if settings.database.is_none() { Company::Alone } else { Company::Shared };
+    let steps = wiring::steps::steps(&store, company);
+    let engine = engine(&settings, &store, (&bmcs, &steps), ways, images).await?;
     let (board, scribe) = noticeboard(projection.clone(), store.clone());
     let (ear, looker) = hints::pair(proofs);
     let directory = Arc::new(Directory {
@@ -264,6 +268,7 @@ pub async fn run(
         let _ = ready.send(Addresses { socket, boot_port });
     }
     let ended = run_to_the_end(tasks, cancel).await;
+    steps.close().await;
     drivers.close().await;
     store.close().await;
     ended
@@ -418,7 +423,7 @@ async fn doors(
 async fn engine(
     settings: &Settings,
     store: &Store,
-    bmcs: &Arc<dyn Bmcs>,
+    (bmcs, steps): (&Arc<dyn Bmcs>, &Steps),
     ways: Ways,
     media: BootImages,
 ) -> anyhow::Result<Engine> {
@@ -452,6 +457,7 @@ async fn engine(
         .register(Credentials)
         .register(Profiles)
         .register(Sites)
+        .register(config::Steps)
         .register(Pools)
         .register(Images::new(images, importer, local, uploads, Asking(store.clone())))
         .register(Hosts {
@@ -461,7 +467,13 @@ async fn engine(
             media: media.clone(),
             patience,
         })
-        .register(Machines { bmcs: bmcs.clone(), boot_url: ways, media, patience }))
+        .register(Machines {
+            bmcs: bmcs.clone(),
+            boot_url: ways,
+            media,
+            steps: Arc::new(steps.clone()),
+            patience,
+        }))
 }
 
 fn exported(

@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `hooks.rs` | [`hooks`]: webhooks that answer as they are told, and remember who called |
 //! | `ironic.rs` | [`Ironic`]: a standalone Ironic, as others wrote it |
 //! | `programs.rs` | the programs under test, built when they are first asked for |
 //! | `rack/` | [`rack`]: a boot segment with real parts, for the tests that boot machines |
@@ -15,6 +16,7 @@
 // Nothing here runs outside of tests, where a panic is how a test fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod hooks;
 mod ironic;
 mod programs;
 pub mod rack;

@@ -12,5 +12,5 @@ async fn debian_is_deployed_and_starts_from_its_own_disk_when_the_server_is_gone
         return Ok(());
     }
     // QEMU's NIC has iPXE in its ROM: no loader is needed.
-    deploys_and_lives_alone(Way { mode: "bios", method: "pxe", loaders: 0 }).await
+    Box::pin(deploys_and_lives_alone(Way { mode: "bios", method: "pxe", loaders: 0 })).await
 }

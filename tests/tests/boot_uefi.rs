@@ -24,7 +24,7 @@ async fn debian_is_deployed_and_starts_from_its_own_disk_when_the_server_is_gone
     if !needs::met(&["mmdebstrap", "ssh", "python3"]) {
         return Ok(());
     }
-    deploys_and_lives_alone(Way { mode: "uefi", method: "pxe", loaders: 1 }).await
+    Box::pin(deploys_and_lives_alone(Way { mode: "uefi", method: "pxe", loaders: 1 })).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,6 +90,7 @@ fn made(format: SeedFormat, network: Option<Network>, user_data: &str) -> String
         profiles: vec!["base".into()],
         values: Default::default(),
         secret_values: None,
+        steps: Default::default(),
         allow_disruption: machine::Disruption::Reboot,
         redeploy: machine::Redeploy::default(),
         wait_for: machine::WaitFor::Booted,

@@ -56,7 +56,7 @@ async fn debian_comes_to_its_login_on_a_uefi_machine_that_boots_over_http() -> R
     if !needs::met(&["mmdebstrap", "ssh", "python3"]) {
         return Ok(());
     }
-    deploys_and_lives_alone(Way { mode: "uefi", method: "http", loaders: 0 }).await
+    Box::pin(deploys_and_lives_alone(Way { mode: "uefi", method: "http", loaders: 0 })).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 //! | `host/` | `underlay_host` |
 //! | `pool/` | `underlay_pool` |
 //! | `profile/` | `underlay_profile` |
+//! | `step/` | `underlay_step` |
 //! | `site/` | `underlay_site` |
 //! | `network/` | `underlay_network` |
 //! | `credential/` | `underlay_credential` |
@@ -27,6 +28,7 @@ mod pool;
 mod profile;
 mod ready;
 mod site;
+mod step;
 
 pub use credential::{Credential, model as credential_model};
 pub use host::{Host, model as host_model};
@@ -37,3 +39,4 @@ pub use pool::{Pool, model as pool_model};
 pub use profile::{Profile, model as profile_model};
 pub use ready::{Model as ReadyModel, Ready};
 pub use site::{Site, model as site_model};
+pub use step::{Step, model as step_model};

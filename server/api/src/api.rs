@@ -15,7 +15,7 @@ use underlay_proto::v1::{
     machine_service_server::MachineServiceServer, network_service_server::NetworkServiceServer,
     operation_service_server::OperationServiceServer, pool_service_server::PoolServiceServer,
     profile_service_server::ProfileServiceServer, server_service_server::ServerServiceServer,
-    site_service_server::SiteServiceServer,
+    site_service_server::SiteServiceServer, step_service_server::StepServiceServer,
 };
 use underlay_store::Store;
 
@@ -92,6 +92,7 @@ impl Api {
             HostServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             PoolServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             SiteServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
+            StepServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             ProfileServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             NetworkServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;
             CredentialServiceServer(Objects::new(context.clone())) <= USER_MESSAGE;

@@ -5,7 +5,8 @@ use underlay_proto::v1::{Key, ObjectRef, Selector, selector::By};
 
 use crate::exit::Error;
 
-const KINDS: [&str; 8] = ["site", "pool", "host", "network", "credential", "image", "profile", "machine"];
+const KINDS: [&str; 9] =
+    ["site", "pool", "host", "network", "credential", "image", "profile", "step", "machine"];
 
 /// The kind a word means, in singular or plural.
 ///

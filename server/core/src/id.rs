@@ -28,11 +28,13 @@ pub enum Kind {
     Profile,
     /// A place.
     Site,
+    /// A piece of work of the shop's own, before or after a deployment.
+    Step,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are listed to people.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Site,
         Kind::Pool,
         Kind::Host,
@@ -40,6 +42,7 @@ impl Kind {
         Kind::Credential,
         Kind::Image,
         Kind::Profile,
+        Kind::Step,
         Kind::Machine,
     ];
 
@@ -54,6 +57,7 @@ impl Kind {
             Kind::Pool => "pool",
             Kind::Profile => "profile",
             Kind::Site => "site",
+            Kind::Step => "step",
         }
     }
 }
@@ -67,7 +71,7 @@ impl fmt::Display for Kind {
 /// The text names no kind.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "\"{0}\" is not a kind of object; there are site, pool, host, network, credential, image, profile and machine"
+    "\"{0}\" is not a kind of object; there are site, pool, host, network, credential, image, profile, step and machine"
 )]
 pub struct UnknownKind(String);
 

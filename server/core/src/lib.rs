@@ -50,6 +50,7 @@ pub mod profile;
 pub mod resident;
 pub mod seed;
 pub mod site;
+pub mod step;
 pub mod view;
 
 pub use brake::{Brake, Brakes};

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Mac, ObjectId, agent, bmc::Power, host::Wish, resident};
+use crate::{Mac, ObjectId, agent, bmc::Power, host::Wish, resident, step};
 
 /// How long it is believed that an agent waits, or that a machine resembles a host, without being told again: whoever
 /// tells does so more than twice in that time, and may have died.
@@ -59,6 +59,8 @@ pub enum Source {
     Person,
     /// The agent that lives on the installed system.
     Resident,
+    /// Whoever did a step for a machine.
+    Step,
     /// An operator, who wants something done with the host.
     Operator,
     /// A machine's TPM, which does not vouch for the agent that brought the host's token.
@@ -81,6 +83,7 @@ impl Source {
             Source::Resemblance => "resemblance",
             Source::Person => "person",
             Source::Resident => "resident",
+            Source::Step => "step",
             Source::Operator => "operator",
             Source::Quote => "quote",
         }
@@ -210,6 +213,8 @@ pub enum Body {
         /// What it found.
         inventory: Box<agent::Inventory>,
     },
+    /// A try of a step has ended.
+    Step(Box<step::Ended>),
     /// An image import is at work.
     Import {
         /// Bytes read from the source.

@@ -173,6 +173,11 @@ pub enum Effect {
     },
     /// What the agent on `host` is to do; replaces an earlier assignment.
     Assign(Assignment),
+    /// A step is begun for the machine on `host`; not while a brake stands over it.
+    BeginStep {
+        /// The host.
+        host: ObjectId,
+    },
     /// The agent on `host` has nothing more to do.
     Unassign {
         /// The host.

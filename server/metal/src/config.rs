@@ -1,4 +1,4 @@
-//! Moves what needs no moving: a network, a credential, a profile or a site is in use as soon as it is put, and gone as soon
+//! Moves what needs no moving: a network, a credential, a profile, a step or a site is in use as soon as it is put, and gone as soon
 //! as it is deleted (the API refuses to delete one that is in use). Of a network it says whether another DHCP server is on it.
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use underlay_core::{
     observation::{Body, Evidence, Observation, Source},
     profile::{self, Profile},
     site::{self, Site},
+    step,
 };
 
 /// Moves networks.
@@ -21,6 +22,9 @@ pub struct Credentials;
 
 /// Moves profiles.
 pub struct Profiles;
+
+/// Moves steps.
+pub struct Steps;
 
 /// Moves sites.
 pub struct Sites;
@@ -70,6 +74,24 @@ impl Controller for Profiles {
             _ if snapshot.is_deleting() => Step::gone(status),
             profile::State::Pending => Step::advance(status, profile::State::Defined),
             profile::State::Defined => Step::done(status, None),
+        })
+    }
+}
+
+#[async_trait]
+impl Controller for Steps {
+    type Noun = step::Step;
+
+    async fn step(
+        &self,
+        snapshot: &Snapshot<step::Step>,
+        _view: &dyn View,
+    ) -> Result<Step<step::Step>, Failure> {
+        let status = snapshot.object.status.clone();
+        Ok(match snapshot.object.state {
+            _ if snapshot.is_deleting() => Step::gone(status),
+            step::State::Pending => Step::advance(status, step::State::Defined),
+            step::State::Defined => Step::done(status, None),
         })
     }
 }

@@ -4,7 +4,7 @@
 //! - [`projection`]: hosts, boot plans and networks in memory, following the feed; DHCP and HTTP read it
 //! - [`dhcp`], [`directory`], [`loaders`]: the boot servers' traits
 //! - [`hints`]: what BMCs say happened
-//! - [`keepers`], [`power`], [`check`], [`boot_url`], [`media`], [`audits`]: the controllers' and the API's
+//! - [`keepers`], [`steps`], [`power`], [`check`], [`boot_url`], [`media`], [`audits`]: the controllers' and the API's
 
 pub mod audits;
 pub mod boot_url;
@@ -18,3 +18,4 @@ pub mod media;
 pub mod power;
 pub mod projection;
 pub mod sightings;
+pub mod steps;

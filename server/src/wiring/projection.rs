@@ -354,7 +354,7 @@ impl Projection {
                 Ok(_) => self.register.drop_pool(id),
                 Err(error) => tracing::warn!(error = because(&error), "a pool cannot be read"),
             },
-            Kind::Site | Kind::Credential | Kind::Image | Kind::Profile | Kind::Machine => {}
+            Kind::Site | Kind::Credential | Kind::Image | Kind::Profile | Kind::Step | Kind::Machine => {}
         }
     }
 

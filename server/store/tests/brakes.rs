@@ -54,6 +54,7 @@ async fn put_machine(store: &Store, name: &str) -> Record {
         profiles: Vec::new(),
         values: Default::default(),
         secret_values: None,
+        steps: Default::default(),
         allow_disruption: Default::default(),
         redeploy: Default::default(),
         wait_for: WaitFor::Booted,

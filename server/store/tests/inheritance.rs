@@ -29,6 +29,7 @@ async fn put_machine(store: &Store, name: &str, host: ObjectId, profiles: &[&str
         profiles: profiles.iter().map(|name| (*name).to_owned()).collect(),
         values: Default::default(),
         secret_values: None,
+        steps: Default::default(),
         allow_disruption: Default::default(),
         redeploy: Default::default(),
         wait_for: WaitFor::Booted,

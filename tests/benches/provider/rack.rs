@@ -91,6 +91,7 @@ fn machine_spec(number: usize) -> machine::Spec {
         profiles: Vec::new(),
         values: Default::default(),
         secret_values: None,
+        steps: Default::default(),
         allow_disruption: machine::Allowance::Reboot,
         redeploy: machine::Redeploy::default(),
         wait_for: machine::WaitFor::Booted,

@@ -13,7 +13,10 @@ use super::{
 use crate::{
     client::Client,
     planned::Lenders,
-    resources::object::{Mirror, fields},
+    resources::{
+        object::{Mirror, fields},
+        step,
+    },
     values,
     written::{Fit, bytes, nested, plain, seen_bytes, seen_list, seen_number, seen_text, settled},
 };
@@ -50,8 +53,10 @@ impl Mirror for Model {
             values::secrets(&config.secret_values_wo, &plan.secret_values_version, before)?;
         let spec = spec(plan, config, noted)?;
         let pool = spec.require.as_ref().map(|require| require.pool.as_str()).unwrap_or_default();
-        let lenders = Lenders { profiles: &spec.profiles, pool, host: &spec.host };
-        let planned = client.planned.inherited(lenders).filter(|_| !spec.profiles.is_empty());
+        let steps = step::names(&plan.steps);
+        let lenders = Lenders { profiles: &spec.profiles, pool, host: &spec.host, steps: &steps };
+        let judged = !spec.profiles.is_empty() || !steps.is_empty();
+        let planned = client.planned.inherited(lenders).filter(|_| judged);
         let (user_data, clear_user_data) = user_data(plan, config, prior)?;
         Ok(pb::PutMachineRequest {
             key: Some(key),
@@ -91,6 +96,7 @@ impl Mirror for Model {
                 &prior.secret_values_version,
                 spec.secret_values.map(|noted| noted.version).unwrap_or_default(),
             ),
+            steps: step::seen(&prior.steps, spec.steps),
             allow_disruption: seen_text(&spec.allow_disruption),
             redeploy: seen_redeploy(&prior.redeploy, &spec.redeploy.unwrap_or_default()),
             wait_for: seen_text(&spec.wait_for),
@@ -142,6 +148,7 @@ fn spec(plan: &Model, config: &Model, secret_values: Option<pb::SecretValues>) -
         profiles: plain(&plan.profiles)?,
         values: values::values("values", &plan.values)?,
         secret_values,
+        steps: step::message(&plan.steps)?,
     })
 }
 

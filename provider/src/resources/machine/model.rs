@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tfplugin::{Attr, Schema, Timeouts, cty::Value, schema::validate};
 
+use super::super::step::Steps;
 pub use super::claim::{DiskNeed, Require, Spread};
 pub use super::network::{Address, Bond, Dns, Network, Vlan};
 pub use super::volumes::Volume;
@@ -78,6 +79,9 @@ pub struct Model {
     /// Raise it whenever one of `secret_values_wo` changes.
     #[tf(optional)]
     pub secret_values_version: Attr<i64>,
+    /// What is done for it before and after a deployment, after what its pool names.
+    #[tf(optional)]
+    pub steps: Attr<Steps>,
     /// The worst an apply may do without being refused: `none`, `reboot`, `erase_root`, `erase_all` or `move`.
     #[tf(default = "reboot", validate = validate::one_of(&["none", "reboot", "erase_root", "erase_all", "move"]))]
     pub allow_disruption: Attr<String>,

@@ -12,7 +12,7 @@ use crate::{
     errors::paragraphs,
     planned::Lenders,
     reads,
-    resources::object,
+    resources::{object, step},
 };
 
 pub(super) async fn modify(cx: &mut Context<Session>, plan: &mut Plan<Model>) -> Result<(), Diagnostics> {
@@ -27,7 +27,8 @@ pub(super) async fn modify(cx: &mut Context<Session>, plan: &mut Plan<Model>) ->
     let profiles = plan.planned.profiles.get().cloned().unwrap_or_default();
     let named_host = plan.config.host.get().cloned().unwrap_or_default();
     let (pool_name, host_name) = (pool.clone(), named_host);
-    let lenders = Lenders { profiles: &profiles, pool: &pool_name, host: &host_name };
+    let steps = step::names(&plan.planned.steps);
+    let lenders = Lenders { profiles: &profiles, pool: &pool_name, host: &host_name, steps: &steps };
     let preview = object::plan(cx, plan, |client, objection| {
         let is_made_before = client.planned.has("host", &host) || client.planned.has("image", &image);
         match objection.attribute.as_str() {
@@ -40,6 +41,7 @@ pub(super) async fn modify(cx: &mut Context<Session>, plan: &mut Plan<Model>) ->
             // Judged by what is there now, where what comes with this plan is not known yet.
             "values" | "secret_values_wo" => client.planned.is_vague(lenders),
             attribute if attribute.starts_with("profiles") => client.planned.is_vague(lenders),
+            attribute if attribute.starts_with("steps") => client.planned.is_vague(lenders),
             // What is created disrupts nothing; if something is in the way, the Put says so.
             "allow_disruption" => is_create,
             _ => false,

@@ -9,7 +9,10 @@ use super::{bind, model::Model};
 use crate::{
     client::Client,
     planned::Planned,
-    resources::object::{Mirror, fields},
+    resources::{
+        object::{Mirror, fields},
+        step,
+    },
     values,
     written::{Fit, plain, seen_text, settled},
 };
@@ -39,6 +42,7 @@ impl Mirror for Model {
             values: values::values("values", &plan.values)?,
             bind: bind::rules(&plan.bind)?,
             trust: plain(&plan.trust)?,
+            steps: step::message(&plan.steps)?,
             clean: plain(&plan.clean)?,
         };
         Ok(pb::PutPoolRequest { key: Some(key), spec: Some(spec), options: Some(options) })
@@ -62,6 +66,7 @@ impl Mirror for Model {
             values: values::seen_values(&prior.values, &spec.values),
             bind: bind::seen_rules(&prior.bind, &spec.bind),
             trust: Attr::Value(if spec.trust.is_empty() { "segment".into() } else { spec.trust }),
+            steps: step::seen(&prior.steps, spec.steps),
             clean: Attr::Value(if spec.clean.is_empty() { "none".to_owned() } else { spec.clean }),
             phase: pool.standing.clone().unwrap_or_default().phase.into(),
             timeouts: prior.timeouts.clone(),

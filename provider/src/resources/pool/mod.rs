@@ -10,8 +10,10 @@ use tfplugin::{
 };
 
 use self::model::Model;
-use super::object;
-use crate::client::Session;
+use underlay_proto::v1::FieldError;
+
+use super::{object, step};
+use crate::client::{Client, Session};
 
 /// The resource.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +33,9 @@ impl Resource for Pool {
         cx: &mut Context<Session>,
         plan: &mut Plan<Model>,
     ) -> Result<(), Diagnostics> {
-        object::plan(cx, plan, |_, _| false).await.map(drop)
+        let named = step::names(&plan.planned.steps);
+        let comes = |client: &Client, objection: &FieldError| step::is_planned(client, &named, objection);
+        object::plan(cx, plan, comes).await.map(drop)
     }
 
     async fn create(&self, cx: &mut Context<Session>, new: New<Model>) -> Outcome<Model> {

@@ -2,7 +2,7 @@
 
 use tfplugin::{Attr, Schema, Timeouts, cty::Value, schema::validate};
 
-use super::bind::Rule;
+use super::{super::step::Steps, bind::Rule};
 use crate::{resources::object::valid_name, values};
 
 /// A pool: where machines come from that say what they need and name no host.
@@ -42,6 +42,10 @@ pub struct Model {
     /// docs/trust.md.
     #[tf(default = "segment", validate = validate::one_of(&["segment", "virtual_media", "tpm"]))]
     pub trust: Attr<String>,
+    /// What is done for every machine on its hosts, before what the machine itself names. A change counts from a machine's next
+    /// deployment on, and causes none.
+    #[tf(optional)]
+    pub steps: Attr<Steps>,
     /// How the disks of its hosts are wiped when a machine lets go of one, before another may have it: `best` (by the most
     /// thorough method each disk has), `overwrite` (zeros over all of it), `quick` (both ends, and the rest is discarded where
     /// the disk can), or `none`, which leaves them as they are. What was done and seen stands in `underlay describe host/NAME`.

@@ -45,14 +45,14 @@ fn ours(service: &str, method: &str) -> Option<Access> {
         ) => Role::Operator,
         (
             "SiteService" | "PoolService" | "HostService" | "NetworkService" | "CredentialService"
-            | "ProfileService",
+            | "ProfileService" | "StepService",
             "Put" | "Delete" | "Preview",
         ) => Role::Operator,
         ("ImageService", "Put" | "Delete" | "Preview" | "Upload") => Role::Tenant,
         ("MachineService", "Put" | "Delete" | "Preview") => Role::Tenant,
         (
             "PoolService" | "HostService" | "NetworkService" | "CredentialService" | "ImageService"
-            | "MachineService" | "SiteService" | "ProfileService",
+            | "MachineService" | "SiteService" | "ProfileService" | "StepService",
             "Get" | "BatchGet" | "List" | "Watch",
         ) => Role::Viewer,
 

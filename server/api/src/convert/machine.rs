@@ -7,7 +7,7 @@ use underlay_core::{
 };
 use underlay_proto::v1 as pb;
 
-use super::{claim, faults::Faults, inventory, machine_network, object, values, volumes};
+use super::{claim, faults::Faults, inventory, machine_network, object, step, values, volumes};
 
 const WAIT_FOR: [(&str, WaitFor); 2] = [("booted", WaitFor::Booted), ("written", WaitFor::Written)];
 /// The longest public key, in bytes.
@@ -53,6 +53,7 @@ pub(crate) fn spec(message: pb::MachineSpec, key: &Key) -> Result<Spec, Vec<Fiel
         profiles: profiles(&mut faults, message.profiles),
         values: values::values(&mut faults, "values", message.values),
         secret_values: message.secret_values.map(|secrets| values::secret_values(&mut faults, secrets)),
+        steps: step::steps(&mut faults, message.steps),
         allow_disruption: faults
             .parse_optional("allow_disruption", &message.allow_disruption)
             .unwrap_or(Disruption::Reboot),
@@ -130,6 +131,7 @@ pub(crate) fn spec_message(spec: &Spec) -> pb::MachineSpec {
         profiles: spec.profiles.clone(),
         values: values::message(&spec.values),
         secret_values: spec.secret_values.as_ref().map(values::secret_message),
+        steps: step::steps_message(&spec.steps),
     }
 }
 
@@ -149,6 +151,7 @@ fn status_message(machine: &Object<Machine>) -> pb::MachineStatus {
         pending: status.pending.iter().map(|aspect| aspect.as_str().to_owned()).collect(),
         deployments: status.deployments,
         given_up: status.given_up.clone(),
+        steps: status.steps.iter().map(step::record).collect(),
         deployed_image: machine.state.deployed().map(|deployed| deployed.image.clone()).unwrap_or_default(),
     }
 }

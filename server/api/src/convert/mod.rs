@@ -19,6 +19,7 @@ pub(crate) mod operation;
 pub(crate) mod pool;
 pub(crate) mod profile;
 pub(crate) mod site;
+pub(crate) mod step;
 pub(crate) mod values;
 mod volumes;
 mod wire;

@@ -7,6 +7,7 @@ use underlay_core::{
     host::Wish,
     observation::{Body, Observation},
     resident::Line,
+    step,
 };
 use underlay_proto::v1 as pb;
 use underlay_store::{Record, event, operation};
@@ -29,8 +30,8 @@ pub(crate) fn operation(operation: &operation::Operation, key: Option<&Key>) -> 
     }
 }
 
-fn step(step: &operation::OperationStep) -> pb::Step {
-    pb::Step {
+fn step(step: &operation::OperationStep) -> pb::Passage {
+    pb::Passage {
         phase: step.phase.clone(),
         entered_at: Some(object::timestamp(step.entered_at)),
         left_at: step.left_at.map(object::timestamp),
@@ -111,6 +112,13 @@ fn words(body: &Body) -> String {
                 Line::Closed => "is not on the line any more",
             };
             format!("the agent that lives on it ({os}) {line}")
+        }
+        Body::Step(ended) => {
+            let (attempt, when) = (ended.ticket.attempt, ended.ticket.when.as_str());
+            match &ended.result {
+                step::Result::Done { .. } => format!("try {attempt} of a step of {when} went well"),
+                step::Result::Failed { why } => format!("try {attempt} of a step of {when} failed: {why}"),
+            }
         }
         Body::Import { read, total } => format!("{read} of {total} bytes of the source are read"),
     }

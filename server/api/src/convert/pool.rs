@@ -10,7 +10,7 @@ use underlay_core::{
 };
 use underlay_proto::v1 as pb;
 
-use super::{faults::Faults, object, values};
+use super::{faults::Faults, object, step, values};
 
 /// Reads a spec.
 ///
@@ -30,8 +30,9 @@ pub(crate) fn spec(message: pb::PoolSpec) -> Result<Spec, Vec<FieldError>> {
     };
     let rules = faults.list("bind", message.bind).into_iter().enumerate();
     let bind = rules.map(|(at, message)| rule(&mut faults, at, message)).collect();
+    let steps = step::steps(&mut faults, message.steps);
     let clean = faults.word("clean", &message.clean, &Policy::WORDS, Policy::None);
-    faults.into_result(Some(Spec { max_disrupted, replacements, values, bind, trust, clean }))
+    faults.into_result(Some(Spec { max_disrupted, replacements, values, bind, trust, clean, steps }))
 }
 
 fn rule(faults: &mut Faults, at: usize, message: pb::BindRule) -> Rule {
@@ -88,6 +89,7 @@ pub(crate) fn spec_message(spec: &Spec) -> pb::PoolSpec {
         values: values::message(&spec.values),
         bind: spec.bind.iter().map(rule_message).collect(),
         trust: if spec.trust.is_segment() { String::new() } else { spec.trust.word().into() },
+        steps: step::steps_message(&spec.steps),
         // Left out as it is when nobody writes it.
         clean: Some(spec.clean)
             .filter(|clean| !clean.is_none())

@@ -23,7 +23,7 @@ pub(crate) fn spec(message: pb::ProfileSpec) -> Result<Spec, Vec<FieldError>> {
         ..Spec::default()
     };
     for (name, declared) in faults.map("schema", message.schema) {
-        let declared = declaration(&mut faults, &name, declared);
+        let declared = declaration(&mut faults, &format!("schema.{name}"), declared);
         spec.schema.insert(name, declared);
     }
     for (path, given) in faults.map("files", message.files) {
@@ -34,13 +34,13 @@ pub(crate) fn spec(message: pb::ProfileSpec) -> Result<Spec, Vec<FieldError>> {
     faults.into_result(Some(spec))
 }
 
-fn declaration(faults: &mut Faults, name: &str, message: pb::Declaration) -> Declaration {
-    let at = format!("schema.{name}");
+/// Reads a declaration that stands at `at`.
+pub(crate) fn declaration(faults: &mut Faults, at: &str, message: pb::Declaration) -> Declaration {
     Declaration {
-        ty: faults.parse(&at, &message.r#type).unwrap_or(Type::String),
+        ty: faults.parse(at, &message.r#type).unwrap_or(Type::String),
         required: message.required,
         secret: message.secret,
-        description: faults.text(&at, message.description, 1024),
+        description: faults.text(at, message.description, 1024),
     }
 }
 
@@ -70,17 +70,19 @@ fn file(faults: &mut Faults, path: &str, message: pb::ProfileFile) -> Option<Fil
     })
 }
 
+/// Spells a declaration.
+pub(crate) fn declaration_message(declared: &Declaration) -> pb::Declaration {
+    pb::Declaration {
+        r#type: declared.ty.to_string(),
+        required: declared.required,
+        secret: declared.secret,
+        description: declared.description.clone(),
+    }
+}
+
 /// Spells a spec.
 pub(crate) fn spec_message(spec: &Spec) -> pb::ProfileSpec {
-    let schema = spec.schema.iter().map(|(name, declared)| {
-        let message = pb::Declaration {
-            r#type: declared.ty.to_string(),
-            required: declared.required,
-            secret: declared.secret,
-            description: declared.description.clone(),
-        };
-        (name.clone(), message)
-    });
+    let schema = spec.schema.iter().map(|(name, declared)| (name.clone(), declaration_message(declared)));
     let files = spec.files.iter().map(|(path, file)| {
         let (content, template) = match file.content.clone() {
             Content::Plain(text) => (Some(text), None),

@@ -234,6 +234,35 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn steps()(
+        pre_deploy in collection::vec(text(), 0..3), post_deploy in collection::vec(text(), 0..3),
+    ) -> core::step::Steps {
+        core::step::Steps { pre_deploy, post_deploy }
+    }
+}
+
+prop_compose! {
+    fn step_spec()(
+        url in text(), credential in option::of(text()),
+        declared in collection::btree_map("[a-z.]{1,9}", (some_type(), any::<bool>(), "[a-z ]{0,9}"), 0..3),
+        values in values(),
+        timeout in 1..u64::MAX, attempts in 1..u32::MAX, backoff in any::<u64>(),
+        on_failure in select(vec![
+            core::step::OnFailure::Fail, core::step::OnFailure::Quarantine, core::step::OnFailure::Continue,
+        ]),
+    ) -> core::step::Spec {
+        let declared: BTreeMap<_, _> = declared.into_iter().map(|(name, (ty, required, description))| {
+            (name, core::profile::Declaration { ty, required, secret: false, description })
+        }).collect();
+        core::step::Spec {
+            work: core::step::Work::Webhook(core::step::Webhook { url, credential }),
+            inputs: declared.clone(), outputs: declared, values, timeout,
+            retry: core::step::Retry { attempts, backoff }, on_failure,
+        }
+    }
+}
+
+prop_compose! {
     fn rule()(
         texts in collection::vec(option::of("[a-z0-9*-]{1,20}"), 7),
         numbers in collection::vec(option::of(any::<u32>()), 3), memory in option::of(any::<u64>()),
@@ -259,9 +288,10 @@ prop_compose! {
         values in values(),
         bind in collection::vec(rule(), 0..3),
         trust in select(core::pool::Trust::ALL.to_vec()),
+        steps in steps(),
         clean in select(core::cleaning::Policy::WORDS.map(|(_, policy)| policy).to_vec()),
     ) -> core::pool::Spec {
-        core::pool::Spec { max_disrupted, replacements, values, bind, trust, clean }
+        core::pool::Spec { max_disrupted, replacements, values, bind, trust, clean, steps }
     }
 }
 
@@ -295,6 +325,7 @@ prop_compose! {
         wait_for in select(vec![WaitFor::Booted, WaitFor::Written]),
         injected in (collection::vec(text(), 0..3), values(), option::of(secret_values())),
         volumes in collection::btree_map("[a-z]{1,8}", volume(), 0..3),
+        steps in steps(),
     ) -> core::machine::Spec {
         let (profiles, values, secret_values) = injected;
         let (hostname, image, host) = names;
@@ -307,7 +338,7 @@ prop_compose! {
             root: RootHint { kind, min_size: min_size.map(Bytes), serial, wwn, by_path },
             volumes, network, ssh_keys, user_data_digest, profiles, values, secret_values, allow_disruption,
             redeploy: Redeploy { on: redeploy.0, generation: redeploy.1 },
-            wait_for,
+            wait_for, steps,
         }
     }
 }
@@ -368,6 +399,11 @@ proptest! {
     #[test]
     fn a_pool_survives_the_wire(spec in pool_spec()) {
         prop_assert_eq!(pool::spec(pool::spec_message(&spec)), Ok(spec));
+    }
+
+    #[test]
+    fn a_step_survives_the_wire(spec in step_spec()) {
+        prop_assert_eq!(step::spec(step::spec_message(&spec)), Ok(spec));
     }
 
     #[test]

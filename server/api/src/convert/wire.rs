@@ -2,11 +2,11 @@
 
 use underlay_core::{
     FieldError, Key, Noun, Object, credential::Credential, host::Host, image::Image, machine::Machine,
-    network::Network, pool::Pool, profile::Profile, site::Site,
+    network::Network, pool::Pool, profile::Profile, site::Site, step::Step,
 };
 use underlay_proto::v1 as pb;
 
-use super::{credential, host, image, machine, network, pool, profile, site};
+use super::{credential, host, image, machine, network, pool, profile, site, step};
 
 /// A noun that travels.
 pub(crate) trait Wire: Noun + Sized {
@@ -126,5 +126,18 @@ impl Wire for Site {
 
     fn message(object: &Object<Self>) -> pb::Site {
         site::message(object)
+    }
+}
+
+impl Wire for Step {
+    type Message = pb::Step;
+    type SpecMessage = pb::StepSpec;
+
+    fn spec(message: pb::StepSpec, _: &Key) -> Result<Self::Spec, Vec<FieldError>> {
+        step::spec(message)
+    }
+
+    fn message(object: &Object<Self>) -> pb::Step {
+        step::message(object)
     }
 }

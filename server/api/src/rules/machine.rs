@@ -12,7 +12,7 @@ use underlay_core::{
     profile::SecretValues,
 };
 
-use super::{Assessment, Rules, SecretDigest, fit, prospect, references, standing, trust};
+use super::{Assessment, Rules, SecretDigest, fit, prospect, references, standing, steps, trust};
 use crate::{auth::Pools, context::Context, errors::Error};
 
 #[async_trait]
@@ -85,6 +85,9 @@ impl Rules for Machine {
         if inheritance.missing.is_empty() {
             assessment.errors.extend(inheritance.resolve(spec).1);
         }
+        steps::judge(context, (key, spec), host.as_ref(), &inheritance.resolve(spec).0, &mut assessment)
+            .await?;
+        steps::announce(spec, deployed, &mut assessment);
         if let Some(fault) = moving(key, spec, existing) {
             assessment.disruption = Disruption::Move;
             assessment.errors.push(fault);

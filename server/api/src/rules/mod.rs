@@ -4,7 +4,8 @@
 //! - [`assess`]: the judgement and its parts; [`fingerprint`]: what a person approved
 //! - [`planned`]: what else the plan that asks is about to change
 //! - [`references`]: does what is named exist, and who names an object
-//! - [`nouns`]: the rules of most nouns; [`machine`], [`fit`], [`prospect`], [`trust`]: those of machines; [`profile`]: those of profiles
+//! - [`nouns`]: the rules of most nouns; [`machine`], [`fit`], [`prospect`], [`trust`]: those of machines; [`profile`]: those of profiles;
+//!   [`steps`]: steps that machines name
 
 mod assess;
 mod fingerprint;
@@ -16,6 +17,7 @@ mod profile;
 mod prospect;
 mod references;
 mod standing;
+mod steps;
 mod trust;
 
 pub(crate) use assess::{Assessment, Rules, SecretDigest};

@@ -9,6 +9,7 @@ use underlay_core::{
     network::Network,
     pool::Pool,
     site::Site,
+    step::Step,
 };
 
 use super::{Rules, references};
@@ -74,6 +75,9 @@ impl Rules for Credential {
 
 #[async_trait]
 impl Rules for Site {}
+
+#[async_trait]
+impl Rules for Step {}
 
 #[async_trait]
 impl Rules for Image {

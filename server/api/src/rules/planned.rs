@@ -10,12 +10,13 @@ use underlay_core::{
     host::Host,
     machine,
     profile::{self, Inheritance, Lender, Values},
+    step::{self, Steps, When},
 };
 use underlay_proto::v1 as pb;
 
 use crate::{
     context::Context,
-    convert::{Faults, profile as wire, values},
+    convert::{Faults, profile as wire, step as step_wire, values},
     errors::Error,
 };
 
@@ -29,6 +30,8 @@ pub(crate) struct Planned {
     pools: BTreeMap<String, Values>,
     hosts: HashMap<String, String>,
     site: Option<Values>,
+    steps: BTreeMap<String, step::Spec>,
+    pool_steps: BTreeMap<String, Steps>,
 }
 
 impl Planned {
@@ -36,11 +39,17 @@ impl Planned {
     pub(crate) fn read(message: pb::Planned) -> Self {
         let read = |message| values::values(&mut Faults::default(), "values", message);
         let profiles = message.profiles.into_iter().take(MOST);
+        let steps = message.steps.into_iter().take(MOST);
+        let named = |spec: &pb::PoolSpec| step_wire::steps(&mut Faults::default(), spec.steps.clone());
+        let pool_steps =
+            message.pools.iter().take(MOST).map(|(name, spec)| (name.clone(), named(spec))).collect();
         let pools = message.pools.into_iter().take(MOST);
         Self {
             profiles: profiles.filter_map(|(name, spec)| Some((name, wire::spec(spec).ok()?))).collect(),
+            pool_steps,
             pools: pools.map(|(name, spec)| (name, read(spec.values))).collect(),
             hosts: message.hosts,
+            steps: steps.filter_map(|(name, spec)| Some((name, step_wire::spec(spec).ok()?))).collect(),
             site: message.site.map(|site| read(site.values)),
         }
     }
@@ -51,8 +60,36 @@ impl Planned {
         Self { profiles: names.map(|name| (name, spec.clone())).into(), ..Self::default() }
     }
 
-    /// Is what `fault` misses a profile that the plan brings?
+    /// The pool that the machine's host will be of, as far as the plan says it.
+    pub(super) fn pool<'a>(&'a self, spec: &'a machine::Spec) -> Option<&'a String> {
+        let named = spec.require.as_ref().map(|require| &require.pool);
+        named.or_else(|| self.hosts.get(spec.host.as_ref()?))
+    }
+
+    /// Which steps the plan has a pool name.
+    pub(super) fn steps_of(&self, pool: &str) -> Option<&Steps> {
+        self.pool_steps.get(pool)
+    }
+
+    /// What the plan makes of a step.
+    pub(super) fn step(&self, name: &str) -> Option<&step::Spec> {
+        self.steps.get(name)
+    }
+
+    /// Is what `fault` misses a profile or a step that the plan brings?
     pub(crate) fn brings(&self, fault: &FieldError, spec: &machine::Spec) -> bool {
+        let step = |when: When| {
+            let prefix = format!("steps.{}.", when.as_str());
+            let at = fault.attribute.strip_prefix(&prefix)?.parse::<usize>().ok()?;
+            spec.steps.at(when).get(at)
+        };
+        if [When::PreDeploy, When::PostDeploy]
+            .into_iter()
+            .filter_map(step)
+            .any(|name| self.steps.contains_key(name))
+        {
+            return true;
+        }
         let at = fault.attribute.strip_prefix("profiles.").and_then(|at| at.parse::<usize>().ok());
         at.and_then(|at| spec.profiles.get(at)).is_some_and(|name| self.profiles.contains_key(name))
     }

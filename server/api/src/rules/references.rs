@@ -2,7 +2,7 @@
 
 use underlay_core::{
     Bond, ErrorKind, Failure, FieldError, Key, Kind, Meta, Noun, Reference, Spec, host::Host,
-    machine::Machine, view::RawObject,
+    machine::Machine, pool::Pool, step::Step, view::RawObject,
 };
 use underlay_store::Record;
 
@@ -79,9 +79,9 @@ pub(crate) fn references(raw: &RawObject) -> Result<Vec<Reference>, Error> {
     Ok(match raw.meta.kind {
         Kind::Host => raw.clone().decode::<Host>()?.spec.references(),
         Kind::Machine => raw.clone().decode::<Machine>()?.spec.references(),
-        Kind::Site | Kind::Pool | Kind::Network | Kind::Credential | Kind::Image | Kind::Profile => {
-            Vec::new()
-        }
+        Kind::Pool => raw.clone().decode::<Pool>()?.spec.references(),
+        Kind::Step => raw.clone().decode::<Step>()?.spec.references(),
+        Kind::Site | Kind::Network | Kind::Credential | Kind::Image | Kind::Profile => Vec::new(),
     })
 }
 

@@ -49,7 +49,13 @@ pub(super) fn advice(
         Kind::Image if record.phase == "failed" => {
             advice.push("Correct source.url or source.sha256, then run: terraform apply".into());
         }
-        Kind::Site | Kind::Pool | Kind::Image | Kind::Network | Kind::Credential | Kind::Profile => {}
+        Kind::Site
+        | Kind::Pool
+        | Kind::Image
+        | Kind::Network
+        | Kind::Credential
+        | Kind::Profile
+        | Kind::Step => {}
     }
     if let Some(waiting) = record.raw.progress.waiting_for.as_ref().filter(|_| advice.is_empty()) {
         advice.push(format!("Nothing; it waits for {waiting}. To follow it: {}", follow(meta)));
@@ -96,6 +102,10 @@ fn machine(machine: &Object<Machine>, related: &[&Record], seen: &[Observation],
                      of underlay_host.{host_name}"
                 ),
             });
+        }
+        State::PreDeploy { course, .. } | State::PostDeploy { course, .. } => {
+            let step = course.present().map(|step| step.name.as_str()).unwrap_or_default();
+            advice.push(format!("Step {step} is under way; what it says: underlay logs machine/{name}"));
         }
         State::Starting { .. } => {
             advice.push(format!(

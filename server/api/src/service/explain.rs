@@ -1,13 +1,18 @@
 //! Explain: where an object stands, since when, why, and what to do; everything the server knows of it in one answer.
 
-use underlay_core::{Kind, host::Host, machine::Machine};
+use underlay_core::{
+    Kind,
+    host::Host,
+    machine::Machine,
+    observation::{Observation, Source},
+};
 use underlay_proto::v1 as pb;
 use underlay_store::Record;
 
 use super::advice;
 use crate::{
     context::Context,
-    convert::{object, operation},
+    convert::{object, operation, step},
     errors::Error,
     rules,
 };
@@ -49,12 +54,24 @@ pub(super) async fn explain(
         standing: Some(operation::standing(record)),
         operations,
         events: events.iter().map(operation::event).collect(),
-        evidence: seen.iter().map(operation::evidence).collect(),
+        evidence: evidence(record, &seen)?,
         related: related.iter().map(|(other, attribute)| spell(other, attribute)).collect(),
         advice,
         values,
         value_errors,
     })
+}
+
+/// What was seen, newest first, and what became of a machine's steps.
+fn evidence(record: &Record, seen: &[Observation]) -> Result<Vec<pb::Evidence>, Error> {
+    // What was told of the last try stands in its step's record.
+    let seen = seen.iter().filter(|seen| seen.source != Source::Step);
+    let mut evidence: Vec<_> = seen.map(operation::evidence).collect();
+    if record.raw.meta.kind == Kind::Machine {
+        let machine = record.raw.clone().decode::<Machine>()?;
+        evidence.extend(machine.status.steps.iter().map(step::evidence));
+    }
+    Ok(evidence)
 }
 
 /// The attributes of a machine, each with who gives it, as a deployment of now would inject them.

@@ -11,12 +11,14 @@ use underlay_core::{
     pool::Pool,
     profile::{Profile, Values},
     site::Site,
+    step::Step,
 };
 use underlay_proto::v1::{
     self as pb, credential_service_server::CredentialService, host_service_server::HostService,
     image_service_server::ImageService, machine_service_server::MachineService,
     network_service_server::NetworkService, pool_service_server::PoolService,
     profile_service_server::ProfileService, site_service_server::SiteService,
+    step_service_server::StepService,
 };
 
 use super::{
@@ -177,6 +179,13 @@ noun! {
     put PutProfileRequest -> PutProfileResponse, secret |message| Secret::Keep, values secret_values,
     batch BatchGetProfilesResponse by batch_get_profiles_response, list ListProfilesResponse,
     event ProfileEvent by profile_event
+}
+
+noun! {
+    StepService for Step: step, steps,
+    put PutStepRequest -> PutStepResponse, secret |message| Secret::Keep,
+    batch BatchGetStepsResponse by batch_get_steps_response, list ListStepsResponse,
+    event StepEvent by step_event
 }
 
 noun! {

@@ -126,6 +126,7 @@ member!(
     ProfileEvent,
     profile_event
 );
+member!(Step, "steps", steps, step_service_client::StepServiceClient, StepEvent, step_event);
 member!(Pool, "pools", pools, pool_service_client::PoolServiceClient, PoolEvent, pool_event);
 member!(
     Network,

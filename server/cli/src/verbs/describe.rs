@@ -51,6 +51,7 @@ pub(super) async fn read(what: &str, connection: Connection, target: &Target) ->
         "credential" => read!(credential_service_client::CredentialServiceClient),
         "site" => read!(site_service_client::SiteServiceClient),
         "profile" => read!(profile_service_client::ProfileServiceClient),
+        "step" => read!(step_service_client::StepServiceClient),
         "image" => read!(image_service_client::ImageServiceClient),
         _ => read!(machine_service_client::MachineServiceClient),
     }?)

@@ -35,6 +35,7 @@ pub(super) async fn run(kinds: &str, choice: &Choice, shared: &Shared) -> Result
     let (kinds, grouping) = match kind {
         "site" => grouped!(Site),
         "profile" => grouped!(Profile),
+        "step" => grouped!(Step),
         "pool" => grouped!(Pool),
         "network" => grouped!(Network),
         "credential" => grouped!(Credential),

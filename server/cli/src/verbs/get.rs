@@ -19,7 +19,7 @@ use crate::{
 /// List objects of a kind, or show one
 #[derive(Args, Debug)]
 pub struct Get {
-    /// sites, pools, hosts, networks, credentials, images, profiles, machines, discovered, or KIND/NAME
+    /// sites, pools, hosts, networks, credentials, images, profiles, steps, machines, discovered, or KIND/NAME
     #[arg(value_name = "KIND[/NAME]")]
     what: String,
     #[command(flatten)]
@@ -54,6 +54,7 @@ pub(super) async fn run(get: Get, shared: Shared) -> Result<(), Error> {
         "image" => images(connection, filter, shared.output).await,
         "site" => sites(connection, filter, shared.output).await,
         "profile" => profiles(connection, filter, shared.output).await,
+        "step" => steps(connection, filter, shared.output).await,
         _ => machines(connection, filter, shared.output).await,
     }
 }
@@ -154,6 +155,23 @@ listing!(
         };
         let mut cells = vec![object_name(profile.meta.as_ref()), spec.schema.len().to_string()];
         cells.extend([count(|it| it.required), count(|it| it.secret), spec.files.len().to_string()]);
+        cells
+    }
+);
+
+listing!(
+    steps of Step,
+    ["NAME", "BY", "INPUTS", "OUTPUTS", "TIMEOUT", "TRIES", "ON FAILURE"],
+    |step| {
+        let spec = step.spec.clone().unwrap_or_default();
+        let by = match &spec.work {
+            Some(v1::step_spec::Work::Webhook(_)) => "webhook",
+            None => "-",
+        };
+        let mut cells = vec![object_name(step.meta.as_ref()), by.to_owned()];
+        cells.extend([spec.inputs.len().to_string(), spec.outputs.len().to_string()]);
+        cells.extend([format!("{} s", spec.timeout_seconds), spec.retry.unwrap_or_default().attempts.to_string()]);
+        cells.push(spec.on_failure);
         cells
     }
 );

@@ -79,6 +79,7 @@ impl<W: Write> Bundle<W> {
         trouble.extend(self.noun::<v1::Pool>(connection, shared).await?);
         trouble.extend(self.noun::<v1::Network>(connection, shared).await?);
         self.noun::<v1::Profile>(connection, shared).await?;
+        self.noun::<v1::Step>(connection, shared).await?;
         self.noun::<v1::Site>(connection, shared).await?;
         self.noun::<v1::Credential>(connection, shared).await?;
         let mut client = OperationServiceClient::new(connection.clone()).max_decoding_message_size(ANSWER);

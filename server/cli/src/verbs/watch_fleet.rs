@@ -86,6 +86,7 @@ pub(super) async fn run(
         }
         Some("site") => follow!(Site),
         Some("profile") => follow!(Profile),
+        Some("step") => follow!(Step),
         Some("pool") => follow!(Pool),
         Some("network") => follow!(Network),
         Some("credential") => follow!(Credential),

@@ -46,6 +46,10 @@ pub enum Aspect {
     /// What it inherits from its profiles, its pool and its site. It never re-images by itself, because who changes it does
     /// not see the machine's plan: it waits for `redeploy.generation`.
     Values,
+    /// Which steps it names before a deployment. They are done at the next one, and never cause one.
+    PreDeploy,
+    /// Which steps it names after a deployment. They are done on the machine as it runs, and never re-image it.
+    PostDeploy,
 }
 
 impl Aspect {
@@ -58,6 +62,8 @@ impl Aspect {
             Aspect::Root => "root",
             Aspect::Volumes => "volumes",
             Aspect::Values => "values",
+            Aspect::PreDeploy => "pre_deploy",
+            Aspect::PostDeploy => "post_deploy",
         }
     }
 }
@@ -148,7 +154,9 @@ pub fn plan(spec: &Spec, inherited: Option<&str>, deployed: Option<&Deployed>) -
             if volume::erases(&spec.volumes) { Disruption::EraseAll } else { Disruption::EraseRoot };
         return Change { disruption, because: differs, pending: BTreeSet::new() };
     }
-    Change { disruption: Disruption::None, because: BTreeSet::new(), pending: differs }
+    // These need no deployment, and are no reason for one.
+    let pending = differs.into_iter().filter(|aspect| *aspect != Aspect::PostDeploy).collect();
+    Change { disruption: Disruption::None, because: BTreeSet::new(), pending }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{Allowance, Aspect, Network, Require, Spread, Volume, volume};
 use crate::{
     Bytes, FieldError, Kind, Reference,
     profile::{SecretValues, Values, validate_values},
+    step::Steps,
 };
 
 /// The name under which a machine's `user_data` is sealed.
@@ -52,6 +53,9 @@ pub struct Spec {
     /// What is known of the values that are sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_values: Option<SecretValues>,
+    /// What is done for it before and after a deployment, after what its pool names.
+    #[serde(default, skip_serializing_if = "Steps::is_empty")]
+    pub steps: Steps,
     /// The worst disruption an apply may cause without being refused.
     pub allow_disruption: Allowance,
     /// What re-images the machine in place.
@@ -143,6 +147,7 @@ impl crate::Spec for Spec {
         volume::validate(&self.volumes, &self.root, &mut errors);
         self.validate_claim(&mut errors);
         self.validate_profiles(&mut errors);
+        self.steps.validate(&mut errors);
         if self.redeploy.generation < 1 {
             errors.push(FieldError::new("redeploy.generation", "counts from 1"));
         }
@@ -157,7 +162,7 @@ impl crate::Spec for Spec {
         let profiles = self.profiles.iter().enumerate();
         let profiles =
             profiles.map(|(at, name)| Reference::new(Kind::Profile, name, format!("profiles.{at}")));
-        host.chain(pool).chain(image).chain(profiles).collect()
+        host.chain(pool).chain(image).chain(profiles).chain(self.steps.references()).collect()
     }
 }
 

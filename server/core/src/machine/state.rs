@@ -6,7 +6,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{ADOPTED, Aspect, Spec};
-use crate::{Failure, ObjectId, pool::Trust};
+use crate::{
+    Failure, ObjectId,
+    pool::Trust,
+    step::{Course, When},
+};
 
 /// The lifecycle of a machine, in the order in which a deployment passes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,6 +34,13 @@ pub enum State {
         /// This deployment.
         run: Run,
     },
+    /// The agent is up, and what is to be done before a deployment is done.
+    PreDeploy {
+        /// This deployment.
+        run: Run,
+        /// How far that is.
+        course: Course,
+    },
     /// The agent checks the host, writes the image and its seed.
     Imaging {
         /// This deployment.
@@ -44,6 +55,13 @@ pub enum State {
     Adopting {
         /// What is taken, with the attributes that it is to have.
         deployed: Deployed,
+    },
+    /// The installed system is up, and what is to be done after a deployment is done.
+    PostDeploy {
+        /// The deployment; what is on the disk counts as what was there before.
+        run: Run,
+        /// How far that is.
+        course: Course,
     },
     /// What was wanted runs.
     Ready {
@@ -118,6 +136,9 @@ impl Takeover {
     }
 }
 
+/// In place of the digest of its steps: they are still to be done.
+const OWED: &str = "owed";
+
 /// What is on the disk of a machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deployed {
@@ -152,6 +173,10 @@ impl Deployed {
         if !spec.profiles.is_empty() {
             config.push(serde_json::json!([spec.profiles, spec.values, spec.secret_values]));
         }
+        // None is as if there had never been any.
+        let steps = [(Aspect::PreDeploy, When::PreDeploy), (Aspect::PostDeploy, When::PostDeploy)];
+        let steps = steps.into_iter().filter(|(_, when)| !spec.steps.at(*when).is_empty());
+        let steps = steps.map(|(aspect, when)| (aspect, digest(serde_json::json!(spec.steps.at(when)))));
         let mut digests = BTreeMap::from([
             (Aspect::Image, digest(serde_json::json!(image))),
             (Aspect::Config, digest(serde_json::Value::Array(config))),
@@ -162,6 +187,7 @@ impl Deployed {
         if !spec.volumes.is_empty() {
             digests.insert(Aspect::Volumes, digest(serde_json::json!(spec.volumes)));
         }
+        digests.extend(steps);
         digests
     }
 
@@ -192,10 +218,36 @@ impl Deployed {
         self.image == ADOPTED
     }
 
-    /// Is it what `spec` says, whatever the machine inherits?
+    /// The same, with its steps after the deployment still to be done.
+    #[must_use]
+    pub fn owing_steps(mut self) -> Self {
+        self.digests.insert(Aspect::PostDeploy, OWED.to_owned());
+        self
+    }
+
+    /// The same, with the steps after the deployment done that `spec` names.
+    #[must_use]
+    pub fn with_steps_of(mut self, spec: &Spec) -> Self {
+        match Self::digests(spec).remove(&Aspect::PostDeploy) {
+            Some(digest) => drop(self.digests.insert(Aspect::PostDeploy, digest)),
+            None => drop(self.digests.remove(&Aspect::PostDeploy)),
+        }
+        self
+    }
+
+    /// Are there steps after the deployment to be done: because it was never done with them, or because `spec` names others?
+    /// That it names none any more asks for nothing.
+    pub fn lacks_steps_of(&self, spec: &Spec) -> bool {
+        let done = self.digests.get(&Aspect::PostDeploy).map(String::as_str);
+        let wanted = Self::digests(spec).remove(&Aspect::PostDeploy);
+        done == Some(OWED) || (wanted.is_some() && wanted.as_deref() != done)
+    }
+
+    /// Is it what `spec` says, whatever the machine inherits, and whichever steps come after it?
     pub fn is_of(&self, spec: &Spec) -> bool {
-        let own = self.digests.iter().filter(|(aspect, _)| **aspect != Aspect::Values);
-        own.eq(Self::digests(spec).iter())
+        let counts = |aspect: &Aspect| !matches!(aspect, Aspect::Values | Aspect::PostDeploy);
+        let own = self.digests.iter().filter(|(aspect, _)| counts(aspect));
+        own.eq(Self::digests(spec).iter().filter(|(aspect, _)| counts(aspect)))
     }
 }
 
@@ -206,8 +258,10 @@ impl State {
             State::PoweringOff { run }
             | State::PoweringOn { run }
             | State::Booting { run }
+            | State::PreDeploy { run, .. }
             | State::Imaging { run }
             | State::Starting { run }
+            | State::PostDeploy { run, .. }
             | State::Replacing { run, .. } => Some(run),
             State::Failed { run, .. } => run.as_ref(),
             State::Pending | State::Adopting { .. } | State::Ready { .. } | State::Releasing { .. } => None,
@@ -219,9 +273,11 @@ impl State {
         match self {
             State::Adopting { deployed } | State::Ready { deployed } => Some(deployed),
             State::Failed { deployed, .. } => deployed.as_ref(),
-            State::PoweringOff { run } | State::PoweringOn { run } | State::Booting { run } => {
-                run.previous.as_deref()
-            }
+            State::PoweringOff { run }
+            | State::PoweringOn { run }
+            | State::Booting { run }
+            | State::PreDeploy { run, .. }
+            | State::PostDeploy { run, .. } => run.previous.as_deref(),
             _ => None,
         }
     }
@@ -234,9 +290,11 @@ impl crate::State for State {
             State::PoweringOff { .. } => "powering_off",
             State::PoweringOn { .. } => "powering_on",
             State::Booting { .. } => "booting",
+            State::PreDeploy { .. } => "pre_deploy",
             State::Imaging { .. } => "imaging",
             State::Starting { .. } => "starting",
             State::Adopting { .. } => "adopting",
+            State::PostDeploy { .. } => "post_deploy",
             State::Ready { .. } => "ready",
             State::Failed { .. } => "failed",
             State::Replacing { .. } => "replacing",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Aspect, Deployed};
-use crate::{ObjectId, agent::Inventory};
+use crate::{ObjectId, agent::Inventory, step};
 
 /// What readers see of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,4 +37,7 @@ pub struct Status {
     pub given_up: Vec<String>,
     /// How often an image was put onto a disk for this machine.
     pub deployments: u64,
+    /// What became of its steps, in the order in which they were begun.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<step::Record>,
 }

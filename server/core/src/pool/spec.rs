@@ -9,9 +9,10 @@ use super::{
     bind::{self, Rule},
 };
 use crate::{
-    FieldError,
+    FieldError, Reference,
     cleaning::Policy,
     profile::{Values, validate_values},
+    step::Steps,
 };
 
 /// How often a machine that was never ready is put onto another host, where nothing is said.
@@ -34,6 +35,9 @@ pub struct Spec {
     /// What a freshly booted agent on its hosts may be given, and why.
     #[serde(skip_serializing_if = "Trust::is_segment")]
     pub trust: Trust,
+    /// What is done for every machine on its hosts, before what the machine itself names.
+    #[serde(skip_serializing_if = "Steps::is_empty")]
+    pub steps: Steps,
     /// How the disks of its hosts are wiped when a machine lets go of one.
     #[serde(skip_serializing_if = "Policy::is_none")]
     pub clean: Policy,
@@ -47,6 +51,7 @@ impl Default for Spec {
             values: Values::new(),
             bind: Vec::new(),
             trust: Trust::default(),
+            steps: Steps::default(),
             clean: Policy::None,
         }
     }
@@ -115,7 +120,12 @@ impl crate::Spec for Spec {
         }
         validate_values(&self.values, &mut errors);
         bind::validate(&self.bind, &mut errors);
+        self.steps.validate(&mut errors);
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    fn references(&self) -> Vec<Reference> {
+        self.steps.references().collect()
     }
 }
 

@@ -11,8 +11,8 @@ mod template;
 mod ty;
 
 pub use inherit::{FILES, Given, Inheritance, Lender, Origin, Resolved};
-pub(crate) use spec::validate_values;
 pub use spec::{Content, Declaration, File, SECRET_VALUES, SecretValues, Spec, Values};
+pub(crate) use spec::{check_names, validate_values};
 pub use template::{Template, TemplateError};
 pub use ty::{BadType, Type};
 

@@ -129,6 +129,20 @@ pub(crate) fn validate_values(values: &Values, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// Adds what is wrong with the names of what is declared.
+pub(crate) fn check_names(
+    attribute: &str,
+    declared: &BTreeMap<String, Declaration>,
+    errors: &mut Vec<FieldError>,
+) {
+    if declared.len() > ENTRIES {
+        errors.push(FieldError::new(attribute, format!("has more than {ENTRIES} entries")));
+    }
+    errors.extend(
+        declared.keys().filter(|name| !is_name(name)).map(|name| FieldError::new(attribute, bad_name(name))),
+    );
+}
+
 fn is_name(name: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
@@ -148,12 +162,7 @@ fn bad_name(name: &str) -> String {
 impl crate::Spec for Spec {
     fn validate(&self) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
-        if self.schema.len() > ENTRIES {
-            errors.push(FieldError::new("schema", format!("has more than {ENTRIES} entries")));
-        }
-        for name in self.schema.keys().filter(|name| !is_name(name)) {
-            errors.push(FieldError::new("schema", bad_name(name)));
-        }
+        check_names("schema", &self.schema, &mut errors);
         validate_values(&self.values, &mut errors);
         for (name, value) in &self.values {
             self.check_value(name, value, &mut errors);

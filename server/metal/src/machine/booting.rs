@@ -9,15 +9,16 @@ use underlay_core::{
     host::Host,
     identity,
     image::SeedFormat,
-    machine::{Machine, Run, State, Takeover, USER_DATA, WaitFor, volume::Resolved},
+    machine::{Machine, Run, State, Status, Takeover, USER_DATA, WaitFor, volume::Resolved},
     observation::{Body, Source},
     seed::Seed,
+    step::When,
 };
 
 use super::{
     inheriting,
     needs::{self, Need},
-    trust, waiting, ways,
+    steps, trust, waiting, ways,
     world::{Disk, LATER, World},
 };
 use crate::{
@@ -160,6 +161,35 @@ async fn called_home(
         );
         return Ok(world.give_up(run, failure.blaming_host(), Disk::Untouched));
     }
+    if let Some(course) = steps::course(world, host, When::PreDeploy).await? {
+        status.steps.clear();
+        let note = format!("the agent called home from host {name}; steps come first");
+        return Ok(Step::advance(status, State::PreDeploy { run: run.clone(), course })
+            .with(Effect::Wake { id: run.host })
+            .with(Effect::Note { text: note }));
+    }
+    status.steps.clear();
+    deploy(world, run, host, inventory, status).await
+}
+
+/// Gives the agent its work, once nothing is left to be done before.
+pub(super) async fn hand_out(
+    world: &World<'_>,
+    run: &Run,
+    host: &Object<Host>,
+    inventory: &Inventory,
+) -> Result<Step<Machine>, Failure> {
+    deploy(world, run, host, inventory, world.status()).await
+}
+
+async fn deploy(
+    world: &World<'_>,
+    run: &Run,
+    host: &Object<Host>,
+    inventory: &Inventory,
+    status: Status,
+) -> Result<Step<Machine>, Failure> {
+    let name = &host.meta.key.name;
     let image = match needs::image(world, &run.target.image).await? {
         Need::Met(image) => image,
         Need::NotYet(reason, amount) => return Ok(Step::wait(status, reason, LATER).at(amount)),

@@ -23,6 +23,8 @@ pub(super) fn waits(state: &State) -> bool {
         | State::Adopting { .. }
         | State::Replacing { .. }
         | State::Releasing { .. } => true,
+        // What is under way is followed; the next try waits.
+        State::PreDeploy { .. } | State::PostDeploy { .. } => false,
         State::Imaging { .. } | State::Starting { .. } | State::Ready { .. } | State::Failed { .. } => false,
     }
 }
@@ -68,7 +70,11 @@ pub(super) async fn cancelled(world: &World<'_>) -> Result<Option<Step<Machine>>
     let Some(wish) = wish.filter(|wish| wish.generation == world.generation()) else { return Ok(None) };
     let state = &world.snapshot.object.state;
     Ok(match state {
-        State::PoweringOff { run } | State::PoweringOn { run } | State::Booting { run } => {
+        State::PoweringOff { run }
+        | State::PoweringOn { run }
+        | State::Booting { run }
+        | State::PreDeploy { run, .. }
+        | State::PostDeploy { run, .. } => {
             Some(world.fail(run, failure(world, &wish, Disk::Untouched), Disk::Untouched))
         }
         // The agent has its work, and may have begun to write.

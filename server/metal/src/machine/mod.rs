@@ -1,10 +1,10 @@
 //! Moves machines: a file per state, one decision each. What a state may do is in its file; the table below only calls.
 //!
 //! Order of a deployment: [`pending`] finds and claims, [`powering_off`] starts from a known point, [`powering_on`]
-//! boots the agent (both are passed over where one waits in the host's RAM: [`waiting`]), [`booting`] waits for it and checks who it is, [`imaging`] follows its work, [`starting`] waits for
-//! the installed system, [`ready`] rests. [`failed`] rests too; [`replacing`] exchanges a broken host of a pool for
+//! boots the agent (both are passed over where one waits in the host's RAM: [`waiting`]), [`booting`] waits for it and checks who it is, [`pre_deploy`] does the steps that come first, [`imaging`] follows its work, [`starting`] waits for
+//! the installed system, [`post_deploy`] does the steps that come after, [`ready`] rests. [`failed`] rests too; [`replacing`] exchanges a broken host of a pool for
 //! another; [`releasing`] lets go. [`adopted`] is the way of a machine that takes its host's system as it stands. [`held`] is what stops them from outside; [`ways`] is how a host is booted, and in which
-//! other way if that fails; [`claiming`], [`inheriting`], [`needs`] and [`world`] hold what several of them ask.
+//! other way if that fails; [`claiming`], [`inheriting`], [`needs`], [`steps`], [`telling`] and [`world`] hold what several of them ask.
 //!
 //! Invariant: nothing is written to a disk before the agent's identity has matched the enrolment, and what was ready for
 //! a generation is never imaged for it again.
@@ -18,12 +18,16 @@ mod imaging;
 mod inheriting;
 mod needs;
 mod pending;
+mod post_deploy;
 mod powering_off;
 mod powering_on;
+mod pre_deploy;
 mod ready;
 mod releasing;
 mod replacing;
 mod starting;
+mod steps;
+mod telling;
 mod trust;
 mod waiting;
 mod ways;
@@ -40,6 +44,8 @@ use underlay_core::{
     bmc::{Bmcs, CALL_LIMIT, MediaAddress},
     machine::{Machine, State},
 };
+
+use crate::step::Runner;
 
 /// How long a state may show no new evidence before it counts as failed.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +86,8 @@ pub struct Machines {
     pub boot_url: Arc<dyn BootUrl>,
     /// Where BMCs read the images of boots by virtual media.
     pub media: Arc<dyn MediaAddress>,
+    /// Does the steps that the server does itself.
+    pub steps: Arc<dyn Runner>,
     /// Deadlines.
     pub patience: Patience,
 }
@@ -114,6 +122,7 @@ impl Controller for Machines {
                 && let Some(step) = held::cancelled(&world).await?
             {
                 ways::tidy(&world, &step).await;
+                steps::tidy(&world, &step);
                 return Ok(step);
             }
             if let Some(brake) = &world.hold.brake
@@ -123,16 +132,20 @@ impl Controller for Machines {
             }
         }
         if snapshot.is_deleting() && !matches!(snapshot.object.state, State::Releasing { .. }) {
-            return Ok(world.leave());
+            let step = world.leave();
+            steps::tidy(&world, &step);
+            return Ok(step);
         }
         let decided = match &snapshot.object.state {
             State::Pending => pending::step(&world).await,
             State::PoweringOff { run } => powering_off::step(&world, run).await,
             State::PoweringOn { run } => powering_on::step(&world, run).await,
             State::Booting { run } => booting::step(&world, run).await,
+            State::PreDeploy { run, course } => pre_deploy::step(&world, run, course).await,
             State::Imaging { run } => imaging::step(&world, run).await,
             State::Starting { run } => starting::step(&world, run).await,
             State::Adopting { deployed } => adopted::step(&world, deployed).await,
+            State::PostDeploy { run, course } => post_deploy::step(&world, run, course).await,
             State::Ready { deployed } => ready::step(&world, deployed).await,
             State::Failed { deployed, generation, .. } => {
                 Ok(failed::step(&world, deployed.as_ref(), *generation))
@@ -146,6 +159,7 @@ impl Controller for Machines {
         };
         if let Ok(decided) = &decided {
             ways::tidy(&world, decided).await;
+            steps::tidy(&world, decided);
         }
         decided
     }

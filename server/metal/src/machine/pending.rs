@@ -17,7 +17,7 @@ use super::{
     claiming::{self, Found, Turn},
     inheriting,
     needs::{self, Need},
-    trust,
+    steps, trust,
     world::{LATER, World},
 };
 
@@ -74,6 +74,9 @@ pub(super) async fn step(world: &World<'_>) -> Result<Step<Machine>, Failure> {
     };
     let inheritance = inheriting::inheritance(world, Some(&host)).await?;
     if let Some(failure) = inheriting::unfit(world, &inheritance) {
+        return Ok(refuse(world, failure));
+    }
+    if let Some(failure) = steps::foresee(world, &host, &inheritance.resolve(world.spec()).0).await? {
         return Ok(refuse(world, failure));
     }
     let inherited = inheritance.digest(world.spec());

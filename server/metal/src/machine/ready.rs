@@ -11,7 +11,7 @@ use underlay_core::{
 };
 
 use super::{
-    adopted, inheriting,
+    adopted, inheriting, post_deploy,
     world::{World, withdrawn},
 };
 
@@ -24,9 +24,13 @@ pub(super) async fn step(world: &World<'_>, deployed: &Deployed) -> Result<Step<
     let change = plan(world.spec(), inherited.as_deref(), Some(deployed));
     let mut status = world.status();
     status.pending = change.pending.clone();
-    status.forwards = host.status.forwards;
+    status.forwards = host.status.forwards.clone();
     let called = called_late(world, deployed, &mut status).await?;
-    let step = decide(world, status, change);
+    let step = match change.disruption {
+        Disruption::None => post_deploy::enter_again(world, deployed, &host, status.clone()).await?,
+        _ => None,
+    };
+    let step = step.unwrap_or_else(|| decide(world, status, change));
     Ok(if called { withdrawn(step, deployed.host) } else { step })
 }
 

@@ -10,7 +10,7 @@ use underlay_core::{
 };
 
 use super::{
-    claiming, ways,
+    claiming, post_deploy, ways,
     world::{Disk, SOON, World, withdrawn},
 };
 
@@ -42,6 +42,15 @@ pub(super) async fn step(world: &World<'_>, run: &Run) -> Result<Step<Machine>, 
         }
     }
     if called || world.spec().wait_for == WaitFor::Written {
+        if let Some(step) = post_deploy::enter(world, run, &host, status.clone()).await? {
+            let text = if called {
+                "the installed system called home; steps follow"
+            } else {
+                "the image is written; steps follow"
+            };
+            let step = step.with(Effect::Note { text: text.into() });
+            return Ok(if called { withdrawn(step, run.host) } else { step });
+        }
         let mut deployed = run.target.clone();
         deployed.ready_at = Some(world.snapshot.now);
         status.deployed = Some(deployed.clone());

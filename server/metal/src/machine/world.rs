@@ -259,6 +259,10 @@ impl World<'_> {
                 (run, patience, Disk::Untouched)
             }
             State::Booting { run } => (run, patience.boot, Disk::Untouched),
+            // Each of them has its own time, and a store that is away for long ends none.
+            State::PreDeploy { run, .. } | State::PostDeploy { run, .. } => {
+                (run, Duration::MAX, Disk::Untouched)
+            }
             State::Imaging { run } => (run, patience.imaging, Disk::Touched),
             State::Starting { run } => (run, patience.start, Disk::Touched),
             State::Pending

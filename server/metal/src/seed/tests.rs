@@ -21,6 +21,7 @@ fn spec() -> Spec {
         profiles: Vec::new(),
         values: Default::default(),
         secret_values: None,
+        steps: Default::default(),
         allow_disruption: underlay_core::machine::Disruption::Reboot,
         redeploy: Redeploy::default(),
         wait_for: WaitFor::Booted,

@@ -20,8 +20,10 @@ mod rack;
 mod samples;
 mod standing;
 mod witness;
+mod work;
 
 pub(crate) use boxes::{Habit, Runs};
 pub(crate) use rack::{Commits, Rack};
 pub(crate) use samples::*;
 pub(crate) use witness::Acted;
+pub(crate) use work::Answer;

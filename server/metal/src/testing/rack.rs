@@ -25,7 +25,7 @@ use underlay_core::{
 
 use super::{
     bounded::Bounded, boxes::Boxes, brakes::FakeBrakes, pools::Rows, samples, standing::Decided,
-    witness::Witness,
+    witness::Witness, work::FakeSteps,
 };
 use crate::{
     bmc::{
@@ -52,6 +52,7 @@ pub(crate) struct Rack {
     pub(crate) boxes: Boxes,
     pub(crate) commits: Commits,
     pub(crate) brakes: Arc<FakeBrakes>,
+    pub(crate) steps: Arc<FakeSteps>,
     pub(super) witness: Witness,
     machines: Machines,
     hosts: Hosts,
@@ -106,6 +107,7 @@ impl Default for Rack {
     fn default() -> Self {
         let bmcs = Fakes::default();
         let brakes = Arc::new(FakeBrakes::default());
+        let steps = Arc::new(FakeSteps::default());
         let shared = Arc::new(Gate::new(Arc::new(Bounded(bmcs.clone())), brakes.clone()));
         let store = Stored {
             now: Timestamp::from_second(1_700_000_000).expect("a time"),
@@ -132,6 +134,7 @@ impl Default for Rack {
                 bmcs: shared.clone(),
                 boot_url: Arc::new(Url),
                 media: Arc::new(Images),
+                steps: steps.clone(),
                 patience: Patience::default(),
             },
             pools: Pools,
@@ -144,6 +147,7 @@ impl Default for Rack {
             },
             bmcs,
             brakes,
+            steps,
             boxes: Boxes::default(),
             witness: Witness::default(),
             commits: Commits::Always,
@@ -349,7 +353,7 @@ impl Rack {
             Kind::Machine => self.step_with(&self.machines, raw).await,
             Kind::Host => self.step_with(&self.hosts, raw).await,
             Kind::Pool => self.step_with(&self.pools, raw).await,
-            Kind::Image | Kind::Network | Kind::Credential | Kind::Profile | Kind::Site => {}
+            Kind::Image | Kind::Network | Kind::Credential | Kind::Profile | Kind::Site | Kind::Step => {}
         }
     }
 
@@ -452,7 +456,7 @@ impl Rack {
         let end = self.now() + time;
         loop {
             self.run_due().await;
-            if self.boxes.act(self) {
+            if self.boxes.act(self) || self.steps.act(self) {
                 continue;
             }
             let mut store = self.store();
@@ -601,7 +605,7 @@ impl Stored {
             }
             Effect::DropPassword => drop(self.secrets.remove(&(by, OWN_PASSWORD.to_owned()))),
             Effect::Wake { id } => self.kick(id),
-            Effect::Note { .. } => {}
+            Effect::Note { .. } | Effect::BeginStep { .. } => {}
             other => unreachable!("taken as one of pools: {other:?}"),
         }
     }

@@ -102,6 +102,7 @@ pub(crate) fn machine(host: &str) -> machine::Spec {
         profiles: Vec::new(),
         values: Default::default(),
         secret_values: None,
+        steps: Default::default(),
         allow_disruption: machine::Disruption::EraseRoot,
         redeploy: machine::Redeploy::default(),
         wait_for: machine::WaitFor::Booted,

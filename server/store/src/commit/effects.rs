@@ -38,6 +38,7 @@ fn begins(effect: &Effect) -> Option<ObjectId> {
             Some(*host)
         }
         Effect::Assign(work) if work.task != Task::Stay => Some(work.host),
+        Effect::BeginStep { host } => Some(*host),
         _ => None,
     }
 }
@@ -87,6 +88,8 @@ async fn apply_one(write: &mut Write<'_>, commit: &Commit<'_>, effect: &Effect) 
         Effect::Unassign { host } => assignment::forget(write, *host).await,
         Effect::DrawPassword => own_password::keep(write, id).await,
         Effect::DropPassword => own_password::forget(write, id).await,
+        // Only that no brake stood was asked.
+        Effect::BeginStep { .. } => Ok(()),
         Effect::Wake { id } => queue::kick(write, *id, now).await,
         Effect::Note { text } => note(write, commit, text).await,
     }

@@ -21,6 +21,7 @@ fn spec() -> Spec {
         profiles: Vec::new(),
         values: crate::profile::Values::new(),
         secret_values: None,
+        steps: Default::default(),
         allow_disruption: Disruption::Reboot,
         redeploy: Redeploy::default(),
         wait_for: WaitFor::Booted,

@@ -38,6 +38,7 @@ fn machine(values: Values) -> machine::Spec {
         profiles: vec!["web".into(), "base".into()],
         values,
         secret_values: None,
+        steps: Default::default(),
         allow_disruption: machine::Disruption::None,
         redeploy: machine::Redeploy::default(),
         wait_for: machine::WaitFor::Booted,

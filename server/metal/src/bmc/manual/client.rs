@@ -11,10 +11,9 @@
 //!
 //! The login goes to this origin only; redirects are not followed.
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 use reqwest::{StatusCode, header};
-use rustls::{ClientConfig, RootCertStore};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use underlay_core::{
@@ -24,14 +23,13 @@ use underlay_core::{
 };
 
 use super::super::Login;
+use crate::webhook;
 
 /// The largest answer that is read.
 const LARGEST: usize = 16 << 10;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Whoever has more to do than fits says so, and is asked again.
 const REQUEST: Duration = Duration::from_secs(20);
-/// A webhook is asked rarely.
-const IDLE: Duration = Duration::from_secs(15);
 
 /// Speaks to one webhook about one host.
 pub(super) struct Client {
@@ -120,31 +118,14 @@ pub(super) struct Answer {
 impl Client {
     /// A client for the host of that name; nothing is contacted.
     pub(super) fn new(
-        webhook: &str,
+        address: &str,
         login: Option<Login>,
         key: &Key,
         identity: &Identity,
     ) -> Result<Self, Error> {
         let invalid = |why: String| Error::Invalid(format!("manual.webhook: {why}"));
-        let url: reqwest::Url = webhook.parse().map_err(|_| invalid("it is no URL".into()))?;
-        let roots = match url.scheme() {
-            "https" => authorities().clone(),
-            "http" => RootCertStore::empty(),
-            _ => return Err(invalid("write it as https://HOST/PATH".into())),
-        };
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("underlay/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(tls(roots).map_err(invalid)?)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .http1_only()
-            .connect_timeout(CONNECT)
-            .timeout(REQUEST)
-            .pool_max_idle_per_host(1)
-            .pool_idle_timeout(IDLE)
-            .build()
-            .map_err(|error| invalid(underlay_core::because(&error)))?;
+        let url: reqwest::Url = address.parse().map_err(|_| invalid("it is no URL".into()))?;
+        let http = webhook::client(&url, CONNECT, REQUEST).map_err(invalid)?;
         let about = About {
             site: key.site.to_string(),
             owner: key.owner.to_string(),
@@ -223,21 +204,4 @@ impl Wish {
 /// Scheme, host and port of a webhook; the whole of it where it is no URL.
 pub(super) fn origin(url: &reqwest::Url) -> String {
     url.origin().ascii_serialization()
-}
-
-/// Whom this machine trusts; read once.
-fn authorities() -> &'static RootCertStore {
-    static READ: OnceLock<RootCertStore> = OnceLock::new();
-    READ.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        roots
-    })
-}
-
-fn tls(roots: RootCertStore) -> Result<ClientConfig, String> {
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| error.to_string())?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

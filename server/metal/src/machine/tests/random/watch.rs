@@ -147,6 +147,7 @@ fn patience(state: &State) -> Option<Duration> {
     match state {
         State::PoweringOff { .. } | State::PoweringOn { .. } => Some(patience.power),
         State::Booting { .. } => Some(patience.boot),
+        State::PreDeploy { .. } | State::PostDeploy { .. } => None,
         State::Imaging { .. } => Some(patience.imaging),
         State::Starting { .. } => Some(patience.start),
         // These wait for others, or for as long as it takes to see a host off.
