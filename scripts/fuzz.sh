@@ -33,6 +33,8 @@ declare -A targets=(
     [dmi]="underlay-agent --lib inventory::dimms::tests"
     [smart]="underlay-agent --lib inventory::health"
     [tpm]="underlay-agent --lib tpm::tests"
+    [events]="underlay-agent --lib tpm::log::tests"
+    [quote]="underlay-api --lib attest::tests"
     [lldp]="underlay-agent --lib net::lldp::tests"
 )
 

@@ -19,7 +19,7 @@ full)
 *) die "usage: ramdisk.sh [small|full]" ;;
 esac
 agent=$(scripts/agent.sh)
-stub=$(scripts/efi-stub.sh)
+stub=$(scripts/package.sh systemd-boot-efi)
 cargo build --quiet -p underlay >&2
 underlay=$CARGO_TARGET_DIR/debug/underlay
 

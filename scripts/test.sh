@@ -70,7 +70,7 @@ level_unit() {
 can_fuzz() { :; }
 level_fuzz() {
     [ "${CI:-}" = true ] || export FUZZ_SECONDS=${FUZZ_SECONDS:-5} PROPTEST_CASES=${PROPTEST_CASES:-500}
-    scripts/fuzz.sh --at-once dhcp tftp http iso redfish ipmi inventory dmi lldp smart tpm
+    scripts/fuzz.sh --at-once dhcp tftp http iso redfish ipmi inventory dmi lldp smart tpm events quote
 }
 
 # run_tests NAME...: runs these test files of underlay-tests; one that is not written yet is an error.

@@ -1,5 +1,7 @@
 //! A host of a pool that trusts TPMs alone: what it may be given depends on what its TPM says was started. A key that
 //! nobody vouched for gets nothing, the host's own agent is deployed, and one whose initramfs was changed gets no secret.
+//!
+//! Its firmware knows Microsoft's keys, so a shim starts the agent; that does not start a changed one either.
 
 use std::{
     fs,
@@ -24,6 +26,7 @@ use underlay_tests::rack::{
 };
 
 const MAC: &str = "52:54:00:79:0a:01";
+const STRANGER: &str = "52:54:00:79:0a:02";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_agent_that_the_hosts_tpm_vouches_for_is_given_anything() -> Result<()> {
@@ -31,7 +34,7 @@ async fn only_the_agent_that_the_hosts_tpm_vouches_for_is_given_anything() -> Re
         return Ok(());
     }
     let segment = Segment::new(&["tap0"])?;
-    let site = Site::new(&segment)?;
+    let site = Site::behind_a_shim(&segment)?;
     let ramdisk = site.ramdisk.to_str().context("a path of text")?;
     let server = Server::start(&segment, &["--ramdisk", ramdisk]).await?;
     site.sign(&server)?;
@@ -81,6 +84,13 @@ async fn only_the_agent_that_the_hosts_tpm_vouches_for_is_given_anything() -> Re
     let machine = client.machine("web").await?;
     let deployments = machine.status.map_or(0, |status| status.deployments);
     ensure!(deployments == 1, "imaged {deployments} times");
+    drop(vm);
+
+    site.change(&site.signed())?;
+    let vm = Vm::start(&segment, "stranger", "tap0", STRANGER, Start::Secure(&site.vars), None)?;
+    console::says(vm.console(), "Security Violation", 1, PATIENCE).await?;
+    let said = console::read(vm.console()).await;
+    ensure!(!said.contains("underlay agent"), "it ran: {said}");
     Ok(())
 }
 

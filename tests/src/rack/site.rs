@@ -17,6 +17,7 @@ use super::{
 /// The site: its key, the variables of firmware that knows it, and a ramdisk of its own.
 pub struct Site {
     key: PathBuf,
+    shim: Option<PathBuf>,
     /// A store of variables for OVMF.
     pub vars: PathBuf,
     /// A ramdisk of its own.
@@ -29,6 +30,21 @@ impl Site {
     /// # Errors
     /// Programs are missing, or there is no ramdisk.
     pub fn new(segment: &Segment) -> Result<Self> {
+        let (key, ramdisk) = Self::made(segment)?;
+        Ok(Self { vars: key.join("vars.fd"), key, shim: None, ramdisk })
+    }
+
+    /// One whose machines know Microsoft's key: a shim starts what the site signed.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn behind_a_shim(segment: &Segment) -> Result<Self> {
+        let (key, ramdisk) = Self::made(segment)?;
+        Ok(Self { vars: key.join("shim.vars.fd"), shim: Some(key.join("shim.efi")), key, ramdisk })
+    }
+
+    /// Folders of the key and of the ramdisk.
+    fn made(segment: &Segment) -> Result<(PathBuf, PathBuf)> {
         let (key, ramdisk) = (segment.directory().join("key"), segment.directory().join("ramdisk"));
         for folder in [&key, &ramdisk] {
             fs::create_dir(folder).context("making a directory")?;
@@ -37,7 +53,7 @@ impl Site {
         for name in ["vmlinuz", "initrd", "boot.efi"] {
             fs::copy(parts::ramdisk()?.join(name), ramdisk.join(name)).context("copying the ramdisk")?;
         }
-        Ok(Self { vars: key.join("vars.fd"), key, ramdisk })
+        Ok((key, ramdisk))
     }
 
     /// The signed program.
@@ -55,6 +71,9 @@ impl Site {
         sign.arg(server.data().join("ca.pem")).arg("--ramdisk").arg(&self.ramdisk);
         sign.arg("--key").arg(self.key.join("db.key"));
         sign.arg("--certificate").arg(self.key.join("db.crt"));
+        if let Some(shim) = &self.shim {
+            sign.arg("--shim").arg(shim);
+        }
         run(&mut sign)
     }
 

@@ -94,6 +94,8 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn event(pcr: u32, kind: u32, digest: u8, data: &[u8]) -> Vec<u8> {
@@ -152,5 +154,25 @@ mod tests {
         }
         let many = [header(), event(4, 8, 1, b"").repeat(MOST + 1)].concat();
         assert_eq!(started(&many), Err(Error("too much was started")));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_firmware_leaves_is_refused_or_bounded(
+            noise in prop::collection::vec(any::<u8>(), 0..600),
+            changes in prop::collection::vec((any::<usize>(), any::<u8>()), 0..8), cut in any::<usize>(),
+        ) {
+            let mut log = [header(), event(4, 8, 1, b"data").repeat(5), noise.clone()].concat();
+            for (at, byte) in &changes {
+                let at = at % log.len();
+                log[at] = *byte;
+            }
+            log.truncate(cut % (log.len() + 1));
+            for log in [noise, log] {
+                if let Ok(started) = started(&log) {
+                    prop_assert!(started.len() <= MOST && started.len() * 32 <= log.len());
+                }
+            }
+        }
     }
 }

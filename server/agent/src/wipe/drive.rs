@@ -78,7 +78,7 @@ pub struct Device {
 enum Commands {
     Nvme(nvme::Abilities),
     Ata(ata::Abilities),
-    /// Neither: it may still take a secure discard.
+    /// Neither: it may still take a secure discard, as eMMC does.
     Other,
 }
 
@@ -112,6 +112,12 @@ impl Device {
             _ => Commands::Other,
         };
         Ok(Self { block, medium, commands })
+    }
+
+    /// Asked with a range that no disk can have: the kernel says first whether the disk can do it at all.
+    fn discards_securely(&self) -> bool {
+        let Ok(file) = self.medium_for_writing() else { return false };
+        sys::secure_discard(&file, 1, 0).is_err_and(|error| error.kind() == io::ErrorKind::InvalidInput)
     }
 
     fn secure_discard(&self) -> Result<(), String> {
@@ -150,6 +156,7 @@ impl Drive for Device {
         match &self.commands {
             Commands::Nvme(abilities) => abilities.methods(),
             Commands::Ata(abilities) => abilities.methods(),
+            Commands::Other if self.discards_securely() => (vec![Method::SecureDiscard], Vec::new()),
             Commands::Other => (Vec::new(), Vec::new()),
         }
     }

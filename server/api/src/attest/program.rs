@@ -15,6 +15,8 @@ use ring::digest::{Context, SHA256};
 /// The agent as one program, and what it starts in turn.
 const AGENT: &str = "boot.signed.efi";
 const KERNEL: &str = "vmlinuz";
+/// What starts the agent where firmware knows only Microsoft's key; there need be none.
+const SHIM: &str = "shim.efi";
 /// No program of ours is larger.
 const MOST: u64 = 512 << 20;
 const SECTIONS: usize = 96;
@@ -26,12 +28,14 @@ pub(super) struct Programs {
     pub(super) agent: [u8; 32],
     /// The kernel in it, which its stub may start as a program of its own.
     pub(super) kernel: [u8; 32],
+    /// The shim before them, where there is one.
+    pub(super) shim: Option<[u8; 32]>,
 }
 
 impl Programs {
     /// All of them.
     pub(super) fn all(&self) -> impl Iterator<Item = [u8; 32]> {
-        [self.agent, self.kernel].into_iter()
+        [self.agent, self.kernel].into_iter().chain(self.shim)
     }
 }
 
@@ -44,7 +48,8 @@ pub(super) fn of(ramdisk: &Path) -> Result<Programs, String> {
     let missing = |error: String| {
         format!("the server has no program to hold it against ({error}); make one: underlay ramdisk sign")
     };
-    Ok(Programs { agent: hash(AGENT).map_err(missing)?, kernel: hash(KERNEL).map_err(missing)? })
+    let shim = ramdisk.join(SHIM).exists().then(|| hash(SHIM)).transpose()?;
+    Ok(Programs { agent: hash(AGENT).map_err(missing)?, kernel: hash(KERNEL).map_err(missing)?, shim })
 }
 
 /// Length and time of a file, and the hash of the program in it.

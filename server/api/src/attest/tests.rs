@@ -18,7 +18,7 @@ const AGENT: [u8; 32] = [0xa; 32];
 const KERNEL: [u8; 32] = [0xb; 32];
 
 fn programs() -> Programs {
-    Programs { agent: AGENT, kernel: KERNEL }
+    Programs { agent: AGENT, kernel: KERNEL, shim: None }
 }
 
 fn action(text: &[u8]) -> [u8; 32] {
@@ -88,6 +88,20 @@ fn a_boot_of_our_program_is_vouched_for_by_the_hosts_key_and_no_other() {
         assert!(is_of(&key, Some(&"0".repeat(64))).is_err());
         assert!(is_of(&key, None).is_err_and(|why| why.contains(&format!("tpm = \"{key}\""))));
     }
+}
+
+#[test]
+fn a_shim_may_come_before_our_program_and_is_not_enough() {
+    let (tpm, bound) = (Tpm::new(), binding("token", b"request"));
+    let shim = [0xd; 32];
+    let with = Programs { shim: Some(shim), ..programs() };
+    let ask = |started: &[[u8; 32]], programs: &Programs| {
+        check(Some(&tpm.quote(&bound, &boot(started))), &bound, programs)
+    };
+    assert!(ask(&[shim, AGENT, KERNEL], &with).is_ok());
+    assert!(ask(&[shim, AGENT], &programs()).is_err_and(|why| why.contains("none of ours")));
+    assert!(ask(&[shim], &with).is_err_and(|why| why.contains("did not start the agent")));
+    assert!(ask(&[shim, [0xc; 32]], &with).is_err_and(|why| why.contains("none of ours")));
 }
 
 #[test]

@@ -16,6 +16,8 @@ use super::iso::{self, LINE, MARKER};
 const PROGRAM: &str = "boot.efi";
 /// What comes of it, beside it.
 pub const SIGNED: &str = "boot.signed.efi";
+/// What firmware is given in its place, where there is one.
+pub const SHIM: &str = "shim.efi";
 
 /// What to sign with.
 #[derive(Clone, Debug)]
@@ -24,8 +26,10 @@ pub struct Options {
     pub ramdisk: PathBuf,
     /// The private key, PEM.
     pub key: PathBuf,
-    /// Its certificate, PEM, which the machines' firmware holds in `db`.
+    /// Its certificate, PEM, which the machines' firmware holds in `db`, or a shim in its list.
     pub certificate: PathBuf,
+    /// A signed shim that starts the program; none where firmware does.
+    pub shim: Option<PathBuf>,
     /// The words of the kernel's line.
     pub words: String,
 }
@@ -97,7 +101,22 @@ pub fn sign(options: &Options) -> Result<u64, Error> {
         return Err(Error::Failed(iso::said(&ran)));
     }
     let size = fs::metadata(&signed).map_err(writing(&signed))?.len();
-    let output = options.ramdisk.join(SIGNED);
+    let (shim, output) = (options.ramdisk.join(SHIM), options.ramdisk.join(SIGNED));
+    match &options.shim {
+        Some(from) => {
+            let beside = work.path().join(SHIM);
+            fs::copy(from, &beside).map_err(|source| Error::File {
+                path: from.clone(),
+                act: "read",
+                source,
+            })?;
+            fs::rename(&beside, &shim).map_err(writing(&shim))?;
+        }
+        // One from before would go on being given to firmware.
+        None => fs::remove_file(&shim)
+            .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+            .map_err(writing(&shim))?,
+    }
     fs::rename(&signed, &output).map_err(writing(&output))?;
     Ok(size)
 }
@@ -129,6 +148,7 @@ mod tests {
             ramdisk: folder.into(),
             key: folder.join("db.key"),
             certificate: folder.join("db.crt"),
+            shim: None,
             words: "underlay.mode=discover".into(),
         }
     }

@@ -60,9 +60,13 @@ struct Sign {
     /// Private key, PEM
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Its certificate, PEM: the one that the firmware of the machines has in db
+    /// Its certificate, PEM: the one that the firmware of the machines has in db, or the shim in its list (MokList)
     #[arg(long, value_name = "FILE")]
     certificate: PathBuf,
+    /// Shim signed by Microsoft, for firmware that has no other key in db (/usr/lib/shim/shimx64.efi.signed of Debian's shim-signed):
+    /// it starts boot.signed.efi [default: none, and one from before goes]
+    #[arg(long, value_name = "FILE")]
+    shim: Option<PathBuf>,
     #[command(flatten)]
     server: Told,
 }
@@ -175,10 +179,10 @@ fn sign(wanted: Sign) -> Result<(), Error> {
     let Told { url, api, ca } = &wanted.server;
     let server = stick::Server::new(url, api.as_deref()).map_err(Error::Usage)?;
     let certificate = stick::read_certificate(ca)?;
-    let (key, certificate_file) = (wanted.key, wanted.certificate);
+    let (key, certificate_file, shim) = (wanted.key, wanted.certificate, wanted.shim);
     let words = server.line(&stick::digest(&certificate));
     let signed = wanted.ramdisk.join(sign::SIGNED);
-    let options = sign::Options { ramdisk: wanted.ramdisk, key, certificate: certificate_file, words };
+    let options = sign::Options { ramdisk: wanted.ramdisk, key, certificate: certificate_file, shim, words };
     let size = sign::sign(&options).map_err(anyhow::Error::from)?;
     println!("{}: {}", signed.display(), output::size(size));
     Ok(())

@@ -8,7 +8,8 @@ pub(super) const CA: &str = "/ca.der";
 pub(super) const RAMDISK: &str = "/v1/ramdisk/{file}";
 pub(super) const AGENT: &str = "/v1/agent";
 pub(super) const LOADER: &str = "/v1/loader/{file}";
-pub(super) const UKI: &str = "/v1/uki/{file}";
+/// All of the rest: a shim asks for `/v1/uki//grubx64.efi`.
+pub(super) const UKI: &str = "/v1/uki/{*file}";
 pub(super) const IMAGE: &str = "/v1/images/{sha256}/{file}";
 pub(super) const PHONE_HOME: &str = "/v1/phone-home/{token}";
 

@@ -2,7 +2,8 @@
 //! that asks laid over the placeholder in it while it is read. Saves the loader and its script.
 //!
 //! A signed program (`boot.signed.efi`) comes first and is served as it is: a signature covers the line. It names no machine, which
-//! reports itself and gets its token by TLS.
+//! reports itself and gets its token by TLS. Where there is a shim beside it (`shim.efi`), firmware gets that, and the shim asks for the
+//! signed program by the name that it has built in, beside where it came from itself.
 //!
 //! It proves the segment and no more, as a boot script does. A machine that is to start its disk gets "not found": its
 //! firmware goes on to its next way to boot.
@@ -32,6 +33,10 @@ use super::{
 pub const BASE: &str = "boot.efi";
 /// The same with a signature, which goes to everybody as it is and before the other.
 pub const SIGNED: &str = "boot.signed.efi";
+/// What firmware that knows only Microsoft's key starts before that one.
+pub const SHIM: &str = "shim.efi";
+/// What a shim for 64-bit x86 asks for (DEFAULT_LOADER). It names no machine, and what it is given holds nothing of one.
+const SECOND: &str = "grubx64.efi";
 
 /// Does a ramdisk have a program for firmware that boots over HTTP?
 pub fn is_in(ramdisk: &std::path::Path) -> bool {
@@ -49,6 +54,15 @@ pub(super) async fn serve(
 ) -> Response {
     // A body is not to be held across a wait.
     let (request, _) = request.into_parts();
+    let asset =
+        |name| Asset { path: endpoint.config.ramdisk.join(name), tagged_by: None, content_type: TYPE };
+    // A shim (16.1) puts another slash before it.
+    if file.trim_start_matches('/') == SECOND {
+        return match endpoint.shelf.take(&asset(SIGNED)).await {
+            Ok(signed) => iso::part_of(signed, Overlay::none(), &request),
+            Err(_) => (StatusCode::NOT_FOUND, "the server has no signed program\n").into_response(),
+        };
+    }
     let Some(mac) = file.strip_suffix(".efi").and_then(|mac| mac.parse::<Mac>().ok()) else {
         return (StatusCode::NOT_FOUND, "no such program\n").into_response();
     };
@@ -61,10 +75,13 @@ pub(super) async fn serve(
             return (StatusCode::SERVICE_UNAVAILABLE, "the server cannot read its store\n").into_response();
         }
     };
-    let signed = Asset { path: endpoint.config.ramdisk.join(SIGNED), tagged_by: None, content_type: TYPE };
-    if let Ok(signed) = endpoint.shelf.take(&signed).await {
-        endpoint.directory.saw(mac, "fetched the agent as one signed EFI program");
-        return iso::part_of(signed, Overlay::none(), &request);
+    if let Ok(signed) = endpoint.shelf.take(&asset(SIGNED)).await {
+        let (first, what) = match endpoint.shelf.take(&asset(SHIM)).await {
+            Ok(shim) => (shim, "fetched a shim, to start the agent as one signed EFI program"),
+            Err(_) => (signed, "fetched the agent as one signed EFI program"),
+        };
+        endpoint.directory.saw(mac, what);
+        return iso::part_of(first, Overlay::none(), &request);
     }
     let base = base(&endpoint, &request.headers);
     let words = Agent { base: &base, mac: Some(mac), address: None, token: token.as_ref() }.words(&endpoint);
@@ -193,6 +210,30 @@ mod tests {
             assert_eq!(headers[header::CONTENT_RANGE], format!("bytes 4-9/{}", signed.len()));
         }
         for file in ["52-54-00-00-00-02.efi", "52-54-00-00-00-04.efi"] {
+            assert_eq!(ask(ramdisk.path(), file, "").await.0, StatusCode::NOT_FOUND, "{file}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_there_is_a_shim_firmware_gets_it_and_it_gets_the_signed_program() {
+        let ramdisk = tempfile::tempdir().unwrap();
+        let folder = ramdisk.path().join("ramdisk");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join(BASE), iso::placeholder()).unwrap();
+        std::fs::write(folder.join(SHIM), "MZ, a shim").unwrap();
+        assert_eq!(ask(ramdisk.path(), SECOND, "").await.0, StatusCode::NOT_FOUND);
+        let (_, _, unsigned) = ask(ramdisk.path(), "52-54-00-00-00-01.efi", "").await;
+        assert!(unsigned.contains(TOKEN), "a shim starts nothing without a signature: {unsigned}");
+        std::fs::write(folder.join(SIGNED), "MZ, signed").unwrap();
+        let asked_by_a_shim = format!("/{SECOND}");
+        for (file, text) in [
+            ("52-54-00-00-00-01.efi", "MZ, a shim"),
+            (SECOND, "MZ, signed"),
+            (&asked_by_a_shim, "MZ, signed"),
+        ] {
+            assert_eq!(ask(ramdisk.path(), file, "").await.2, text, "{file}");
+        }
+        for file in ["52-54-00-00-00-02.efi", "mmx64.efi", "revocations.efi"] {
             assert_eq!(ask(ramdisk.path(), file, "").await.0, StatusCode::NOT_FOUND, "{file}");
         }
     }

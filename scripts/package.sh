@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Prints the path of the Debian package with systemd's EFI stub, which boot.efi of the ramdisk begins with, fetched once into
-# the cache and verified by apt's own signatures. Offline, the newest one fetched before is used.
+# Prints the path of a Debian package that is taken apart and not installed, fetched once into the cache and verified by apt's
+# own signatures. Offline, the newest one fetched before is used.
+#
+#   scripts/package.sh NAME
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
-store=$UNDERLAY_CACHE/stubs
-name=systemd-boot-efi
+[ $# = 1 ] || die "usage: package.sh NAME"
+name=$1
+store=$UNDERLAY_CACHE/packages
 
 fetch() {
     (cd "$1" && apt-get -qq -o APT::Sandbox::User=root download "$name=$2")
